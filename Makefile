@@ -1,0 +1,75 @@
+# Plumbline. A thin front: Meson builds, tools/ and tests/ do the rest. `make help` lists targets.
+
+DIR          ?= ./plumbline-data
+FUZZ_SECONDS ?= 60
+B            ?=
+# prefix: where `make install` installs; /usr/local unless given.
+export prefix
+
+asan_options = -Db_sanitize=address,undefined -Db_lundef=false -Dtests=true
+tsan_options = -Db_sanitize=thread -Db_lundef=false -Dtests=true -Dnginx_module=false
+
+.PHONY: all run test check asan tsan fuzz bench lint cover install deb clean help deps console tested
+all: deps console ## install build dependencies, build everything, stage it in build/stage
+	@tools/stage build
+
+deps:
+	@tools/install-deps build
+
+console: deps
+	@tools/build-console
+
+tested: deps console
+	@tools/install-deps test
+	@tools/stage build -Dtests=true
+	@ninja -C build test-programs >build/test-programs.log || { cat build/test-programs.log; exit 1; }
+
+run: all ## build, then run the whole system: DIR=./plumbline-data ARGS='--upstream URL'
+	@exec build/stage/bin/plumbline up --dir "$(DIR)" $(ARGS)
+
+test: tested ## every test (CI=true: no unexpected skips)
+	@tests/run
+
+check: tested ## the quick ones: unit, store on SQLite, tools
+	@tests/run --no-postgres unit store tools
+
+asan: deps console ## unit, store and gateway tests under address and undefined-behaviour sanitizers
+	@tools/install-deps test
+	@tools/stage build/asan $(asan_options)
+	@ninja -C build/asan test-programs >build/asan/test-programs.log || { cat build/asan/test-programs.log; exit 1; }
+	@PL_SANITIZE=asan tests/run --build build/asan unit store gateway
+
+tsan: deps ## unit and store tests under the thread sanitizer
+	@tools/install-deps test
+	@tools/stage build/tsan $(tsan_options)
+	@ninja -C build/tsan test-programs >build/tsan/test-programs.log || { cat build/tsan/test-programs.log; exit 1; }
+	@PL_SANITIZE=tsan tests/run --build build/tsan unit store
+
+fuzz: deps ## each fuzz target for FUZZ_SECONDS; corpora grow in build/corpus
+	@tools/install-deps fuzz
+	@tools/fuzz build/fuzz $(FUZZ_SECONDS)
+
+bench: all ## benchmarks next to rivals: B=group; results in bench/out
+	@tools/install-deps bench
+	@bench/run $(B)
+
+lint: deps ## clang-tidy, cppcheck, shellcheck, gcc -fanalyzer, longest functions
+	@tools/install-deps lint
+	@tools/lint build/lint
+
+cover: deps ## line coverage of the C tests: build/cover/index.html
+	@tools/install-deps test cover
+	@tools/cover build/cover
+
+install: all ## install below DESTDIR and prefix
+	@meson install -C build --no-rebuild $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
+
+deb: deps console ## Debian packages in build/deb
+	@tools/install-deps deb
+	@tools/deb build/deb
+
+clean: ## remove everything made here
+	rm -rf build bench/out
+
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile

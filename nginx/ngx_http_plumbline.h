@@ -1,0 +1,84 @@
+/* The gateway module: a thin adapter between nginx and cap/guard. It reads the body, asks
+ * the guard, forwards or answers, passes answers through the guard, and puts one event per
+ * exchange into the worker's ring. No judgement is made here. */
+#ifndef NGX_HTTP_PLUMBLINE_H
+#define NGX_HTTP_PLUMBLINE_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "cap/guard/pl_gate.h"
+
+typedef struct {
+    ngx_str_t  dir;        /* plumbline_dir */
+    ngx_str_t  service;    /* plumbline_service */
+    ngx_str_t  index_key_file;
+    u_char     index_key[32];
+    ngx_str_t  upstream_key; /* "Bearer …" from PLUMBLINE_UPSTREAM_KEY, or empty */
+    ngx_array_t routes;    /* ngx_str_t: every route named by a location */
+    pl_gate   *gate;
+    ngx_event_t refresh;
+} ngx_http_plumbline_main_conf_t;
+
+typedef struct {
+    ngx_str_t  route;      /* empty: off */
+    size_t     max_response;
+} ngx_http_plumbline_loc_conf_t;
+
+typedef struct {
+    ngx_http_request_t *request;
+    ngx_http_plumbline_main_conf_t *mcf;
+    pl_exchange *exchange;
+    char         id[PL_ID_LEN + 1];
+    ngx_int_t    status;      /* what the access handler returns once the body was judged */
+    pl_response_mode mode;
+    pl_buf       out;         /* bytes the guard released, being copied out */
+    ngx_chain_t *in;          /* upstream buffers not consumed yet (back-pressure) */
+    ngx_chain_t *free, *busy;
+    unsigned     judged:1;    /* request phase is over */
+    unsigned     reserved:1;  /* a ring place is held for the event */
+    unsigned     responding:1;/* the upstream's head went through the header filter */
+    unsigned     header_held:1;
+    unsigned     own:1;       /* the reply was made by the guard */
+    unsigned     last_sent:1;
+    unsigned     put:1;       /* the event is in the ring (or counted as lost) */
+} ngx_http_plumbline_ctx_t;
+
+extern ngx_module_t ngx_http_plumbline_module;
+
+/* _request.c */
+ngx_int_t ngx_http_plumbline_access_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_plumbline_error_handler(ngx_http_request_t *r);
+/* Also finds the context after an internal redirect, which forgets it. */
+ngx_http_plumbline_ctx_t *ngx_http_plumbline_get_ctx(ngx_http_request_t *r);
+void ngx_http_plumbline_put_event(ngx_http_plumbline_ctx_t *ctx);
+
+/* _response.c */
+ngx_int_t ngx_http_plumbline_filter_init(ngx_conf_t *cf);
+/* Sends the exchange's own reply through the filters; finalising is left to the caller. */
+ngx_int_t ngx_http_plumbline_send_reply(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx);
+
+/* _conf.c */
+extern ngx_command_t ngx_http_plumbline_commands[];
+void *ngx_http_plumbline_create_main_conf(ngx_conf_t *cf);
+void *ngx_http_plumbline_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_plumbline_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+ngx_int_t ngx_http_plumbline_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_plumbline_open_gate(ngx_conf_t *cf);
+
+static ngx_inline pl_str
+ngx_http_plumbline_str(ngx_str_t s)
+{
+    pl_str v = { (const char *) s.data, s.len };
+    return v;
+}
+
+static ngx_inline int64_t
+ngx_http_plumbline_now(void)
+{
+    ngx_time_t *tp = ngx_timeofday();
+    return (int64_t) tp->sec * 1000 + (int64_t) tp->msec;
+}
+
+#endif

@@ -1,0 +1,337 @@
+/* The request: read the body, judge it, forward or answer. */
+#include "ngx_http_plumbline.h"
+
+#include "base/hash.h"
+
+static void plumbline_cleanup(void *data);
+
+ngx_http_plumbline_ctx_t *
+ngx_http_plumbline_get_ctx(ngx_http_request_t *r)
+{
+    ngx_http_plumbline_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_plumbline_module);
+    ngx_pool_cleanup_t       *cln;
+
+    if (ctx != NULL || !(r->internal || r->filter_finalize)) {
+        return ctx;
+    }
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == plumbline_cleanup) {
+            ctx = cln->data;
+            return ctx->request == r ? ctx : NULL;
+        }
+    }
+    return NULL;
+}
+
+void
+ngx_http_plumbline_put_event(ngx_http_plumbline_ctx_t *ctx)
+{
+    const pl_event *e;
+    const char     *verdict;
+    pl_gate        *gate = ctx->mcf->gate;
+
+    if (ctx->put) {
+        return;
+    }
+    ctx->put = 1;
+    e = pl_exchange_event(ctx->exchange, ngx_http_plumbline_now());
+    if (ctx->reserved) {
+        pl_gate_put(gate, e);
+        ctx->reserved = 0;
+    } else {
+        pl_gate_count(gate, PL_COUNT_LOST, 1);
+    }
+    verdict = pl_exchange_verdict(ctx->exchange);
+    if (verdict[0] == 'e') {
+        pl_gate_count(gate, PL_COUNT_UPSTREAM_ERRORS, 1);
+    }
+    if (verdict[0] == 'b') {
+        pl_gate_count(gate, ctx->responding ? PL_COUNT_BLOCKED_OUTPUT : PL_COUNT_BLOCKED_INPUT, 1);
+    }
+    if (ngx_strcmp(pl_exchange_label(ctx->exchange), "text") == 0) {
+        pl_gate_count(gate, PL_COUNT_LABELLED, 1);
+    }
+}
+
+/* Runs when the request is freed: whatever happened, the exchange leaves its event. */
+static void
+plumbline_cleanup(void *data)
+{
+    ngx_http_plumbline_ctx_t *ctx = data;
+
+    if (ctx->exchange) {
+        if (!pl_exchange_event_is_done(ctx->exchange)) {
+            pl_exchange_response_end(ctx->exchange, PL_END_ABORTED, &ctx->out,
+                                     ngx_http_plumbline_now());
+            pl_gate_count(ctx->mcf->gate, PL_COUNT_ABORTED, 1);
+        }
+        ngx_http_plumbline_put_event(ctx);
+        pl_exchange_free(ctx->exchange);
+    }
+    if (ctx->reserved) {
+        pl_gate_unreserve(ctx->mcf->gate);
+    }
+    pl_buf_done(&ctx->out);
+}
+
+/* --- making the exchange ------------------------------------------------------------------ */
+
+static ngx_int_t
+plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
+{
+    ngx_http_plumbline_loc_conf_t *lcf;
+    pl_exchange_options            o;
+    u_char                         rnd[10];
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_plumbline_module);
+    ngx_memzero(&o, sizeof(o));
+    o.policy = pl_gate_policy(ctx->mcf->gate);
+    o.route_name = ngx_http_plumbline_str(lcf->route);
+    o.route = o.policy ? pl_policy_route_find(o.policy, o.route_name) : -1;
+    if (o.route < 0) {
+        return NGX_ERROR;
+    }
+    o.service = ngx_http_plumbline_str(ctx->mcf->service);
+    o.now_ms = ngx_http_plumbline_now();
+    o.index_key = ctx->mcf->index_key;
+    o.max_response = lcf->max_response;
+    if (pl_random(rnd, sizeof(rnd), NULL) != PL_OK
+        || pl_random(o.salt, sizeof(o.salt), NULL) != PL_OK)
+    {
+        return NGX_ERROR;
+    }
+    pl_id_format(o.now_ms, rnd, o.id);
+    ngx_memcpy(ctx->id, o.id, sizeof(ctx->id));
+    ctx->exchange = pl_exchange_new(&o);
+    return ctx->exchange ? NGX_OK : NGX_ERROR;
+}
+
+static ngx_http_plumbline_ctx_t *
+plumbline_create_ctx(ngx_http_request_t *r)
+{
+    ngx_http_plumbline_ctx_t *ctx = ngx_pcalloc(r->pool, sizeof(*ctx));
+    ngx_pool_cleanup_t       *cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (ctx == NULL || cln == NULL) {
+        return NULL;
+    }
+    ctx->request = r;
+    ctx->mcf = ngx_http_get_module_main_conf(r, ngx_http_plumbline_module);
+    ctx->status = NGX_DECLINED;
+    ctx->out = PL_BUF_INIT(64 * 1024 * 1024);
+    ngx_memcpy(ctx->id, "-", 2);
+    cln->handler = plumbline_cleanup;
+    cln->data = ctx;
+    ngx_http_set_ctx(r, ctx, ngx_http_plumbline_module);
+    return ctx;
+}
+
+/* --- the body --------------------------------------------------------------------------------- */
+
+/* The whole body in one piece of memory. Buffers are sized so that it never goes to disk. */
+static ngx_int_t
+plumbline_body(ngx_http_request_t *r, pl_str *out)
+{
+    ngx_chain_t *cl;
+    u_char      *p;
+    size_t       n = 0;
+
+    *out = (pl_str){ "", 0 };
+    if (r->request_body == NULL || r->request_body->bufs == NULL) {
+        return NGX_OK;
+    }
+    if (r->request_body->temp_file) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+    cl = r->request_body->bufs;
+    if (cl->next == NULL) {
+        *out = (pl_str){ (const char *) cl->buf->pos, ngx_buf_size(cl->buf) };
+        return NGX_OK;
+    }
+    for (; cl; cl = cl->next) {
+        n += ngx_buf_size(cl->buf);
+    }
+    p = ngx_pnalloc(r->pool, n);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    *out = (pl_str){ (const char *) p, n };
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        p = ngx_cpymem(p, cl->buf->pos, ngx_buf_size(cl->buf));
+    }
+    return NGX_OK;
+}
+
+/* Room for the event, or what the route's fail mode says without it. */
+static ngx_int_t
+plumbline_admit(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
+{
+    ngx_http_plumbline_loc_conf_t *lcf;
+    pl_policy                     *policy = pl_gate_policy(ctx->mcf->gate);
+    int                            route;
+
+    if (pl_gate_reserve(ctx->mcf->gate) == PL_OK) {
+        ctx->reserved = 1;
+        return NGX_OK;
+    }
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_plumbline_module);
+    route = pl_policy_route_find(policy, ngx_http_plumbline_str(lcf->route));
+    if (pl_policy_fail_mode(policy, route) == PL_FAIL_OPEN) {
+        pl_gate_count(ctx->mcf->gate, PL_COUNT_FAIL_OPEN, 1);
+        return NGX_OK;
+    }
+    pl_gate_count(ctx->mcf->gate, PL_COUNT_FAIL_CLOSED, 1);
+    pl_exchange_refuse(ctx->exchange, NGX_HTTP_SERVICE_UNAVAILABLE, "server_error",
+                       "event_log_full", "no event could be recorded, so no request is served");
+    return NGX_DECLINED;
+}
+
+/* NGX_DECLINED: forward. NGX_DONE: the exchange has its reply. Or an HTTP status. */
+static ngx_int_t
+plumbline_judge(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
+{
+    pl_gate  *gate = ctx->mcf->gate;
+    pl_str    body;
+    ngx_int_t rc;
+
+    pl_gate_count(gate, PL_COUNT_REQUESTS, 1);
+    if (plumbline_exchange(r, ctx) != NGX_OK) {
+        pl_gate_count(gate, PL_COUNT_FAIL_CLOSED, 1);
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+    if (plumbline_admit(r, ctx) != NGX_OK) {
+        return NGX_DONE;
+    }
+    if (pl_gate_stopped(gate)) {
+        pl_gate_count(gate, PL_COUNT_STOPPED, 1);
+        pl_exchange_refuse(ctx->exchange, NGX_HTTP_SERVICE_UNAVAILABLE, "server_error", "stopped",
+                           "the service was stopped by its operator");
+        return NGX_DONE;
+    }
+    rc = plumbline_body(r, &body);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+    if (pl_exchange_request(ctx->exchange, body) == PL_EXCHANGE_ANSWER) {
+        if (pl_exchange_status(ctx->exchange) == NGX_HTTP_BAD_REQUEST) {
+            pl_gate_count(gate, PL_COUNT_BAD_REQUESTS, 1);
+        }
+        return NGX_DONE;
+    }
+    if (pl_exchange_is_stream(ctx->exchange)) {
+        pl_gate_count(gate, PL_COUNT_STREAMS, 1);
+    }
+    return NGX_DECLINED;
+}
+
+static void
+plumbline_body_handler(ngx_http_request_t *r)
+{
+    ngx_http_plumbline_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_plumbline_module);
+
+    ctx->status = plumbline_judge(r, ctx);
+    ctx->judged = 1;
+    r->preserve_body = 1;
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+}
+
+ngx_int_t
+ngx_http_plumbline_access_handler(ngx_http_request_t *r)
+{
+    ngx_http_plumbline_loc_conf_t *lcf;
+    ngx_http_plumbline_ctx_t      *ctx;
+    ngx_int_t                      rc;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_plumbline_module);
+    if (lcf->route.len == 0 || r != r->main) {
+        return NGX_DECLINED;
+    }
+    ctx = ngx_http_get_module_ctx(r, ngx_http_plumbline_module);
+    if (ctx == NULL) {
+        if (!(r->method & NGX_HTTP_POST)) {
+            return NGX_HTTP_NOT_ALLOWED;
+        }
+        if (plumbline_create_ctx(r) == NULL) {
+            return NGX_ERROR;
+        }
+        r->request_body_in_single_buf = 1;
+        rc = ngx_http_read_client_request_body(r, plumbline_body_handler);
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            return rc;
+        }
+        ngx_http_finalize_request(r, NGX_DONE);
+        return NGX_DONE;
+    }
+    if (!ctx->judged) { /* body still coming */
+        return NGX_DONE;
+    }
+    if (ctx->status == NGX_DONE) {
+        ngx_http_finalize_request(r, ngx_http_plumbline_send_reply(r, ctx));
+        return NGX_DONE;
+    }
+    return ctx->status;
+}
+
+/* --- errors made by nginx ------------------------------------------------------------------------ */
+
+static const struct {
+    ngx_uint_t  status;
+    const char *type, *code, *message;
+} plumbline_errors[] = {
+    { 400, "invalid_request_error", "bad_request", "the request is malformed" },
+    { 403, "invalid_request_error", "forbidden", "this is not allowed here" },
+    { 404, "invalid_request_error", "unknown_path", "this path is not served by the gateway" },
+    { 405, "invalid_request_error", "method_not_allowed", "this path takes POST only" },
+    { 408, "invalid_request_error", "request_timeout", "the request did not arrive in time" },
+    { 411, "invalid_request_error", "length_required", "the request has no length" },
+    { 413, "invalid_request_error", "request_too_large",
+      "the request body is larger than the gateway screens" },
+    { 414, "invalid_request_error", "uri_too_long", "the address is too long" },
+    { 431, "invalid_request_error", "headers_too_large", "the request headers are too large" },
+    { 494, "invalid_request_error", "headers_too_large", "the request headers are too large" },
+    { 502, "server_error", "upstream_unreachable", "the upstream could not be reached" },
+    { 503, "server_error", "guard_unavailable", "the gateway cannot serve this request now" },
+    { 504, "server_error", "upstream_timeout", "the upstream did not answer in time" },
+    { 0, "server_error", "gateway_error", "the gateway failed" },
+};
+
+/* Content handler of the location that error_page points at. */
+ngx_int_t
+ngx_http_plumbline_error_handler(ngx_http_request_t *r)
+{
+    ngx_http_plumbline_ctx_t *ctx = ngx_http_plumbline_get_ctx(r);
+    ngx_uint_t                status = r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
+    ngx_uint_t                i = 0;
+    ngx_int_t                 rc;
+
+    while (plumbline_errors[i].status && plumbline_errors[i].status != status) {
+        i++;
+    }
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+    if (ctx == NULL) {
+        ctx = plumbline_create_ctx(r);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+    } else {
+        ngx_http_set_ctx(r, ctx, ngx_http_plumbline_module);
+    }
+    if (status == 494) {
+        status = 431;
+    }
+    if (ctx->exchange && !pl_exchange_event_is_done(ctx->exchange)) {
+        pl_exchange_refuse(ctx->exchange, (int) status, plumbline_errors[i].type,
+                           plumbline_errors[i].code, plumbline_errors[i].message);
+    } else if (ctx->exchange == NULL) {
+        pl_buf_clear(&ctx->out);
+        pl_guard_error_body(&ctx->out, plumbline_errors[i].type, plumbline_errors[i].code,
+                            plumbline_errors[i].message, (pl_str){ "", 0 });
+    }
+    r->err_status = 0;
+    r->headers_out.status = status;
+    return ngx_http_plumbline_send_reply(r, ctx);
+}

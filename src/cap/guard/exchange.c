@@ -1,0 +1,417 @@
+/* The exchange: from request body to finished event. What the answer looks like on the
+ * wire is in exchange_whole.c, exchange_sse.c and exchange_reply.c. */
+#include "base/banned.h"
+
+#include "base/hash.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "cap/guard/guard_int.h"
+#include "engine/text/textlabel.h"
+
+#define SCRATCH_MAX (64u << 20)
+
+pl_exchange *pl_exchange_new(const pl_exchange_options *o)
+{
+    pl_exchange *x = calloc(1, sizeof *x);
+
+    if (!x)
+        return NULL;
+    x->o = *o;
+    x->single = malloc(pl_text_stream_size());
+    if (!x->single) {
+        free(x);
+        return NULL;
+    }
+    x->o.policy = pl_policy_ref(o->policy);
+    x->route = pl_policy_route_get(o->policy, o->route);
+    pl_text_stream_init(x->single, pl_policy_textdb(o->policy));
+    tally_init(&x->in);
+    tally_init(&x->out);
+    x->verdict = "allow";
+    x->direction = x->reason = "";
+    x->end = "complete";
+    x->content_type = "application/json";
+    x->facts.n = 1;
+    x->body = PL_BUF_INIT(o->max_response * 2 + (1u << 20));
+    x->collect = PL_BUF_INIT(o->max_response);
+    x->scratch = PL_BUF_INIT(SCRATCH_MAX);
+    x->inner = PL_BUF_INIT(SCRATCH_MAX);
+    x->leaf = PL_BUF_INIT(PL_EVENT_MAX);
+    x->sse.raw = PL_BUF_INIT(o->max_response);
+    x->sse.held = PL_BUF_INIT(o->max_response * 2);
+    x->sse.data = PL_BUF_INIT(o->max_response);
+    x->sse.id = PL_BUF_INIT(512);
+    x->sse.model = PL_BUF_INIT(512);
+    return x;
+}
+
+static void choice_free(choice *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->ch_n; i++) {
+        free(c->ch[i]->scan);
+        free(c->ch[i]);
+    }
+    pl_buf_done(&c->text);
+    free(c);
+}
+
+void pl_exchange_free(pl_exchange *x)
+{
+    if (!x)
+        return;
+    for (int i = 0; i < x->choice_count; i++)
+        choice_free(x->choices[i]);
+    pl_sse_done(&x->sse);
+    pl_buf_done(&x->body);
+    pl_buf_done(&x->collect);
+    pl_buf_done(&x->scratch);
+    pl_buf_done(&x->inner);
+    pl_buf_done(&x->leaf);
+    free(x->single);
+    pl_policy_unref(x->o.policy);
+    free(x);
+}
+
+/* --- request -------------------------------------------------------------------- */
+
+static void keep_model(pl_exchange *x)
+{
+    pl_str m = x->facts.model;
+
+    if (m.n >= sizeof x->model)
+        m.n = 0;
+    memcpy(x->model, m.p ? m.p : "", m.n);
+    x->model[m.n] = '\0';
+    x->facts.model = (pl_str){ x->model, m.n };
+}
+
+pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
+{
+    pl_error err;
+    pl_rc    rc;
+
+    x->input_bytes = body.n;
+    x->input_commitment = pl_commit(x->o.salt, body);
+    rc = pl_request_judge(x->o.policy, x->o.route, body, &x->facts, &x->in, &err);
+    keep_model(x);
+    if (rc == PL_INVALID || rc == PL_LIMIT) {
+        /* Whatever was understood so far must not steer the shape of the error. */
+        x->facts.is_stream = false;
+        pl_exchange_refuse(x, 400, "invalid_request_error", "invalid_request", err.text);
+        return PL_EXCHANGE_ANSWER;
+    }
+    if (rc != PL_OK) {
+        pl_exchange_refuse(x, 503, "server_error", "guard_unavailable", err.text);
+        return PL_EXCHANGE_ANSWER;
+    }
+    if (x->in.blocking >= 0) {
+        x->verdict = "block";
+        x->direction = "input";
+        pl_reply_block(x, x->in.blocking);
+        return PL_EXCHANGE_ANSWER;
+    }
+    if (x->facts.unscreened && x->route->media_refuse) {
+        pl_exchange_refuse(x, 400, "invalid_request_error", "media_not_allowed",
+                           "this route accepts text only");
+        return PL_EXCHANGE_ANSWER;
+    }
+    return PL_EXCHANGE_FORWARD;
+}
+
+void pl_exchange_refuse(pl_exchange *x, int status, const char *type, const char *code,
+                        const char *message)
+{
+    snprintf(x->reason_store, sizeof x->reason_store, "%s", code);
+    x->reason = x->reason_store;
+    x->verdict = strncmp(code, "upstream", 8) == 0 ? "error" : "refuse";
+    pl_reply_error(x, status, type, code, message);
+}
+
+bool pl_exchange_is_stream(const pl_exchange *x)
+{
+    return x->facts.is_stream;
+}
+
+/* --- scanning an answer ------------------------------------------------------------ */
+
+static int on_finding(void *ctx, const pl_text_finding *f)
+{
+    pl_exchange *x = ctx;
+
+    tally_add(&x->out, f->rule, pl_policy_action(x->o.policy, x->o.route, true, f->rule));
+    return 0;
+}
+
+bool pl_exchange_blocked(const pl_exchange *x)
+{
+    return x->out.blocking >= 0;
+}
+
+pl_str pl_exchange_token(pl_exchange *x, const pl_jsontok *t)
+{
+    if (!t->escaped)
+        return t->raw;
+    pl_buf_clear(&x->scratch);
+    pl_json_unescape(t->raw, &x->scratch);
+    x->oom |= x->scratch.failed;
+    return pl_buf_str(&x->scratch);
+}
+
+static void scan_one(pl_exchange *x, pl_str s)
+{
+    x->out.scanned += s.n;
+    pl_text_stream_reset(x->single);
+    pl_text_stream_feed(x->single, s, on_finding, x);
+    pl_text_stream_finish(x->single, on_finding, x);
+}
+
+void pl_exchange_scan_single(pl_exchange *x, pl_str s)
+{
+    unescaper u = { 0 };
+
+    scan_one(x, s);
+    if (!memchr(s.p, '\\', s.n))
+        return;
+    pl_buf_clear(&x->inner);
+    pl_unescaper_feed(&u, s, &x->inner);
+    x->oom |= x->inner.failed;
+    scan_one(x, pl_buf_str(&x->inner));
+}
+
+choice *pl_exchange_choice(pl_exchange *x, int64_t i)
+{
+    choice *c;
+
+    if (i < 0 || i >= PL_CHOICES_MAX)
+        return NULL;
+    if (x->choices[i])
+        return x->choices[i];
+    c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->text = PL_BUF_INIT(PL_TEXT_KEPT);
+    pl_jsonlike_init(&c->like);
+    x->choices[i] = c;
+    if (i >= x->choice_count)
+        x->choice_count = (int)i + 1;
+    return c;
+}
+
+text_channel *pl_choice_channel(pl_exchange *x, choice *c, uint32_t key)
+{
+    text_channel *ch;
+
+    for (size_t i = 0; i < c->ch_n; i++)
+        if (c->ch[i]->key == key)
+            return c->ch[i];
+    if (c->ch_n == PL_CHANNELS_MAX)
+        return NULL;
+    ch = calloc(1, sizeof *ch);
+    if (ch && !(ch->scan = malloc(pl_text_stream_size()))) {
+        free(ch);
+        ch = NULL;
+    }
+    if (!ch)
+        return NULL;
+    ch->key = key;
+    pl_text_stream_init(ch->scan, pl_policy_textdb(x->o.policy));
+    c->ch[c->ch_n++] = ch;
+    return ch;
+}
+
+static void text_keep(pl_exchange *x, choice *c, pl_str s)
+{
+    c->text_bytes += s.n;
+    x->output_bytes += s.n;
+    pl_buf_put(&c->text, s);
+    pl_jsonlike_feed(&c->like, s);
+}
+
+void pl_channel_feed(pl_exchange *x, choice *c, text_channel *ch, const pl_jsontok *t)
+{
+    pl_str s = pl_exchange_token(x, t);
+
+    if (ch->key == CH_TEXT)
+        text_keep(x, c, s);
+    if (ch->key >= CH_TOOL && ch->key < CH_OTHER) {
+        pl_buf_clear(&x->inner);
+        pl_unescaper_feed(&ch->escape, s, &x->inner);
+        x->oom |= x->inner.failed;
+        s = pl_buf_str(&x->inner);
+    }
+    if (c->finished) { /* text after its announced end: a new text */
+        pl_text_stream_reset(ch->scan);
+        ch->base = ch->fed;
+        c->finished = false;
+    }
+    x->out.scanned += s.n;
+    ch->fed += s.n;
+    pl_text_stream_feed(ch->scan, s, on_finding, x);
+}
+
+/* An escape that never ended is plain text. */
+static void escape_end(pl_exchange *x, text_channel *ch)
+{
+    pl_str rest = ch->escape.n ? (pl_str){ ch->escape.pend, ch->escape.n } : PL_STR("?");
+
+    if (!ch->escape.n && !ch->escape.high)
+        return;
+    ch->fed += rest.n;
+    pl_text_stream_feed(ch->scan, rest, on_finding, x);
+    ch->escape = (unescaper){ 0 };
+}
+
+void pl_choice_finish(pl_exchange *x, choice *c)
+{
+    for (size_t i = 0; i < c->ch_n; i++) {
+        escape_end(x, c->ch[i]);
+        pl_text_stream_finish(c->ch[i]->scan, on_finding, x);
+    }
+    c->finished = true;
+}
+
+/* --- label ------------------------------------------------------------------------ */
+
+pl_str pl_exchange_label_text(const pl_exchange *x)
+{
+    return x->facts.zh ? x->route->label_zh : x->route->label_en;
+}
+
+/* REQ: GB45438-2025/5.1  text content carries the label at its end; where the text is data
+ * for a program the label stays in header and event, so that the data still parses. */
+bool pl_choice_takes_label(const pl_exchange *x, const choice *c)
+{
+    return x->route->label_explicit && pl_exchange_label_text(x).n && c->text_bytes &&
+           !c->has_tool && !c->has_logprobs && !c->labelled && !x->facts.is_structured &&
+           !x->facts.wants_logprobs && !pl_jsonlike_complete(&c->like);
+}
+
+void pl_exchange_label_json(const pl_exchange *x, pl_buf *out)
+{
+    pl_buf t = PL_BUF_INIT(4096);
+
+    pl_textlabel_format(&t, pl_exchange_label_text(x));
+    pl_buf_json(out, pl_buf_str(&t));
+    pl_buf_done(&t);
+}
+
+const char *pl_exchange_label(const pl_exchange *x)
+{
+    bool any = false, all = true;
+
+    if (x->own || !x->route->label_explicit || x->verdict[0] == 'e' || x->verdict[0] == 'r')
+        return "none";
+    for (int i = 0; i < x->choice_count; i++)
+        if (x->choices[i] && x->choices[i]->text_bytes) {
+            any = true;
+            all = all && x->choices[i]->labelled;
+        }
+    if (!any && x->is_sse && !x->ended) /* the head of a stream: what is intended */
+        return x->facts.is_structured || x->facts.wants_logprobs ? "header" : "text";
+    return any && all ? "text" : "header";
+}
+
+/* --- response --------------------------------------------------------------------- */
+
+static bool type_is(pl_str type, const char *name)
+{
+    size_t n = strlen(name);
+
+    return type.n >= n && strncasecmp(type.p, name, n) == 0 &&
+           (type.n == n || type.p[n] == ';' || type.p[n] == ' ');
+}
+
+pl_response_mode pl_exchange_response_begin(pl_exchange *x, int status, pl_str type,
+                                            pl_str encoding)
+{
+    bool ok = status >= 200 && status < 300;
+
+    x->upstream_status = x->status = status;
+    snprintf(x->upstream_type, sizeof x->upstream_type, "%.*s",
+             (int)(type.n < sizeof x->upstream_type ? type.n : 0), type.p ? type.p : "");
+    if (encoding.n && !(encoding.n == 8 && strncasecmp(encoding.p, "identity", 8) == 0)) {
+        pl_exchange_refuse(x, 502, "server_error", "upstream_encoding",
+                           "the upstream sent a compressed answer although none was accepted");
+        return PL_RESPONSE_WHOLE;
+    }
+    if (ok && type_is(type, "text/event-stream")) {
+        x->is_sse = true;
+        x->content_type = "text/event-stream";
+        return PL_RESPONSE_STREAM;
+    }
+    if (ok && !type_is(type, "application/json"))
+        pl_exchange_refuse(x, 502, "server_error", "upstream_content_type",
+                           "the upstream's answer is neither JSON nor an event stream");
+    return PL_RESPONSE_WHOLE;
+}
+
+void pl_exchange_stop(pl_exchange *x, pl_buf *out, int64_t now_ms)
+{
+    if (!x->ended && x->is_sse)
+        pl_sse_stop(x, out, now_ms);
+}
+
+void pl_exchange_response_feed(pl_exchange *x, pl_str bytes, pl_buf *out, int64_t now_ms)
+{
+    if (x->ended || x->replied)
+        return;
+    if (x->is_sse)
+        pl_sse_feed(x, bytes, out, now_ms);
+    else
+        pl_buf_put(&x->collect, bytes);
+}
+
+void pl_exchange_response_end(pl_exchange *x, pl_response_end how, pl_buf *out, int64_t now_ms)
+{
+    if (x->ended)
+        return;
+    if (how == PL_END_ABORTED)
+        x->end = "aborted";
+    else if (x->is_sse)
+        pl_sse_end(x, how, out, now_ms);
+    else if (!x->replied)
+        pl_whole_end(x, how);
+    x->ended = true;
+}
+
+bool pl_exchange_ended(const pl_exchange *x)
+{
+    return x->ended;
+}
+
+int pl_exchange_status(const pl_exchange *x)
+{
+    return x->status;
+}
+
+const char *pl_exchange_content_type(const pl_exchange *x)
+{
+    return x->content_type;
+}
+
+pl_str pl_exchange_body(const pl_exchange *x)
+{
+    return pl_buf_str(&x->body);
+}
+
+bool pl_exchange_is_own(const pl_exchange *x)
+{
+    return x->own;
+}
+
+pl_str pl_exchange_id(const pl_exchange *x)
+{
+    return (pl_str){ x->o.id, PL_ID_LEN };
+}
+
+const char *pl_exchange_verdict(const pl_exchange *x)
+{
+    return x->verdict;
+}
+
+const pl_policy *pl_exchange_policy(const pl_exchange *x)
+{
+    return x->o.policy;
+}

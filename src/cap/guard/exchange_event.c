@@ -1,0 +1,140 @@
+/* The event leaf: docs/formats/event.md, member for member. */
+#include "base/banned.h"
+
+#include "base/hash.h"
+#include "base/str.h"
+#include "base/timefmt.h"
+#include "base/utf8.h"
+#include "cap/guard/guard_int.h"
+#include "engine/text/textlabel.h"
+
+static void member(pl_buf *b, const char *name, pl_str v)
+{
+    pl_buf_printf(b, ",\"%s\":\"", name);
+    pl_buf_json(b, v);
+    pl_buf_putc(b, '"');
+}
+
+static void findings(const pl_exchange *x, pl_buf *b, const tally *t, size_t most)
+{
+    size_t n = t->n < most ? t->n : most;
+
+    static const char *const action[] = { "allow", "log", "block" };
+    const pl_textdb *db = pl_policy_textdb(x->o.policy);
+
+    pl_buf_puts(b, ",\"findings\":[");
+    for (size_t i = 0; i < n; i++) {
+        pl_text_rule r = pl_textdb_rule_get(db, t->row[i].rule);
+        pl_buf_printf(b, "%s{\"rule\":\"", i ? "," : "");
+        pl_buf_json(b, r.id);
+        pl_buf_putc(b, '"');
+        member(b, "category", r.category);
+        pl_buf_printf(b, ",\"severity\":%u,\"action\":\"%s\",\"count\":%u}", r.severity,
+                      action[t->row[i].action], t->row[i].count);
+    }
+    pl_buf_puts(b, "]");
+    if (t->more || n < t->n)
+        pl_buf_printf(b, ",\"more\":%zu", t->more + (t->n - n));
+}
+
+/* The text that trace will see again: NFC, without blanks at the end. */
+static pl_rc traced_text(const choice *c, char **out, size_t *n)
+{
+    pl_str s = pl_textlabel_strip(pl_buf_str(&c->text), NULL, 0);
+
+    return pl_utf8_nfc(s, out, n, NULL);
+}
+
+static void output(pl_exchange *x, pl_buf *b, int i)
+{
+    choice *c = x->choices[i];
+    char    hex[65] = "";
+    char   *text = NULL;
+    size_t  n = 0;
+
+    if (c && c->text_bytes && !c->text.failed && traced_text(c, &text, &n) == PL_OK && n) {
+        pl_hash h = pl_commit(x->o.salt, (pl_str){ text, n });
+        pl_hex(h.b, sizeof h.b, hex);
+        pl_hmac_sha256(x->o.index_key, 32, (pl_str){ text, n },
+                       x->event.outputs[x->event.output_count++]);
+    }
+    free(text);
+    pl_buf_printf(b, "%s{\"bytes\":%llu,\"commitment\":\"%s\"}", i ? "," : "",
+                  (unsigned long long)(c ? c->text_bytes : 0), hex);
+}
+
+static void outputs(pl_exchange *x, pl_buf *b)
+{
+    int  n = x->choice_count < PL_EVENT_OUTPUTS_MAX ? x->choice_count : PL_EVENT_OUTPUTS_MAX;
+    bool withheld = x->own || strcmp(x->verdict, "block") == 0;
+
+    pl_buf_puts(b, ",\"outputs\":[");
+    for (int i = 0; i < n && !withheld; i++)
+        output(x, b, i);
+    pl_buf_puts(b, "]");
+}
+
+static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
+{
+    char time[25];
+
+    pl_time_format(x->o.now_ms, time);
+    pl_buf_printf(b, "{\"v\":1,\"id\":\"%s\",\"time\":\"%s\",\"ms\":%lld", x->o.id, time,
+                  (long long)(now_ms > x->o.now_ms ? now_ms - x->o.now_ms : 0));
+    member(b, "service", x->o.service);
+    member(b, "route", x->o.route_name);
+    pl_buf_printf(b, ",\"surface\":\"chat.completions\",\"stream\":%s",
+                  x->facts.is_stream ? "true" : "false");
+    member(b, "policy", pl_policy_name(x->o.policy));
+    pl_buf_printf(b, ",\"policy_sha256\":\"%s\"", pl_policy_digest(x->o.policy));
+    member(b, "verdict", pl_str_z(x->verdict));
+    member(b, "direction", pl_str_z(x->direction));
+    member(b, "reason", pl_str_z(x->reason));
+    pl_buf_printf(b, ",\"status\":%d,\"upstream_status\":%d", x->status, x->upstream_status);
+}
+
+static void leaf_write(pl_exchange *x, int64_t now_ms, size_t most_findings)
+{
+    pl_buf *b = &x->leaf;
+    char    commitment[65] = "";
+
+    x->event.output_count = 0;
+    pl_buf_clear(b);
+    head(x, b, now_ms);
+    if (x->input_bytes)
+        pl_hex(x->input_commitment.b, 32, commitment);
+    pl_buf_printf(b, ",\"input\":{\"bytes\":%llu,\"scanned\":%llu,\"commitment\":\"%s\"",
+                  (unsigned long long)x->input_bytes, (unsigned long long)x->in.scanned, commitment);
+    findings(x, b, &x->in, most_findings);
+    pl_buf_puts(b, "}");
+    outputs(x, b);
+    pl_buf_printf(b, ",\"output\":{\"bytes\":%llu,\"scanned\":%llu",
+                  (unsigned long long)x->output_bytes, (unsigned long long)x->out.scanned);
+    findings(x, b, &x->out, most_findings);
+    pl_buf_printf(b, "},\"label\":\"%s\",\"unscreened\":%u,\"end\":\"%s\"}", pl_exchange_label(x),
+                  x->facts.unscreened, x->end);
+}
+
+const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms)
+{
+    pl_hash h;
+
+    if (x->event_done)
+        return &x->event;
+    x->event_done = true;
+    leaf_write(x, now_ms, PL_TALLY_RULES);
+    for (size_t most = PL_TALLY_RULES / 2; x->leaf.failed; most /= 2) /* too many or too long */
+        leaf_write(x, now_ms, most);
+    h = pl_merkle_leaf(pl_buf_str(&x->leaf));
+    pl_hex(h.b, sizeof h.b, x->event.digest);
+    x->event.id = pl_exchange_id(x);
+    x->event.time_ms = x->o.now_ms;
+    x->event.leaf = pl_buf_str(&x->leaf);
+    memcpy(x->event.salt, x->o.salt, 32);
+    return &x->event;
+}
+
+bool pl_exchange_event_is_done(const pl_exchange *x)
+{
+    return x->event_done;
+}

@@ -1,0 +1,71 @@
+/* Layout of the gateway files; shared by gate.c, gate_slot.c. docs/formats/gateway-files.md */
+#ifndef PL_GUARD_GATE_INT_H
+#define PL_GUARD_GATE_INT_H
+
+#include "cap/guard/pl_gate.h"
+#include "cap/guard/ring.h"
+
+#define PL_GATE_VERSION 1u
+#define PL_STATE_MAGIC  0x3154415453504c50ull /* "PLPSTAT1" */
+#define PL_RING_MAGIC   0x31474e4952504c50ull /* "PLPRING1" */
+#define PL_RING_PAGE    4096u
+
+typedef struct state_head {
+    uint64_t magic;
+    uint32_t version, slots;
+    _Atomic uint64_t generation;
+    _Atomic uint32_t stopped;
+    uint32_t reserved;
+    int64_t  since_ms;
+    char     reason[256];
+} state_head;
+
+/* owner: pid in the low half, start time of that process in the high half; 0 is free. */
+typedef struct state_slot {
+    _Alignas(64) _Atomic uint64_t owner;
+    _Atomic uint64_t count[PL_COUNT__N];
+} state_slot;
+
+typedef struct state_file {
+    union {
+        state_head head;
+        char       page[4096];
+    };
+    state_slot slot[PL_GATE_SLOTS + 1]; /* the last one counts for workers without a slot */
+} state_file;
+
+typedef struct ring_head {
+    uint64_t magic;
+    uint32_t version, reserved;
+    uint64_t hot_bytes, spill_bytes;
+    uint8_t  id[16];
+    _Atomic uint64_t next_seq;
+    ring_ends hot, spill;
+} ring_head;
+_Static_assert(sizeof(ring_head) <= PL_RING_PAGE, "ring header fits its page");
+
+/* A mapped ring file. */
+typedef struct slot_map {
+    ring_head *head; /* NULL: not mapped */
+    size_t     bytes;
+    ring       hot, spill;
+    uint64_t   hot_at, spill_at; /* the daemon's cursors */
+    bool       touched;          /* cursors moved since the last ack */
+    ring_head *_Atomic published; /* head, for other threads of the daemon */
+} slot_map;
+
+struct pl_gate {
+    int         dirfd;
+    state_file *state;
+    pl_policy  *policy;
+    uint64_t    generation;
+    int         slot;  /* worker: claimed slot or -1 */
+    slot_map    own;
+    uint64_t    reserved;
+    slot_map    drain[PL_GATE_SLOTS];
+    int         drain_slot;
+};
+
+void  slot_unmap(slot_map *m);
+pl_rc slot_map_open(pl_gate *g, int slot, slot_map *out, pl_error *err);
+#endif

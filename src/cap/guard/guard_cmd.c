@@ -1,0 +1,252 @@
+#include "base/banned.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "cap/guard/guard_run.h"
+
+#include <fcntl.h>
+
+#define TEXT_MAX (256u << 20)
+
+/* --- policy compile, policy test ------------------------------------------------------------ */
+
+static int cmd_compile(pl_cmd_ctx *c)
+{
+    const char *out = c->opt(c->host, "output");
+    const char *extra = c->opt(c->host, "packs");
+    char       *shipped = pl_path_join(pl_datadir(), "packs");
+    const char *folders[] = { extra ? extra : shipped, extra ? shipped : NULL, NULL };
+    void       *image = NULL;
+    size_t      n = 0;
+    pl_error    err;
+    pl_rc       rc;
+
+    if (!out) {
+        fprintf(c->err, "plumbline: policy compile: '-o DB' is missing\n");
+        free(shipped);
+        return PL_EXIT_USAGE;
+    }
+    rc = pl_policy_compile(c->argv[0], folders, &image, &n, &err);
+    if (rc == PL_OK)
+        rc = pl_file_write_atomic(out, (pl_str){ image, n }, 0640, &err);
+    free(image);
+    free(shipped);
+    if (rc != PL_OK)
+        return pl_cmd_fail(c, &err);
+    if (c->json)
+        fprintf(c->out, "{\"bytes\":%zu}\n", n);
+    else
+        fprintf(c->out, pl_cmd_say(c, "%s: %zu bytes\n", "%s：%zu 字节\n"), out, n);
+    return PL_EXIT_OK;
+}
+
+typedef struct tester {
+    pl_policy *policy;
+    int        route;
+    bool       blocks;
+    json_t    *findings;
+} tester;
+
+static int on_finding(void *ctx, const pl_text_finding *f)
+{
+    static const char *const action[] = { "allow", "log", "block" };
+    tester      *t = ctx;
+    pl_text_rule r = pl_textdb_rule_get(pl_policy_textdb(t->policy), f->rule);
+    pl_action    in = pl_policy_action(t->policy, t->route, false, f->rule);
+    pl_action    out = pl_policy_action(t->policy, t->route, true, f->rule);
+
+    t->blocks |= in == PL_ACTION_BLOCK || out == PL_ACTION_BLOCK;
+    json_array_append_new(t->findings, json_pack("{s:s%, s:s%, s:i, s:I, s:I, s:s, s:s}", "rule",
+        r.id.p, r.id.n, "category", r.category.p, r.category.n, "severity", r.severity, "start",
+        (json_int_t)f->start, "end", (json_int_t)f->end, "input", action[in], "output",
+        action[out]));
+    return 0;
+}
+
+static void test_print(pl_cmd_ctx *c, const tester *t)
+{
+    json_t *f;
+    size_t  i;
+
+    json_array_foreach (t->findings, i, f)
+        fprintf(c->out, "%8lld-%-8lld %-20s %-28s input=%s output=%s\n",
+                (long long)json_integer_value(json_object_get(f, "start")),
+                (long long)json_integer_value(json_object_get(f, "end")),
+                json_string_value(json_object_get(f, "category")),
+                json_string_value(json_object_get(f, "rule")),
+                json_string_value(json_object_get(f, "input")),
+                json_string_value(json_object_get(f, "output")));
+    if (i == 0)
+        fprintf(c->out, "%s\n", pl_cmd_say(c, "nothing found", "未发现命中"));
+}
+
+static int test_run(pl_cmd_ctx *c, tester *t, pl_error *err)
+{
+    char  *text = NULL, *dump;
+    size_t n = 0;
+
+    if (pl_file_read(c->argc > 1 ? c->argv[1] : "-", TEXT_MAX, &text, &n, err) != PL_OK)
+        return pl_cmd_fail(c, err);
+    pl_text_scan(pl_policy_textdb(t->policy), (pl_str){ text, n }, on_finding, t);
+    free(text);
+    if (c->json) {
+        json_t *o = json_pack("{s:s%, s:O, s:b}", "policy", pl_policy_name(t->policy).p,
+                              pl_policy_name(t->policy).n, "findings", t->findings, "blocked",
+                              t->blocks);
+        dump = pl_json_dump(o);
+        fprintf(c->out, "%s\n", dump ? dump : "{}");
+        free(dump);
+        json_decref(o);
+    } else {
+        test_print(c, t);
+    }
+    return t->blocks ? PL_EXIT_FOUND : PL_EXIT_OK;
+}
+
+static int cmd_test(pl_cmd_ctx *c)
+{
+    const char *route = c->opt(c->host, "route");
+    tester      t = { 0 };
+    pl_error    err;
+    int         code;
+
+    if (pl_policy_openat(AT_FDCWD, c->argv[0], &t.policy, &err) != PL_OK)
+        return pl_cmd_fail(c, &err);
+    t.route = pl_policy_route_find(t.policy, pl_str_z(route ? route : "default"));
+    t.findings = json_array();
+    if (t.route < 0) {
+        pl_fail(&err, PL_NOTFOUND, "the policy has no route '%s'", route ? route : "default");
+        code = pl_cmd_fail(c, &err);
+    } else {
+        code = test_run(c, &t, &err);
+    }
+    json_decref(t.findings);
+    pl_policy_unref(t.policy);
+    return code;
+}
+
+/* --- talking to the daemon --------------------------------------------------------------------- */
+
+static int call(pl_cmd_ctx *c, const char *method, const char *path, json_t *body,
+                void (*print)(pl_cmd_ctx *c, const json_t *answer))
+{
+    char    *text = body ? pl_json_dump(body) : NULL, *answer = NULL;
+    json_t  *j = NULL;
+    pl_error err;
+    pl_rc    rc = pl_cmd_call(c, method, path, pl_str_z(text), &answer, &err);
+
+    json_decref(body);
+    free(text);
+    if (rc == PL_OK)
+        rc = pl_json_parse(pl_str_z(answer), "answer of plumblined", &j, &err);
+    if (rc != PL_OK) {
+        free(answer);
+        return pl_cmd_fail(c, &err);
+    }
+    if (c->json)
+        fprintf(c->out, "%s\n", answer);
+    else
+        print(c, j);
+    free(answer);
+    json_decref(j);
+    return PL_EXIT_OK;
+}
+
+static void print_switch(pl_cmd_ctx *c, const json_t *j)
+{
+    const char *reason = json_string_value(json_object_get(j, "reason"));
+
+    if (json_is_true(json_object_get(j, "stopped")))
+        fprintf(c->out, pl_cmd_say(c, "stopped: %s\n", "已停止：%s\n"), reason ? reason : "");
+    else
+        fprintf(c->out, "%s\n", pl_cmd_say(c, "running", "运行中"));
+    if (json_object_get(j, "ledger_index"))
+        fprintf(c->out, pl_cmd_say(c, "recorded in the ledger at index %lld\n",
+                                   "已记入账本，序号 %lld\n"),
+                (long long)json_integer_value(json_object_get(j, "ledger_index")));
+}
+
+static void print_policy(pl_cmd_ctx *c, const json_t *j)
+{
+    fprintf(c->out, pl_cmd_say(c, "policy %s, %lld rules, digest %s\n",
+                               "策略 %s，%lld 条规则，摘要 %s\n"),
+            json_string_value(json_object_get(j, "name")),
+            (long long)json_integer_value(json_object_get(j, "rules")),
+            json_string_value(json_object_get(j, "digest")));
+}
+
+static void print_status(pl_cmd_ctx *c, const json_t *j)
+{
+    print_switch(c, json_object_get(j, "stop"));
+    print_policy(c, json_object_get(j, "policy"));
+    fprintf(c->out, pl_cmd_say(c, "gateway workers: %lld\n", "网关进程：%lld\n"),
+            (long long)json_integer_value(json_object_get(j, "workers")));
+}
+
+static int switch_call(pl_cmd_ctx *c, const char *path)
+{
+    const char *reason = c->opt(c->host, "reason");
+
+    if (!reason) {
+        fprintf(c->err, "plumbline: %s\n", pl_cmd_say(c, "'--reason TEXT' is missing: it becomes "
+                "part of the evidence", "缺少 '--reason 原因'：原因将成为证据的一部分"));
+        return PL_EXIT_USAGE;
+    }
+    return call(c, "POST", path, json_pack("{s:s}", "reason", reason), print_switch);
+}
+
+static int cmd_stop(pl_cmd_ctx *c)
+{
+    return switch_call(c, "/api/v1/guard/stop");
+}
+
+static int cmd_resume(pl_cmd_ctx *c)
+{
+    return switch_call(c, "/api/v1/guard/resume");
+}
+
+static int cmd_status(pl_cmd_ctx *c)
+{
+    return call(c, "GET", "/api/v1/guard", NULL, print_status);
+}
+
+static int cmd_activate(pl_cmd_ctx *c)
+{
+    return call(c, "POST", "/api/v1/policy/activate", NULL, print_policy);
+}
+
+static const pl_opt opts_compile[] = {
+    { "output", "DB", "file to write (replaced atomically)", "要写入的文件（原子替换）" },
+    { "packs", "DIR", "folder of packs searched first", "优先查找的包目录" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt opts_route[] = {
+    { "route", "NAME", "route to judge by (default: default)", "按哪条路由判定（默认 default）" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt opts_reason[] = {
+    { "reason", "TEXT", "why; becomes part of the evidence", "原因；将成为证据的一部分" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt opts_none[] = { { NULL, NULL, NULL, NULL } };
+
+const pl_cmd guard_commands[] = {
+    { "policy", "compile", "SRC", 1, 1, opts_compile, "turn a policy and its packs into a database",
+      "把策略及其包编译成策略库", "plumbline policy compile policy/default.yaml -o gateway/policy.db",
+      cmd_compile },
+    { "policy", "test", "DB [FILE|-]", 1, 2, opts_route, "show what a policy finds in a text",
+      "显示策略在文本中的命中", "echo 'some text' | plumbline policy test gateway/policy.db",
+      cmd_test },
+    { "policy", "activate", "", 0, 0, opts_none,
+      "compile the instance's policy and put it into force without a reload",
+      "编译实例策略并立即生效（无需重载）", "plumbline policy activate --dir plumbline-data",
+      cmd_activate },
+    { "guard", "stop", "", 0, 0, opts_reason, "stop the service at once on every worker",
+      "立即停止服务（所有进程）", "plumbline guard stop --reason 'incident 42'", cmd_stop },
+    { "guard", "resume", "", 0, 0, opts_reason, "lift the stop", "解除停止",
+      "plumbline guard resume --reason 'fixed'", cmd_resume },
+    { "guard", "status", "", 0, 0, opts_none, "show stop switch, policy and workers",
+      "显示停止开关、策略与进程", "plumbline guard status", cmd_status },
+    { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL },
+};

@@ -1,0 +1,188 @@
+/* Acts of people: stop, resume, activate a policy. Effect first, evidence at once after. */
+#include "base/banned.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include "base/timefmt.h"
+#include "cap/guard/guard_run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define POLICY_MAX (1u << 30)
+
+json_t *guard_stop_json(const guard_run *g)
+{
+    char    reason[256];
+    int64_t since;
+
+    if (!pl_gate_stop_get(g->gate, reason, &since))
+        return json_pack("{s:b, s:s, s:i}", "stopped", 0, "reason", "", "since_ms", 0);
+    return json_pack("{s:b, s:s, s:I}", "stopped", 1, "reason", reason, "since_ms",
+                     (json_int_t)since);
+}
+
+static pl_rc say(pl_services *s, const char *type, json_t *predicate, uint64_t *index,
+                 pl_error *err)
+{
+    char  subject[160];
+    pl_rc rc;
+
+    if (!predicate)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    snprintf(subject, sizeof subject, "service:%s", s->instance->service);
+    rc = pl_ledger_state(s->ledger, s->signer, pl_str_z(subject), type, predicate, index, err);
+    json_decref(predicate);
+    return rc;
+}
+
+static pl_rc reason_check(pl_str reason, pl_error *err)
+{
+    if (pl_str_trim(reason).n == 0)
+        return pl_fail(err, PL_INVALID, "a reason is needed: it becomes part of the evidence");
+    if (reason.n > 255)
+        return pl_fail(err, PL_INVALID, "the reason is longer than 255 bytes");
+    return PL_OK;
+}
+
+static pl_rc stop_locked(guard_run *g, pl_services *s, pl_db *db, bool stopped, pl_str reason,
+                         const pl_principal *who, pl_error *err)
+{
+    guard_stop_row row = { .stopped = stopped, .since_ms = s->now_ms() };
+    uint64_t       index;
+    char           time[25];
+    pl_rc          rc;
+
+    /* The switch acts even if the ledger cannot: people first, paper second. */
+    if (stopped)
+        pl_gate_stop(g->gate, reason, row.since_ms);
+    snprintf(row.reason, sizeof row.reason, PL_STR_FMT, PL_STR_ARG(reason));
+    pl_time_format(row.since_ms, time);
+    rc = say(s, stopped ? PL_PREDICATE("guard-stop") : PL_PREDICATE("guard-resume"),
+             json_pack("{s:s, s:s, s:s, s:s}", "scope", "installation", "reason", row.reason,
+                       "by", who->id, "at", time), &index, err);
+    if (rc != PL_OK)
+        return rc;
+    row.ledger_index = (int64_t)index;
+    rc = guard_stop_put(db, &row, who->id, err);
+    if (rc == PL_OK && !stopped)
+        pl_gate_resume(g->gate);
+    return rc;
+}
+
+pl_rc guard_stop_set(guard_run *g, pl_services *s, pl_db *db, bool stopped, pl_str reason,
+                     const pl_principal *who, json_t **out, pl_error *err)
+{
+    guard_stop_row row;
+    pl_rc          rc = reason_check(reason, err);
+
+    if (rc != PL_OK)
+        return rc;
+    pthread_mutex_lock(&g->lock);
+    if (pl_gate_stopped(g->gate) == stopped)
+        rc = pl_fail(err, PL_CONFLICT, stopped ? "the service is stopped already"
+                                               : "the service is not stopped");
+    else
+        rc = stop_locked(g, s, db, stopped, reason, who, err);
+    pthread_mutex_unlock(&g->lock);
+    if (rc == PL_OK)
+        rc = guard_stop_get(db, &row, err);
+    if (rc != PL_OK)
+        return rc;
+    *out = guard_stop_json(g);
+    json_object_set_new(*out, "ledger_index", json_integer(row.ledger_index));
+    return PL_OK;
+}
+
+/* --- policy ----------------------------------------------------------------------------- */
+
+pl_rc guard_policy_json(const guard_run *g, const pl_services *s, json_t **out, pl_error *err)
+{
+    char      *path = pl_instance_path(s->instance, "gateway/policy.db");
+    pl_policy *p = NULL;
+    pl_rc      rc = path ? pl_policy_openat(AT_FDCWD, path, &p, err)
+                         : pl_fail(err, PL_NOMEM, "out of memory");
+
+    free(path);
+    if (rc != PL_OK)
+        return rc;
+    *out = json_pack("{s:s%, s:s, s:I, s:I}", "name", pl_policy_name(p).p, pl_policy_name(p).n,
+                     "digest", pl_policy_digest(p), "generation",
+                     (json_int_t)pl_gate_policy_generation(g->gate), "rules",
+                     (json_int_t)pl_textdb_rule_count(pl_policy_textdb(p)));
+    pl_policy_unref(p);
+    return PL_OK;
+}
+
+/* The previous database stays beside the new one, for rollback by hand. */
+static pl_rc swap(const char *path, pl_str image, pl_error *err)
+{
+    char  *old = NULL;
+    pl_rc  rc = PL_OK;
+
+    if (asprintf(&old, "%s.previous", path) < 0)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    (void)unlink(old);
+    if (link(path, old) != 0 && errno != ENOENT)
+        rc = pl_fail(err, PL_IO, "cannot keep the previous policy: %s", strerror(errno));
+    free(old);
+    return rc == PL_OK ? pl_file_write_atomic(path, image, 0640, err) : rc;
+}
+
+static pl_rc compile_and_swap(guard_run *g, pl_services *s, pl_error *err)
+{
+    char *source = pl_instance_path(s->instance, "policy/default.yaml");
+    char *path = pl_instance_path(s->instance, "gateway/policy.db");
+    char *own = pl_instance_path(s->instance, "packs");
+    char *shipped = pl_path_join(pl_datadir(), "packs");
+    const char *folders[] = { own, shipped, NULL };
+    void  *image = NULL;
+    size_t n = 0;
+    pl_rc  rc = source && path && own && shipped ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
+
+    if (rc == PL_OK)
+        rc = pl_policy_compile(source, folders, &image, &n, err);
+    if (rc == PL_OK)
+        rc = swap(path, (pl_str){ image, n }, err);
+    if (rc == PL_OK)
+        pl_gate_policy_announce(g->gate);
+    free(image);
+    free(source);
+    free(path);
+    free(own);
+    free(shipped);
+    return rc;
+}
+
+pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
+                            json_t **out, pl_error *err)
+{
+    json_t  *facts = NULL;
+    uint64_t index = 0;
+    pl_rc    rc;
+
+    pthread_mutex_lock(&g->lock);
+    rc = compile_and_swap(g, s, err);
+    if (rc == PL_OK)
+        rc = guard_policy_json(g, s, &facts, err);
+    if (rc == PL_OK)
+        rc = say(s, PL_PREDICATE("policy-activated"),
+                 json_pack("{s:O, s:O, s:s}", "policy", json_object_get(facts, "name"), "sha256",
+                           json_object_get(facts, "digest"), "by", who->id), &index, err);
+    if (rc == PL_OK)
+        rc = guard_policy_put(db, json_integer_value(json_object_get(facts, "generation")),
+                              json_string_value(json_object_get(facts, "name")),
+                              json_string_value(json_object_get(facts, "digest")), who->id, index,
+                              s->now_ms(), err);
+    pthread_mutex_unlock(&g->lock);
+    if (rc != PL_OK) {
+        json_decref(facts);
+        return rc;
+    }
+    json_object_set_new(facts, "ledger_index", json_integer((json_int_t)index));
+    *out = facts;
+    return PL_OK;
+}

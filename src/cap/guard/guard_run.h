@@ -1,0 +1,47 @@
+/* The guard inside plumblined: one runtime per process, made by start, used by the
+ * background thread (record) and by API threads (control, views). */
+#ifndef PL_GUARD_RUN_H
+#define PL_GUARD_RUN_H
+
+#include "cap/capability.h"
+#include "cap/guard/guard_store.h"
+#include "cap/ledger/pl_ledger.h"
+
+#include <pthread.h>
+
+#define GUARD_RATE_SECONDS 60
+
+typedef struct guard_rate {
+    int64_t  second;
+    uint64_t requests, blocked;
+} guard_rate;
+
+typedef struct guard_run {
+    pl_gate *gate;
+    char    *ledger_dir;
+    int64_t  next_batch, last_publish_ms, last_expire_ms;
+    uint64_t reported_lost;
+    uint64_t last_requests, last_blocked;
+    pthread_mutex_t lock; /* guards rate, and serialises stop/resume/activate */
+    guard_rate rate[GUARD_RATE_SECONDS];
+} guard_run;
+
+guard_run *guard_run_get(void); /* NULL before start */
+
+/* guard_record.c */
+pl_rc guard_record_recover(guard_run *g, pl_services *s, pl_db *db, pl_error *err);
+pl_rc guard_record_tick(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms, pl_error *err);
+
+/* guard_control.c: each is one act of a person and one statement in the ledger. */
+pl_rc guard_stop_set(guard_run *g, pl_services *s, pl_db *db, bool stopped, pl_str reason,
+                     const pl_principal *who, json_t **out, pl_error *err);
+json_t *guard_stop_json(const guard_run *g);
+/* Compiles DIR/policy/default.yaml, swaps it in, keeps the previous one beside it. */
+pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
+                            json_t **out, pl_error *err);
+/* Facts of the policy in force. */
+pl_rc guard_policy_json(const guard_run *g, const pl_services *s, json_t **out, pl_error *err);
+
+extern const pl_route guard_routes[];
+extern const pl_cmd   guard_commands[];
+#endif

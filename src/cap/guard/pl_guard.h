@@ -1,0 +1,138 @@
+/* The guard: judges one exchange with a model, in both directions.
+ *
+ * Used inside the nginx worker (no I/O, no locks, no clock: time and randomness are
+ * passed in) and by `plumbline policy test` and the fuzz targets. A pl_policy is
+ * immutable and may be shared by threads; a pl_exchange belongs to one thread.
+ *
+ * The life of an exchange
+ *   new → request(body) → action: FORWARD or ANSWER
+ *     ANSWER:  the reply is ready (a block, or a 4xx for a malformed request)
+ *     FORWARD: response_begin(status, type) → STREAM or WHOLE
+ *              response_feed(bytes, out)*  → response_end(how, out)
+ *   event(): the record of what was judged. It is complete as soon as the reply is
+ *   ready (ANSWER, WHOLE) or the end was written (STREAM); the caller must put it in the
+ *   ring before it sends the bytes that carry its digest.
+ *
+ * Guarantees
+ *   - no byte of an answer leaves before it was scanned and found releasable; a match in
+ *     the making holds back whole events until it is decided;
+ *   - an answer that is allowed is forwarded byte for byte, apart from the label spliced
+ *     into (or appended after) the last text of each choice;
+ *   - labels never enter JSON mode, structured output, tool calls, answers with logprobs
+ *     or answers that are themselves one JSON object or array.
+ */
+#ifndef PL_GUARD_H
+#define PL_GUARD_H
+
+#include "base/buf.h"
+#include "base/id.h"
+#include <plumbline/policydb.h>
+#include <plumbline/text.h>
+#include <stdbool.h>
+
+/* --- policy ------------------------------------------------------------------- */
+
+typedef struct pl_policy pl_policy;
+
+typedef enum pl_action { PL_ACTION_ALLOW = 0, PL_ACTION_LOG = 1, PL_ACTION_BLOCK = 2 } pl_action;
+typedef enum pl_fail_mode { PL_FAIL_CLOSED = 0, PL_FAIL_OPEN = 1 } pl_fail_mode;
+
+/* Maps and checks a compiled policy below an open directory (AT_FDCWD allowed). */
+pl_rc pl_policy_openat(int dirfd, const char *name, pl_policy **out, pl_error *err);
+pl_policy *pl_policy_ref(pl_policy *p);
+void       pl_policy_unref(pl_policy *p); /* NULL-safe */
+/* "default@3" and its digest in hex: what the header and the event name. */
+pl_str      pl_policy_name(const pl_policy *p);
+const char *pl_policy_digest(const pl_policy *p);
+const pl_textdb *pl_policy_textdb(const pl_policy *p);
+/* Index of a route, or -1. */
+int          pl_policy_route_find(const pl_policy *p, pl_str name);
+pl_fail_mode pl_policy_fail_mode(const pl_policy *p, int route);
+pl_action    pl_policy_action(const pl_policy *p, int route, bool is_output, uint32_t rule);
+/* Label texts of all routes, for trace. Returns the count, at most max are written. */
+size_t pl_policy_labels(const pl_policy *p, pl_str *out, size_t max);
+
+/* Compiles a policy source (YAML, docs/formats/policy.md) with the packs it names.
+ * pack_folders is NULL-ended. *out malloc'd. */
+pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, void **out, size_t *n,
+                        pl_error *err);
+
+/* --- exchange ----------------------------------------------------------------- */
+
+typedef struct pl_exchange pl_exchange;
+
+typedef struct pl_exchange_options {
+    pl_policy     *policy; /* the exchange takes its own reference */
+    int            route;  /* from pl_policy_route_find */
+    pl_str         route_name, service; /* must outlive the exchange */
+    char           id[PL_ID_LEN + 1];   /* request id = event id */
+    int64_t        now_ms;
+    uint8_t        salt[32];
+    const uint8_t *index_key; /* 32 bytes, must outlive the exchange */
+    size_t         max_response; /* bytes buffered for one WHOLE answer or held in one stream */
+} pl_exchange_options;
+
+typedef enum pl_exchange_action { PL_EXCHANGE_FORWARD, PL_EXCHANGE_ANSWER } pl_exchange_action;
+typedef enum pl_response_mode { PL_RESPONSE_STREAM, PL_RESPONSE_WHOLE } pl_response_mode;
+typedef enum pl_response_end {
+    PL_END_COMPLETE,  /* upstream finished properly                    */
+    PL_END_TRUNCATED, /* upstream broke off                            */
+    PL_END_ABORTED    /* the client went away: nothing is written      */
+} pl_response_end;
+
+pl_exchange *pl_exchange_new(const pl_exchange_options *o); /* NULL: out of memory */
+void         pl_exchange_free(pl_exchange *x);
+
+/* Judges the complete request body. */
+pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body);
+/* Makes the exchange answer with an OpenAI-style error instead (stop switch, engine
+ * not ready, upstream down …). Allowed until a reply or stream has begun. */
+void pl_exchange_refuse(pl_exchange *x, int status, const char *type, const char *code,
+                        const char *message);
+bool pl_exchange_is_stream(const pl_exchange *x); /* the request asked for a stream */
+
+/* The upstream's head. WHOLE: keep the head back until response_end. */
+pl_response_mode pl_exchange_response_begin(pl_exchange *x, int status, pl_str content_type,
+                                            pl_str content_encoding);
+/* STREAM: appends what may be sent now to out. WHOLE: collects, out stays empty. */
+void pl_exchange_response_feed(pl_exchange *x, pl_str bytes, pl_buf *out, int64_t now_ms);
+void pl_exchange_response_end(pl_exchange *x, pl_response_end how, pl_buf *out, int64_t now_ms);
+/* True once the reply is complete whatever upstream still sends (block mid-stream,
+ * [DONE] seen): the caller stops reading upstream. */
+bool pl_exchange_ended(const pl_exchange *x);
+/* Stops a running stream (stop switch): replaces what is held by an error event. */
+void pl_exchange_stop(pl_exchange *x, pl_buf *out, int64_t now_ms);
+
+/* The reply of ANSWER or WHOLE. */
+int         pl_exchange_status(const pl_exchange *x);
+const char *pl_exchange_content_type(const pl_exchange *x);
+pl_str      pl_exchange_body(const pl_exchange *x);
+/* True when the reply was made here rather than by the upstream. */
+bool        pl_exchange_is_own(const pl_exchange *x);
+
+/* What a response header needs. */
+const pl_policy *pl_exchange_policy(const pl_exchange *x); /* the one that judged */
+pl_str      pl_exchange_id(const pl_exchange *x);
+const char *pl_exchange_verdict(const pl_exchange *x); /* "allow", "block", "refuse", "error" */
+const char *pl_exchange_label(const pl_exchange *x);   /* "text", "header", "none" so far      */
+
+/* The event. Finalises it on first call after the end (or at abort), stable after. */
+#define PL_EVENT_MAX         4096
+#define PL_EVENT_OUTPUTS_MAX 16 /* choices whose text is indexed for trace */
+typedef struct pl_event {
+    pl_str  id;
+    int64_t time_ms;
+    pl_str  leaf; /* exact JSON bytes that become the leaf: docs/formats/event.md */
+    char    digest[65]; /* hex RFC 6962 leaf hash of leaf */
+    uint8_t salt[32];
+    size_t  output_count;
+    uint8_t outputs[PL_EVENT_OUTPUTS_MAX][32]; /* trace index of each output */
+} pl_event;
+const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms);
+bool pl_exchange_event_is_done(const pl_exchange *x); /* event() was called already */
+
+/* OpenAI-style error body for errors outside an exchange, e.g. unlisted paths. */
+void pl_guard_error_body(pl_buf *out, const char *type, const char *code, const char *message,
+                         pl_str request_id);
+
+#endif

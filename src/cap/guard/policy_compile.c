@@ -1,0 +1,304 @@
+/* From policy source and packs to one database file. docs/formats/policy.md */
+#include "base/banned.h"
+
+#include "base/str.h"
+#include "base/yaml.h"
+#include "cap/guard/pl_guard.h"
+#include "cap/pack/pl_pack.h"
+#include "engine/text/textlabel.h"
+
+typedef struct compiler {
+    const char        *source;
+    const char *const *folders;
+    pl_error          *err;
+    pl_textdb_builder *text;
+    json_t            *doc; /* the POLC section in the making */
+} compiler;
+
+static pl_rc bad(compiler *c, const char *where, const char *what)
+{
+    return pl_fail(c->err, PL_INVALID, "%s: %s: %s", c->source, where, what);
+}
+
+static bool one_of(const json_t *v, const char *const *names)
+{
+    const char *s = json_string_value(v);
+
+    for (; s && *names; names++)
+        if (strcmp(s, *names) == 0)
+            return true;
+    return false;
+}
+
+/* --- packs ---------------------------------------------------------------------------- */
+
+static pl_rc lexicon_entry(void *ctx, const pl_lexicon_entry *e, pl_error *err)
+{
+    compiler    *c = ctx;
+    pl_text_rule rule = { e->id, e->category, (uint8_t)e->severity };
+    uint32_t     index;
+    pl_rc        rc = pl_textdb_builder_rule(c->text, &rule, &index, err);
+
+    return rc == PL_OK ? pl_textdb_builder_keyword(c->text, index, e->text, e->flags, err) : rc;
+}
+
+static pl_rc pack_use(compiler *c, const char *ref, json_t *used)
+{
+    pl_pack *p = NULL;
+    uint8_t  digest[32];
+    char     hex[65];
+    pl_rc    rc = pl_pack_open(ref, c->folders, &p, c->err);
+
+    if (rc == PL_OK && !pl_str_eqz(pl_pack_kind(p), "lexicon"))
+        rc = bad(c, ref, "a policy can use packs of kind 'lexicon' only");
+    if (rc == PL_OK)
+        rc = pl_pack_lexicon_each(p, lexicon_entry, c, c->err);
+    if (rc == PL_OK) {
+        pl_str id = pl_pack_id(p), version = pl_pack_version(p);
+        pl_pack_digest(p, digest);
+        pl_hex(digest, sizeof digest, hex);
+        json_array_append_new(used, json_pack("{s:s%, s:s%, s:s}", "id", id.p, id.n, "version",
+                                              version.p, version.n, "sha256", hex));
+    }
+    pl_pack_free(p);
+    return rc;
+}
+
+static pl_rc packs(compiler *c, const json_t *list)
+{
+    json_t *used = json_array(), *ref;
+    size_t  i;
+    pl_rc   rc = PL_OK;
+
+    json_object_set_new(c->doc, "packs", used);
+    if (!json_is_array(list) || json_array_size(list) == 0)
+        return bad(c, "packs", "must list at least one lexicon pack");
+    json_array_foreach ((json_t *)list, i, ref) {
+        if (!json_is_string(ref))
+            return bad(c, "packs", "every element must be a pack name");
+        rc = pack_use(c, json_string_value(ref), used);
+        if (rc != PL_OK)
+            return rc;
+    }
+    return PL_OK;
+}
+
+/* --- routes ---------------------------------------------------------------------------- */
+
+static pl_rc rule_rows(compiler *c, const char *where, const json_t *rows, json_t *out)
+{
+    static const char *const keys[] = { "category", "min_severity", "action", NULL };
+    static const char *const actions[] = { "allow", "log", "block", NULL };
+    json_t *row;
+    size_t  i;
+
+    if (!json_is_array(rows) || json_array_size(rows) == 0)
+        return bad(c, where, "must be a list of rules");
+    json_array_foreach ((json_t *)rows, i, row) {
+        json_t *least = json_object_get(row, "min_severity");
+        pl_rc   rc = json_is_object(row) ? pl_json_only(row, keys, c->err)
+                                         : bad(c, where, "a rule must be a mapping");
+        if (rc != PL_OK)
+            return rc;
+        if (!json_is_string(json_object_get(row, "category")))
+            return bad(c, where, "a rule has no 'category'");
+        if (!one_of(json_object_get(row, "action"), actions))
+            return bad(c, where, "'action' must be allow, log or block");
+        if (least && (!json_is_integer(least) || json_integer_value(least) < 1 ||
+                      json_integer_value(least) > 4))
+            return bad(c, where, "'min_severity' must be 1, 2, 3 or 4");
+        json_array_append(out, row);
+    }
+    return PL_OK;
+}
+
+static pl_rc both_languages(compiler *c, const char *where, const json_t *texts)
+{
+    static const char *const keys[] = { "zh", "en", NULL };
+    pl_rc rc = json_is_object(texts) ? pl_json_only(texts, keys, c->err)
+                                     : bad(c, where, "must have 'zh' and 'en'");
+
+    if (rc != PL_OK)
+        return rc;
+    for (size_t i = 0; keys[i]; i++)
+        if (!json_is_string(json_object_get(texts, keys[i])) ||
+            json_string_length(json_object_get(texts, keys[i])) == 0)
+            return bad(c, where, "needs a text in both 'zh' and 'en'");
+    return PL_OK;
+}
+
+/* REQ: GB45438-2025/5.1  an explicit label that breaks the wording rule is refused here,
+ * before it could ever be written. */
+static pl_rc label(compiler *c, const char *where, const json_t *l)
+{
+    static const char *const keys[] = { "explicit", "zh", "en", NULL };
+    json_t *texts;
+    pl_rc   rc;
+
+    if (!json_is_object(l) || !json_is_boolean(json_object_get(l, "explicit")))
+        return bad(c, where, "must have 'explicit: true' or 'explicit: false'");
+    rc = pl_json_only(l, keys, c->err);
+    if (rc != PL_OK || json_is_false(json_object_get(l, "explicit")))
+        return rc;
+    texts = json_pack("{s:O*, s:O*}", "zh", json_object_get(l, "zh"), "en",
+                      json_object_get(l, "en"));
+    rc = both_languages(c, where, texts);
+    json_decref(texts);
+    for (size_t i = 1; rc == PL_OK && keys[i]; i++) {
+        const json_t *t = json_object_get(l, keys[i]);
+        if (!pl_textlabel_conforms((pl_str){ json_string_value(t), json_string_length(t) }))
+            rc = bad(c, where, "the wording must name AI (AI or 人工智能) and generation "
+                               "(生成 or 合成): GB 45438-2025 5.1");
+    }
+    return rc;
+}
+
+static pl_rc answers(compiler *c, const char *where, const json_t *a)
+{
+    const char *key;
+    json_t     *v;
+
+    if (!json_is_object(a) || !json_object_get(a, "default"))
+        return bad(c, where, "must be a mapping with at least 'default'");
+    if (json_object_size(a) > 64)
+        return bad(c, where, "more than 64 answers");
+    json_object_foreach ((json_t *)a, key, v) {
+        pl_rc rc = both_languages(c, where, v);
+        if (rc != PL_OK)
+            return rc;
+    }
+    return PL_OK;
+}
+
+static pl_rc optional_word(compiler *c, const char *where, const json_t *o, const char *key,
+                           const char *const *words, json_t *out)
+{
+    json_t *v = json_object_get(o, key);
+    char    text[128];
+
+    if (!v) {
+        json_object_set_new(out, key, json_string(words[0]));
+        return PL_OK;
+    }
+    snprintf(text, sizeof text, "'%s' must be %s or %s", key, words[0], words[1]);
+    if (!one_of(v, words))
+        return bad(c, where, text);
+    json_object_set(out, key, v);
+    return PL_OK;
+}
+
+static pl_rc route(compiler *c, const char *name, const json_t *r, json_t *out)
+{
+    static const char *const keys[] = { "fail", "media", "input", "output", "label", "answers",
+                                        NULL };
+    static const char *const fail[] = { "closed", "open", NULL };
+    static const char *const media[] = { "pass", "refuse", NULL };
+    json_t *in_rows = json_array(), *out_rows = json_array();
+    pl_rc   rc = json_is_object(r) ? pl_json_only(r, keys, c->err)
+                                   : bad(c, name, "a route must be a mapping");
+
+    json_object_set_new(out, "name", json_string(name));
+    json_object_set_new(out, "input", in_rows);
+    json_object_set_new(out, "output", out_rows);
+    if (rc == PL_OK)
+        rc = optional_word(c, name, r, "fail", fail, out);
+    if (rc == PL_OK)
+        rc = optional_word(c, name, r, "media", media, out);
+    if (rc == PL_OK)
+        rc = rule_rows(c, name, json_object_get(r, "input"), in_rows);
+    if (rc == PL_OK)
+        rc = rule_rows(c, name, json_object_get(r, "output"), out_rows);
+    if (rc == PL_OK)
+        rc = label(c, name, json_object_get(r, "label"));
+    if (rc == PL_OK)
+        rc = answers(c, name, json_object_get(r, "answers"));
+    if (rc == PL_OK) {
+        json_object_set(out, "label", json_object_get(r, "label"));
+        json_object_set(out, "answers", json_object_get(r, "answers"));
+    }
+    return rc;
+}
+
+static pl_rc routes(compiler *c, const json_t *all)
+{
+    json_t     *list = json_array(), *r;
+    const char *name;
+
+    json_object_set_new(c->doc, "routes", list);
+    if (!json_is_object(all) || json_object_size(all) == 0 || json_object_size(all) > 64)
+        return bad(c, "routes", "must be a mapping of 1 to 64 routes");
+    json_object_foreach ((json_t *)all, name, r) {
+        json_t *out = json_object();
+        json_array_append_new(list, out);
+        pl_rc rc = route(c, name, r, out);
+        if (rc != PL_OK)
+            return rc;
+    }
+    return PL_OK;
+}
+
+/* --- the whole ---------------------------------------------------------------------------- */
+
+static pl_rc head(compiler *c, const json_t *src)
+{
+    static const char *const keys[] = { "policy", "version", "packs", "routes", NULL };
+    json_t *id = json_object_get(src, "policy"), *version = json_object_get(src, "version");
+    pl_rc   rc = json_is_object(src) ? pl_json_only(src, keys, c->err)
+                                     : bad(c, "policy", "the source must be a mapping");
+
+    if (rc != PL_OK)
+        return rc;
+    if (!json_is_string(id) || json_string_length(id) == 0 || json_string_length(id) > 64 ||
+        strspn(json_string_value(id), "abcdefghijklmnopqrstuvwxyz0123456789-_.") !=
+            json_string_length(id))
+        return bad(c, "policy", "must be a name of a-z, 0-9, '.', '-' and '_', at most 64 long");
+    if (!json_is_integer(version) || json_integer_value(version) < 1)
+        return bad(c, "version", "must be a positive integer");
+    json_object_set(c->doc, "id", id);
+    json_object_set(c->doc, "version", version);
+    return PL_OK;
+}
+
+static pl_rc build(compiler *c, void **out, size_t *n)
+{
+    void  *text = NULL;
+    size_t text_n = 0;
+    char  *doc = NULL;
+    pl_rc  rc = pl_textdb_builder_finish(c->text, &text, &text_n, c->err);
+
+    if (rc == PL_OK && !(doc = pl_json_dump(c->doc)))
+        rc = pl_fail(c->err, PL_NOMEM, "out of memory");
+    if (rc == PL_OK) {
+        pl_policydb_section s[] = {
+            { PL_SECTION_POLICY, pl_str_z(doc) },
+            { PL_SECTION_TEXT, { text, text_n } },
+        };
+        rc = pl_policydb_build(s, 2, out, n, c->err);
+    }
+    free(text);
+    free(doc);
+    return rc;
+}
+
+pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, void **out, size_t *n,
+                        pl_error *err)
+{
+    compiler c = { .source = source, .folders = pack_folders, .err = err, .doc = json_object() };
+    json_t  *src = NULL;
+    pl_rc    rc = pl_textdb_builder_new(&c.text, err);
+
+    if (rc == PL_OK)
+        rc = pl_yaml_load(source, &src, err);
+    if (rc == PL_OK)
+        rc = head(&c, src);
+    if (rc == PL_OK)
+        rc = packs(&c, json_object_get(src, "packs"));
+    if (rc == PL_OK)
+        rc = routes(&c, json_object_get(src, "routes"));
+    if (rc == PL_OK)
+        rc = build(&c, out, n);
+    pl_textdb_builder_free(c.text);
+    json_decref(src);
+    json_decref(c.doc);
+    return rc;
+}

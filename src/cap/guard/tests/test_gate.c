@@ -1,0 +1,291 @@
+/* Rings, slots, state: what survives which death. */
+#include "guard_fixture.h"
+
+#include "cap/guard/pl_gate.h"
+#include "cap/guard/ring.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+typedef struct fx {
+    char    *dir;
+    pl_gate *worker, *daemon;
+} fx;
+
+static int setup(void **state)
+{
+    fx      *f = calloc(1, sizeof *f);
+    char     path[512];
+    pl_error err;
+
+    f->dir = pl_test_mkdtemp();
+    snprintf(path, sizeof path, "%s/policy.db", f->dir);
+    fixture_policy_write(path, "pass", "true");
+    assert_ok(pl_gate_prepare(f->dir, &err), &err);
+    assert_ok(pl_gate_prepare(f->dir, &err), &err); /* idempotent */
+    assert_ok(pl_gate_open(f->dir, &f->worker, &err), &err);
+    assert_ok(pl_gate_open(f->dir, &f->daemon, &err), &err);
+    assert_ok(pl_gate_claim(f->worker, &err), &err);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fx *f = *state;
+
+    pl_gate_close(f->worker);
+    pl_gate_close(f->daemon);
+    pl_test_rmtree(f->dir);
+    free(f);
+    return 0;
+}
+
+static pl_event sample(char id[PL_ID_LEN + 1], char *leaf, size_t leaf_n, uint32_t i)
+{
+    uint8_t  rnd[10] = { 0 };
+    pl_event e = { .time_ms = 1790000000000 + i, .output_count = i % 3 };
+
+    memcpy(rnd, &i, sizeof i);
+    pl_id_format(e.time_ms, rnd, id);
+    snprintf(leaf, leaf_n, "{\"i\":%u,\"pad\":\"%0*d\"}", i, (int)(i * 37 % 900) + 1, 0);
+    e.id = pl_str_z(id);
+    e.leaf = pl_str_z(leaf);
+    memset(e.salt, (int)(i & 0xff), sizeof e.salt);
+    memset(e.outputs, (int)(i & 0xff), sizeof e.outputs);
+    return e;
+}
+
+static void put(pl_gate *g, uint32_t i)
+{
+    char     id[PL_ID_LEN + 1], leaf[2048];
+    pl_event e = sample(id, leaf, sizeof leaf, i);
+
+    assert_int_equal(pl_gate_reserve(g), PL_OK);
+    pl_gate_put(g, &e);
+}
+
+/* Drains everything and checks that it is the run from..to in order. */
+static void expect_run(pl_gate *g, uint32_t from, uint32_t to)
+{
+    pl_gate_item it;
+    pl_error     err;
+    uint64_t     last = 0;
+    pl_rc        rc;
+
+    for (uint32_t i = from; i < to; i++) {
+        char     id[PL_ID_LEN + 1], leaf[2048];
+        pl_event e = sample(id, leaf, sizeof leaf, i);
+        rc = pl_gate_drain_next(g, &it, &err);
+        if (rc != PL_OK)
+            fail_msg("event %u: %d", i, rc);
+        assert_true(pl_str_eq(it.event.leaf, e.leaf));
+        assert_true(pl_str_eq(it.event.id, e.id));
+        assert_memory_equal(it.event.salt, e.salt, 32);
+        assert_int_equal(it.event.output_count, e.output_count);
+        assert_memory_equal(it.event.outputs, e.outputs, e.output_count * 32);
+        assert_true(it.seq > last);
+        last = it.seq;
+    }
+    assert_int_equal(pl_gate_drain_next(g, &it, &err), PL_NOTFOUND);
+}
+
+static void ring__gives_back_what_was_put_in_order(void **state)
+{
+    fx *f = *state;
+
+    for (uint32_t round = 0; round < 40; round++) { /* many times around the ring */
+        for (uint32_t i = 0; i < 50; i++)
+            put(f->worker, round * 50 + i);
+        expect_run(f->daemon, round * 50, round * 50 + 50);
+        pl_gate_drain_ack(f->daemon);
+    }
+    assert_int_equal(pl_gate_counter(f->daemon, PL_COUNT_EVENTS), 2000);
+    assert_int_equal(pl_gate_counter(f->daemon, PL_COUNT_SPILLED), 0);
+    assert_int_equal(pl_gate_pending(f->daemon), 0);
+}
+
+static void ring__keeps_everything_until_acknowledged(void **state)
+{
+    fx *f = *state;
+
+    for (uint32_t i = 0; i < 20; i++)
+        put(f->worker, i);
+    expect_run(f->daemon, 0, 20);
+    pl_gate_drain_rewind(f->daemon);
+    expect_run(f->daemon, 0, 20);
+    /* a new daemon starts where the old one acknowledged */
+    pl_gate *second;
+    pl_error err;
+    assert_ok(pl_gate_open(f->dir, &second, &err), &err);
+    expect_run(second, 0, 20);
+    pl_gate_drain_ack(second);
+    pl_gate_close(second);
+}
+
+static void spill__continues_a_full_ring_in_order(void **state)
+{
+    fx      *f = *state;
+    uint32_t n = 4000; /* about 2 MB: far more than the hot ring holds */
+
+    for (uint32_t i = 0; i < n; i++)
+        put(f->worker, i);
+    assert_true(pl_gate_counter(f->daemon, PL_COUNT_SPILLED) > 0);
+    expect_run(f->daemon, 0, n);
+    pl_gate_drain_ack(f->daemon);
+    for (uint32_t i = n; i < n + 100; i++) /* and returns to the hot one */
+        put(f->worker, i);
+    expect_run(f->daemon, n, n + 100);
+    assert_int_equal(pl_gate_counter(f->daemon, PL_COUNT_LOST), 0);
+}
+
+static void spill__refuses_to_promise_what_it_cannot_keep(void **state)
+{
+    fx      *f = *state;
+    uint32_t n = 0;
+
+    while (pl_gate_reserve(f->worker) == PL_OK)
+        n++;
+    assert_in_range(n, 3000, 5000);
+    for (uint32_t i = 0; i < n; i++) { /* every promise is kept, whatever the sizes */
+        char     id[PL_ID_LEN + 1], leaf[2048];
+        pl_event e = sample(id, leaf, sizeof leaf, i);
+        pl_gate_put(f->worker, &e);
+    }
+    assert_int_equal(pl_gate_counter(f->daemon, PL_COUNT_LOST), 0);
+    expect_run(f->daemon, 0, n);
+}
+
+static void slot__of_a_dead_worker_is_taken_over_with_its_events(void **state)
+{
+    fx   *f = *state;
+    pid_t pid;
+    int   status;
+
+    pl_gate_release(f->worker);
+    pid = fork();
+    if (pid == 0) {
+        pl_gate *g;
+        if (pl_gate_open(f->dir, &g, NULL) != PL_OK || pl_gate_claim(g, NULL) != PL_OK)
+            _exit(1);
+        for (uint32_t i = 0; i < 10; i++)
+            put(g, i);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(pl_gate_claim(f->worker, NULL), PL_OK);
+    put(f->worker, 10);
+    expect_run(f->daemon, 0, 11);
+    assert_int_equal(pl_gate_workers(f->daemon), 1);
+}
+
+static void slot__is_not_shared_by_two_living_workers(void **state)
+{
+    fx      *f = *state;
+    pl_gate *g[PL_GATE_SLOTS];
+    pl_error err;
+    int      n = 0;
+
+    /* Same process, so the same owner: a slot once taken stays taken. */
+    for (; n < PL_GATE_SLOTS - 1; n++) {
+        assert_ok(pl_gate_open(f->dir, &g[n], &err), &err);
+        if (n < 3) /* creating all 32 ring files would take half a gigabyte */
+            assert_ok(pl_gate_claim(g[n], &err), &err);
+    }
+    put(g[0], 0);
+    put(g[1], 1);
+    put(f->worker, 2);
+    for (int i = 0; i < 3; i++) {
+        pl_gate_item it;
+        assert_int_equal(pl_gate_drain_next(f->daemon, &it, &err), PL_OK);
+    }
+    while (n-- > 0)
+        pl_gate_close(g[n]);
+}
+
+static void damage__is_reported_and_skipped(void **state)
+{
+    fx          *f = *state;
+    char         path[512];
+    pl_gate_item it;
+    pl_error     err;
+    FILE        *file;
+
+    for (uint32_t i = 0; i < 5; i++)
+        put(f->worker, i);
+    snprintf(path, sizeof path, "%s/ring-00.plr", f->dir);
+    file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 4096 + 100, SEEK_SET), 0);
+    assert_int_not_equal(fputc('!', file), EOF);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(pl_gate_drain_next(f->daemon, &it, &err), PL_INVALID);
+    assert_int_equal(pl_gate_drain_next(f->daemon, &it, &err), PL_NOTFOUND);
+    pl_gate_drain_ack(f->daemon);
+    put(f->worker, 6);
+    assert_int_equal(pl_gate_drain_next(f->daemon, &it, &err), PL_OK);
+}
+
+static void stop__is_seen_by_every_process(void **state)
+{
+    fx     *f = *state;
+    char    reason[256];
+    int64_t since;
+
+    assert_false(pl_gate_stopped(f->worker));
+    pl_gate_stop(f->daemon, PL_STR("演练 drill"), 42);
+    assert_true(pl_gate_stopped(f->worker));
+    assert_true(pl_gate_stop_get(f->worker, reason, &since));
+    assert_string_equal(reason, "演练 drill");
+    assert_int_equal(since, 42);
+    pl_gate_resume(f->daemon);
+    assert_false(pl_gate_stopped(f->worker));
+}
+
+static void policy__is_swapped_by_generation_and_a_bad_one_is_refused(void **state)
+{
+    fx      *f = *state;
+    char     path[512], next[512];
+    pl_error err;
+    FILE    *file;
+
+    snprintf(path, sizeof path, "%s/policy.db", f->dir);
+    snprintf(next, sizeof next, "%s/next.db", f->dir);
+    pl_policy *before = pl_gate_policy(f->worker);
+    assert_ok(pl_gate_refresh(f->worker, &err), &err);
+    assert_ptr_equal(pl_gate_policy(f->worker), before);
+
+    fixture_policy_write(next, "refuse", "true");
+    assert_int_equal(rename(next, path), 0);
+    pl_gate_policy_announce(f->daemon);
+    assert_ok(pl_gate_refresh(f->worker, &err), &err);
+    assert_ptr_not_equal(pl_gate_policy(f->worker), before);
+
+    before = pl_gate_policy(f->worker);
+    file = fopen(next, "wb");
+    assert_int_equal(fwrite("garbage", 1, 7, file), 7);
+    fclose(file);
+    assert_int_equal(rename(next, path), 0);
+    pl_gate_policy_announce(f->daemon);
+    assert_int_equal(pl_gate_refresh(f->worker, &err), PL_INVALID);
+    assert_ptr_equal(pl_gate_policy(f->worker), before);
+    assert_ok(pl_gate_refresh(f->worker, &err), &err); /* said once */
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(ring__gives_back_what_was_put_in_order),
+        T(ring__keeps_everything_until_acknowledged),
+        T(spill__continues_a_full_ring_in_order),
+        T(spill__refuses_to_promise_what_it_cannot_keep),
+        T(slot__of_a_dead_worker_is_taken_over_with_its_events),
+        T(slot__is_not_shared_by_two_living_workers),
+        T(damage__is_reported_and_skipped),
+        T(stop__is_seen_by_every_process),
+        T(policy__is_swapped_by_generation_and_a_bad_one_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,44 @@
+/* Shared by the .c files of cap/label only. */
+#ifndef PL_LABEL_INT_H
+#define PL_LABEL_INT_H
+
+#include "base/buf.h"
+#include "cap/capability.h"
+#include "cap/label/pl_label.h"
+
+#define PL_LABEL_FILE_MAX     (64u << 20)
+#define PL_LABEL_PROBLEMS_MAX 4
+
+/* PL_OK when the bytes are text this capability can work on. PL_INVALID otherwise, with
+ * `name` in the message. */
+pl_rc pl_label_text_check(pl_str bytes, const char *name, pl_error *err);
+
+/* The wording for a text nobody chose one for: Chinese for mostly Chinese text. */
+pl_str pl_label_default(pl_str text);
+
+typedef enum pl_label_place { PL_LABEL_END, PL_LABEL_START } pl_label_place;
+/* Appends text and label to out. Every byte of the text stays; line ends follow its style.
+ * PL_INVALID when the wording does not conform (REQ: GB45438-2025/5.1) or has a line break,
+ * PL_CONFLICT when the text already carries it at that place. */
+pl_rc pl_label_text_add(pl_str text, pl_str label, pl_label_place place, pl_buf *out, pl_error *err);
+
+typedef struct label_found {
+    pl_str      value;    /* inside the text */
+    int         position; /* as in pl_textlabel_result */
+    bool        conforms;
+    const char *problem;  /* NULL when it conforms; static */
+} label_found;
+
+/* What a reader of the file must make of it: 办法 Art. 6 for propagation platforms. */
+typedef struct label_verdict {
+    const char *state; /* "suspected" or "inconclusive"; static */
+    const char *rule;
+} label_verdict;
+
+/* True when a label, conforming or not, was found. */
+bool          pl_label_text_find(pl_str text, label_found *out);
+label_verdict pl_label_text_verdict(bool found);
+
+extern const pl_cmd pl_label_commands[];
+
+#endif

@@ -1,0 +1,222 @@
+/* Shared by the files of this folder only. Byte layouts: docs/formats/ledger.md. */
+#ifndef PL_LEDGER_INT_H
+#define PL_LEDGER_INT_H
+
+#include "base/buf.h"
+#include "cap/api.h"
+#include "cap/cmd.h"
+#include "cap/ledger/pl_ledger.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define LEDGER_LEVELS      8             /* tile levels of any tree below 2^63         */
+#define LEDGER_NOTE_MAX    414           /* checkpoint note in a head slot             */
+#define LEDGER_ORIGIN_MAX  120           /* so that the note always fits               */
+#define LEDGER_SEGMENT     (8u << 20)    /* bytes a write-ahead segment is made with   */
+#define LEDGER_BATCH_MAX   (32u << 20)   /* bytes of entries in one frame              */
+#define LEDGER_PENDING_MAX (256u << 20)  /* bytes appended and not yet published       */
+#define LEDGER_BUNDLE_MAX  (PL_TILE_WIDTH * (2u + PL_LOG_ENTRY_MAX))
+
+/* --- ledger_io.c: files that appear whole and stay -------------------------------- */
+
+/* Directories that received a file. They are held open from before the rename until
+ * they are flushed: an error of writing them back would be lost with an evicted inode. */
+typedef struct touched_dir {
+    char *path;
+    int   fd;
+} touched_dir;
+typedef struct touched {
+    touched_dir *dirs;
+    size_t       n;
+} touched;
+pl_rc touched_sync(touched *t, pl_error *err); /* flushes and forgets all; fails with PL_IO */
+void  touched_done(touched *t);
+
+/* "dir/rel", malloc'd; PL_NOMEM through err. */
+pl_rc ledger_path(const char *dir, const char *rel, char **out, pl_error *err);
+/* Flushed temporary file in dir/tmp, renamed to dir/rel; folders are made as needed.
+ * Durable after touched_sync, which is due after a failure too: folders may have been
+ * made. PL_LIMIT: no space. */
+pl_rc ledger_put(const char *dir, const char *rel, pl_str bytes, mode_t mode, touched *t,
+                 pl_error *err);
+pl_rc ledger_read(const char *dir, const char *rel, size_t max, char **out, size_t *n,
+                  pl_error *err);
+/* Reads a one-line file without its newline into a fixed buffer. */
+pl_rc ledger_read_line(const char *dir, const char *rel, char *out, size_t cap, pl_error *err);
+/* Removes the files in a folder, and the folder when `whole`. Failures are left for
+ * next time: nothing depends on the removal. */
+void ledger_sweep(const char *dir, const char *rel, bool whole);
+/* fdatasync with a fault point. */
+pl_rc ledger_flush(int fd, const char *what, pl_error *err);
+
+/* --- entry bundles ------------------------------------------------------------------ */
+
+void bundle_put(pl_buf *b, pl_str entry);
+/* Takes the next entry; PL_INVALID when the bytes do not hold a whole one. */
+pl_rc bundle_take(pl_str *rest, pl_str *entry, pl_error *err);
+
+/* --- ledger_wal.c --------------------------------------------------------------------- */
+
+typedef struct wal {
+    const char *dir; /* borrowed */
+    size_t      segment_bytes;
+    int         fd; /* the last segment */
+    uint64_t    segment;
+    off_t       end;  /* where the next frame goes */
+    off_t       room; /* bytes the segment has     */
+    uint64_t    next; /* index of the next entry   */
+    pl_hash     link; /* SHA-256 of the last frame's header and digest */
+} wal;
+
+typedef pl_rc (*wal_entry_fn)(void *ctx, uint64_t index, pl_str entry, pl_error *err);
+
+/* Recovers: accepts the longest valid prefix, gives every entry at or after `from` (a
+ * bundle boundary) to fn, moves what follows the prefix to quarantine/, and flushes again
+ * all frames that hold entries at or after `published`. */
+pl_rc wal_open(wal *w, const char *dir, size_t segment_bytes, uint64_t from, uint64_t published,
+               wal_entry_fn fn, void *ctx, pl_error *err);
+/* One frame of `count` entries in bundle format, durable on return. PL_LIMIT: no space
+ * for another segment, nothing has changed. Any other failure is final for w. */
+pl_rc wal_append(wal *w, uint32_t count, pl_str payload, pl_error *err);
+/* Removes segments that hold only entries below `index`. */
+void wal_trim(const char *dir, uint64_t index);
+void wal_close(wal *w);
+
+/* --- ledger_head.c: the record that outlives every crash -------------------------------- */
+
+typedef struct head_record {
+    uint64_t sequence, size, generation;
+    pl_hash  root;
+    char     note[LEDGER_NOTE_MAX + 1];
+    size_t   note_n;
+} head_record;
+
+/* The valid slot with the greatest sequence. PL_INVALID: no valid slot. */
+pl_rc head_read(int fd, head_record *out, pl_error *err);
+/* Bit i is set when slot i is neither valid nor unused. */
+pl_rc head_damage(int fd, unsigned *slots, pl_error *err);
+/* Numbers the record after the last one and makes it durable in the other slot. */
+pl_rc head_write(int fd, head_record *r, pl_error *err);
+pl_rc head_open(const char *dir, bool create, int *fd, pl_error *err);
+
+/* --- ledger_tiles.c ------------------------------------------------------------------------ */
+
+/* What is needed to add to the tiles of a published tree: its unfinished right edge. */
+typedef struct tile_edge {
+    uint64_t size;
+    pl_hash  hash[LEDGER_LEVELS][PL_TILE_WIDTH];
+    pl_buf   bundle; /* entries of the unfinished bundle */
+} tile_edge;
+
+/* Hashes tile `n` of a level holds in a tree of `size`. */
+unsigned tile_width(uint64_t size, unsigned level, uint64_t n);
+/* Reads a tile or bundle file of a tree of `size`, taking the full one when the partial
+ * one is gone. hash has room for PL_TILE_WIDTH. */
+pl_rc tile_read(const char *dir, uint64_t size, unsigned level, uint64_t n, pl_hash *hash,
+                unsigned *width, pl_error *err);
+pl_rc bundle_read(const char *dir, uint64_t size, uint64_t n, char **out, size_t *bytes,
+                  unsigned *width, pl_error *err);
+/* Loads the right edge of the published tree and gives its compact range. */
+pl_rc tile_edge_load(tile_edge *e, const char *dir, uint64_t size, pl_merkle_range *range,
+                     pl_error *err);
+void  tile_edge_done(tile_edge *e);
+/* Writes and flushes all tiles and bundles that `count` more entries change, reads them
+ * back, hashes the entries again and gives the root computed from what was read. *e is
+ * the new edge on success and untouched on failure. */
+pl_rc tile_edge_extend(tile_edge *e, const char *dir, pl_str entries, uint64_t count,
+                       pl_hash *root, pl_error *err);
+/* Removes partial tiles that full ones replaced between the two sizes. */
+void tile_sweep(const char *dir, uint64_t from, uint64_t to);
+
+/* A pl_merkle_source over the tiles of a tree of `size`; keeps the last tile read. */
+typedef struct tile_source {
+    const char *dir; /* borrowed */
+    uint64_t    size;
+    unsigned    level, width;
+    uint64_t    n;
+    pl_hash     hash[PL_TILE_WIDTH];
+} tile_source;
+pl_merkle_source tile_source_init(tile_source *t, const char *dir, uint64_t size);
+
+/* --- the object ------------------------------------------------------------------------------ */
+
+typedef struct append_request {
+    const pl_str          *entries;
+    size_t                 count, bytes;
+    uint64_t               first;
+    bool                   done;
+    pl_rc                  rc;
+    pl_error               err;
+    struct append_request *next;
+} append_request;
+
+struct pl_ledger {
+    char            *dir;
+    bool             writer;
+    const pl_signer *signer; /* borrowed */
+    pl_vkey          key;
+    int              lock_fd, head_fd;
+    uint64_t         generation; /* of this writer; never changes while open */
+
+    /* Publishing is slow and must not stop appends: its own mutex, taken first. */
+    pthread_mutex_t publishing;
+    tile_edge       edge;
+    head_record     record;
+
+    pthread_mutex_t state; /* guards all that follows, except that only the */
+    pthread_cond_t  turn;  /* leader touches wal, without it                 */
+    bool            failed, leading;
+    append_request *first, *last;
+    wal             wal;
+    pl_merkle_range range;   /* everything appended               */
+    pl_buf          pending; /* entries appended, not published   */
+    pl_hash        *fresh;   /* their leaf hashes                 */
+    size_t          fresh_n, fresh_cap;
+    pl_checkpoint   head;
+    char           *note;
+    size_t          note_n;
+};
+
+/* ledger_open.c; segment_bytes differs from LEDGER_SEGMENT in tests only. */
+pl_rc ledger_open_sized(const char *dir, const pl_signer *signer, size_t segment_bytes,
+                        pl_ledger **out, pl_error *err);
+/* Adds entries that are in the log already to what waits for publication. */
+pl_rc ledger_pending_add(pl_ledger *l, pl_str entry, pl_error *err);
+/* PL_CONFLICT when another writer has opened the log since. */
+pl_rc ledger_generation_check(const pl_ledger *l, pl_error *err);
+
+/* ledger_statement.c: the parts of a statement that verification and listing need. */
+typedef struct statement_view {
+    pl_str  type, subject; /* borrowed from the JSON */
+    int64_t time_ms;       /* latest time claimed, 0 when none */
+    const json_t *predicate;
+} statement_view;
+pl_rc statement_read(const json_t *j, statement_view *out, pl_error *err);
+
+/* ledger_verify.c, ledger_verify_files.c */
+#define VERIFY_KEYS_MAX 64
+typedef struct verifier {
+    const char       *dir;
+    const pl_vkey    *key;
+    pl_checkpoint     head; /* what the log is checked against */
+    pl_ledger_report *report;
+    pl_vkey           keys[VERIFY_KEYS_MAX]; /* whose statements are known, now */
+    size_t            nkeys;
+    size_t            unlisted; /* problems beyond those listed */
+    void (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void *ctx;
+} verifier;
+void verify_problem(verifier *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Every partial tile and bundle that was ever published and is still there. */
+void verify_partials(verifier *v);
+void verify_payloads(verifier *v);
+
+extern const pl_cmd   pl_ledger_commands[];
+extern const pl_route pl_ledger_routes[];
+/* Number of files that recovery moved to quarantine/. */
+size_t ledger_quarantined(const char *dir);
+/* The folder of a log, borrowed. */
+const char *pl_ledger_dir(const pl_ledger *l);
+#endif

@@ -1,0 +1,404 @@
+/* Tiles and entry bundles on disk (C2SP tlog-tiles). Files are written once under a name
+ * that says how wide they are, so a published one never changes. */
+#include "base/banned.h"
+
+#include "cap/ledger/ledger_int.h"
+
+#define PATH_BYTES 128
+
+unsigned tile_width(uint64_t size, unsigned level, uint64_t n)
+{
+    uint64_t have = size >> (8 * level);
+
+    if (n < have >> 8)
+        return PL_TILE_WIDTH;
+    return n == have >> 8 ? (unsigned)(have & 0xff) : 0;
+}
+
+/* Reads the file of a tile of this width, or the full one that has replaced it. */
+static pl_rc file_read(const char *dir, int level, uint64_t n, unsigned width, size_t max,
+                       char **out, size_t *bytes, pl_error *err)
+{
+    pl_error why = { PL_OK, "" };
+    char     path[PATH_BYTES];
+    pl_rc    rc;
+
+    pl_tile_path(level, n, width, path, sizeof(path));
+    rc = ledger_read(dir, path, max, out, bytes, &why);
+    if (rc == PL_NOTFOUND && width < PL_TILE_WIDTH) {
+        pl_tile_path(level, n, 0, path, sizeof(path));
+        rc = ledger_read(dir, path, max, out, bytes, &why);
+    }
+    if (rc == PL_LIMIT)
+        return pl_fail(err, PL_INVALID, "file '%s' is too long", path);
+    return rc == PL_OK ? rc : pl_fail(err, rc, "%s", why.text);
+}
+
+pl_rc tile_read(const char *dir, uint64_t size, unsigned level, uint64_t n, pl_hash *hash,
+                unsigned *width, pl_error *err)
+{
+    unsigned want = tile_width(size, level, n);
+    char    *bytes = NULL, path[PATH_BYTES];
+    size_t   got = 0;
+    pl_rc    rc;
+
+    if (want == 0)
+        return pl_fail(err, PL_INVALID, "no tile %llu on level %u of a tree of size %llu",
+                       (unsigned long long)n, level, (unsigned long long)size);
+    rc = file_read(dir, (int)level, n, want, PL_TILE_WIDTH * sizeof(*hash), &bytes, &got, err);
+    if (rc != PL_OK)
+        return rc;
+    if (got == want * sizeof(*hash) || got == PL_TILE_WIDTH * sizeof(*hash)) {
+        memcpy(hash, bytes, want * sizeof(*hash));
+        *width = want;
+    } else {
+        pl_tile_path((int)level, n, want, path, sizeof(path));
+        rc = pl_fail(err, PL_INVALID, "file '%s' has %zu bytes instead of %zu", path, got,
+                     want * sizeof(*hash));
+    }
+    free(bytes);
+    return rc;
+}
+
+pl_rc bundle_read(const char *dir, uint64_t size, uint64_t n, char **out, size_t *bytes,
+                  unsigned *width, pl_error *err)
+{
+    unsigned want = tile_width(size, 0, n);
+    pl_rc    rc;
+
+    if (want == 0)
+        return pl_fail(err, PL_INVALID, "no bundle %llu in a tree of size %llu",
+                       (unsigned long long)n, (unsigned long long)size);
+    rc = file_read(dir, -1, n, want, LEDGER_BUNDLE_MAX, out, bytes, err);
+    if (rc == PL_OK)
+        *width = want;
+    return rc;
+}
+
+/* --- stored nodes -------------------------------------------------------------------------- */
+
+static pl_rc source_load(tile_source *t, unsigned level, uint64_t n, pl_error *err)
+{
+    pl_rc rc;
+
+    if (t->width != 0 && t->level == level && t->n == n)
+        return PL_OK;
+    t->width = 0;
+    rc = tile_read(t->dir, t->size, level, n, t->hash, &t->width, err);
+    t->level = level;
+    t->n = n;
+    return rc;
+}
+
+static pl_rc source_node(void *ctx, unsigned height, uint64_t index, pl_hash *out, pl_error *err)
+{
+    tile_source    *t = ctx;
+    unsigned        level = height / 8, row = height % 8;
+    uint64_t        first = index << row;
+    unsigned        at = (unsigned)(first % PL_TILE_WIDTH);
+    pl_merkle_range r;
+    pl_rc           rc = source_load(t, level, first / PL_TILE_WIDTH, err);
+
+    if (rc != PL_OK)
+        return rc;
+    if (at + (1u << row) > t->width)
+        return pl_fail(err, PL_INVALID, "no node %llu of height %u in a tree of size %llu",
+                       (unsigned long long)index, height, (unsigned long long)t->size);
+    pl_merkle_range_init(&r);
+    for (unsigned i = 0; i < 1u << row; i++)
+        pl_merkle_range_append(&r, &t->hash[at + i]);
+    *out = pl_merkle_range_root(&r);
+    return PL_OK;
+}
+
+pl_merkle_source tile_source_init(tile_source *t, const char *dir, uint64_t size)
+{
+    t->dir = dir;
+    t->size = size;
+    t->width = 0;
+    return (pl_merkle_source){ source_node, t };
+}
+
+/* --- the right edge ------------------------------------------------------------------------- */
+
+void tile_edge_done(tile_edge *e)
+{
+    pl_buf_done(&e->bundle);
+}
+
+/* The bundle must say what the level-0 tile says, entry by entry. */
+static pl_rc bundle_check(pl_str bundle, const pl_hash *hash, unsigned width, uint64_t first,
+                          pl_error *err)
+{
+    for (unsigned i = 0; i < width; i++) {
+        pl_str  entry;
+        pl_hash leaf;
+
+        if (bundle_take(&bundle, &entry, NULL) != PL_OK)
+            return pl_fail(err, PL_INVALID, "bundle of entry %llu ends before it",
+                           (unsigned long long)(first + i));
+        leaf = pl_merkle_leaf(entry);
+        if (!pl_hash_equal(&leaf, &hash[i]))
+            return pl_fail(err, PL_INVALID, "entry %llu does not have the hash of its tile",
+                           (unsigned long long)(first + i));
+    }
+    return PL_OK;
+}
+
+/* Keeps the first `width` entries of a bundle that may be longer. */
+static void bundle_keep(pl_str bundle, unsigned width, pl_buf *out)
+{
+    pl_str entry;
+
+    while (width-- > 0 && bundle_take(&bundle, &entry, NULL) == PL_OK)
+        bundle_put(out, entry);
+}
+
+static pl_rc edge_bundle_load(tile_edge *e, const char *dir, pl_error *err)
+{
+    unsigned width = 0;
+    char    *bytes = NULL;
+    size_t   n = 0;
+    pl_rc    rc;
+
+    if (e->size % PL_TILE_WIDTH == 0)
+        return PL_OK;
+    rc = bundle_read(dir, e->size, e->size / PL_TILE_WIDTH, &bytes, &n, &width, err);
+    if (rc == PL_OK)
+        rc = bundle_check((pl_str){ bytes, n }, e->hash[0], width, e->size - width, err);
+    if (rc == PL_OK) {
+        bundle_keep((pl_str){ bytes, n }, width, &e->bundle);
+        rc = pl_buf_check(&e->bundle, err);
+    }
+    free(bytes);
+    return rc;
+}
+
+/* The nodes of the compact range are the complete subtrees the size is made of. */
+static pl_rc range_load(const char *dir, uint64_t size, pl_merkle_range *range, pl_error *err)
+{
+    tile_source     *t = malloc(sizeof(*t));
+    pl_merkle_source s;
+    pl_rc            rc = PL_OK;
+
+    if (t == NULL)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    s = tile_source_init(t, dir, size);
+    pl_merkle_range_init(range);
+    for (unsigned l = 0; rc == PL_OK && l < 63; l++)
+        if (size >> l & 1)
+            rc = s.node(s.ctx, l, (size >> l) - 1, &range->node[l], err);
+    range->size = size;
+    free(t);
+    return rc;
+}
+
+pl_rc tile_edge_load(tile_edge *e, const char *dir, uint64_t size, pl_merkle_range *range,
+                     pl_error *err)
+{
+    pl_rc rc = PL_OK;
+
+    e->size = size;
+    e->bundle = PL_BUF_INIT(LEDGER_BUNDLE_MAX);
+    for (unsigned l = 0; rc == PL_OK && l < LEDGER_LEVELS; l++) {
+        uint64_t have = size >> (8 * l);
+        unsigned width;
+
+        if (have % PL_TILE_WIDTH != 0)
+            rc = tile_read(dir, size, l, have / PL_TILE_WIDTH, e->hash[l], &width, err);
+    }
+    if (rc == PL_OK)
+        rc = edge_bundle_load(e, dir, err);
+    if (rc == PL_OK)
+        rc = range_load(dir, size, range, err);
+    return rc;
+}
+
+/* --- extending -------------------------------------------------------------------------------- */
+
+typedef struct extension {
+    tile_edge  *e;
+    const char *dir;
+    touched     dirs;
+    uint64_t    from; /* size before */
+} extension;
+
+static pl_rc tile_put(extension *x, int level, uint64_t n, unsigned width, pl_str bytes,
+                      pl_error *err)
+{
+    char path[PATH_BYTES];
+
+    pl_tile_path(level, n, width, path, sizeof(path));
+    return ledger_put(x->dir, path, bytes, 0644, &x->dirs, err);
+}
+
+static pl_str hash_bytes(const pl_hash *h, unsigned width)
+{
+    return (pl_str){ (const char *)h, width * sizeof(*h) };
+}
+
+static pl_hash tile_root(const pl_hash *h)
+{
+    pl_merkle_range r;
+
+    pl_merkle_range_init(&r);
+    for (unsigned i = 0; i < PL_TILE_WIDTH; i++)
+        pl_merkle_range_append(&r, &h[i]);
+    return pl_merkle_range_root(&r);
+}
+
+/* Adds one leaf; tiles that become full are written, from the lowest level upward. */
+static pl_rc extend_one(extension *x, pl_str entry, pl_error *err)
+{
+    tile_edge *e = x->e;
+    pl_hash    h = pl_merkle_leaf(entry);
+    uint64_t   at = e->size;
+    pl_rc      rc = PL_OK;
+
+    bundle_put(&e->bundle, entry);
+    e->size++;
+    for (unsigned l = 0; l < LEDGER_LEVELS; l++) {
+        e->hash[l][at % PL_TILE_WIDTH] = h;
+        if (at % PL_TILE_WIDTH != PL_TILE_WIDTH - 1)
+            return PL_OK;
+        at /= PL_TILE_WIDTH;
+        if (l == 0) {
+            rc = pl_buf_check(&e->bundle, err);
+            if (rc == PL_OK)
+                rc = tile_put(x, -1, at, 0, pl_buf_str(&e->bundle), err);
+            pl_buf_clear(&e->bundle);
+        }
+        if (rc == PL_OK)
+            rc = tile_put(x, (int)l, at, 0, hash_bytes(e->hash[l], PL_TILE_WIDTH), err);
+        if (rc != PL_OK)
+            return rc;
+        h = tile_root(e->hash[l]);
+    }
+    return rc;
+}
+
+/* Writes the partial tiles of every level that changed. */
+static pl_rc extend_partials(extension *x, pl_error *err)
+{
+    tile_edge *e = x->e;
+    unsigned   width = (unsigned)(e->size % PL_TILE_WIDTH);
+    pl_rc      rc = PL_OK;
+
+    if (width != 0) {
+        rc = pl_buf_check(&e->bundle, err);
+        if (rc == PL_OK)
+            rc = tile_put(x, -1, e->size / PL_TILE_WIDTH, width, pl_buf_str(&e->bundle), err);
+    }
+    for (unsigned l = 0; rc == PL_OK && l < LEDGER_LEVELS; l++) {
+        uint64_t have = e->size >> (8 * l);
+
+        width = (unsigned)(have % PL_TILE_WIDTH);
+        if (width != 0 && have != x->from >> (8 * l))
+            rc = tile_put(x, (int)l, have / PL_TILE_WIDTH, width, hash_bytes(e->hash[l], width),
+                          err);
+    }
+    return rc;
+}
+
+/* Reads what was written, hashes the entries once more and computes the root from tiles:
+ * a bit that flipped on the way is found before anything is signed over it. */
+static pl_rc extension_check(const extension *x, pl_hash *root, pl_error *err)
+{
+    const uint64_t   size = x->e->size;
+    tile_source     *t = malloc(sizeof(*t));
+    pl_merkle_source s;
+    pl_rc            rc = PL_OK;
+
+    if (t == NULL)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    s = tile_source_init(t, x->dir, size);
+    for (uint64_t n = x->from / PL_TILE_WIDTH; rc == PL_OK && n * PL_TILE_WIDTH < size; n++) {
+        unsigned width = 0;
+        char    *bytes = NULL;
+        size_t   got = 0;
+
+        rc = source_load(t, 0, n, err);
+        if (rc == PL_OK)
+            rc = bundle_read(x->dir, size, n, &bytes, &got, &width, err);
+        if (rc == PL_OK)
+            rc = bundle_check((pl_str){ bytes, got }, t->hash, width, n * PL_TILE_WIDTH, err);
+        free(bytes);
+    }
+    if (rc == PL_OK)
+        rc = pl_merkle_root(&s, size, root, err);
+    free(t);
+    return rc == PL_OK || rc == PL_NOMEM ? rc : PL_IO;
+}
+
+static pl_rc extension_write(extension *x, pl_str entries, uint64_t count, pl_error *err)
+{
+    pl_error sync_err;
+    pl_rc    rc = PL_OK;
+
+    for (; rc == PL_OK && count > 0; count--) {
+        pl_str entry;
+
+        rc = bundle_take(&entries, &entry, err);
+        if (rc == PL_OK)
+            rc = extend_one(x, entry, err);
+    }
+    if (rc == PL_OK)
+        rc = extend_partials(x, err);
+    /* After a failure too: folders were made that the next attempt will find. */
+    if (touched_sync(&x->dirs, &sync_err) != PL_OK)
+        rc = pl_fail(err, PL_IO, "%s", sync_err.text);
+    return rc;
+}
+
+static tile_edge *edge_dup(const tile_edge *e)
+{
+    tile_edge *d = malloc(sizeof(*d));
+
+    if (d == NULL)
+        return NULL;
+    memcpy(d, e, sizeof(*d));
+    d->bundle = PL_BUF_INIT(LEDGER_BUNDLE_MAX);
+    pl_buf_put(&d->bundle, pl_buf_str(&e->bundle));
+    return d;
+}
+
+pl_rc tile_edge_extend(tile_edge *e, const char *dir, pl_str entries, uint64_t count,
+                       pl_hash *root, pl_error *err)
+{
+    extension x = { .e = edge_dup(e), .dir = dir, .from = e->size };
+    pl_rc     rc;
+
+    if (x.e == NULL)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    rc = extension_write(&x, entries, count, err);
+    if (rc == PL_OK)
+        rc = extension_check(&x, root, err);
+    if (rc == PL_OK) {
+        tile_edge_done(e);
+        memcpy(e, x.e, sizeof(*e));
+    } else {
+        tile_edge_done(x.e);
+    }
+    free(x.e);
+    return rc;
+}
+
+void tile_sweep(const char *dir, uint64_t from, uint64_t to)
+{
+    char path[PATH_BYTES];
+
+    for (int l = -1; l < LEDGER_LEVELS; l++) {
+        unsigned level = l < 0 ? 0 : (unsigned)l;
+        uint64_t n = (from >> (8 * level)) / PL_TILE_WIDTH;
+        uint64_t end = (to >> (8 * level)) / PL_TILE_WIDTH;
+
+        for (; n < end; n++) {
+            size_t len;
+
+            pl_tile_path(l, n, 0, path, sizeof(path));
+            len = strlen(path);
+            (void)snprintf(path + len, sizeof(path) - len, ".p");
+            ledger_sweep(dir, path, true);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+/* The ledger: an append-only Merkle log of signed statements on disk.
+ *
+ * Layout and crash order: docs/formats/ledger.md. One writer per directory (lock);
+ * any number of readers. A writer object is safe from any thread: callers queue
+ * behind one mutex. After PL_IO from append or publish the object refuses further
+ * writes and must be reopened. Nothing acknowledged is ever lost; nothing that was
+ * not re-read and re-hashed is ever signed.
+ */
+#ifndef PL_LEDGER_H
+#define PL_LEDGER_H
+
+#include "base/json.h"
+#include <plumbline/log.h>
+
+#define PL_PREDICATE_BASE "https://plumbline.example/predicate/"
+#define PL_PREDICATE(kind) PL_PREDICATE_BASE kind "/v1"
+
+typedef struct pl_ledger pl_ledger;
+
+/* Makes an empty log in dir (must not exist). */
+pl_rc pl_ledger_create(const char *dir, pl_str origin, const pl_signer *signer, pl_error *err);
+/* Opens for writing: takes the lock, recovers, checks origin and key. PL_CONFLICT
+ * when another process holds the lock. `signer` is borrowed until close. */
+pl_rc pl_ledger_open(const char *dir, const pl_signer *signer, pl_ledger **out, pl_error *err);
+/* Opens for reading what has been published; no lock. */
+pl_rc pl_ledger_open_reader(const char *dir, pl_ledger **out, pl_error *err);
+void  pl_ledger_close(pl_ledger *l);
+
+/* Appends entries (exact DSSE envelope bytes) in order and makes them durable before
+ * returning the index of the first. All or none. PL_LIMIT: an entry is larger than
+ * PL_LOG_ENTRY_MAX. */
+pl_rc pl_ledger_append(pl_ledger *l, const pl_str *entries, size_t count, uint64_t *first,
+                       pl_error *err);
+/* Publishes tiles and a signed checkpoint covering everything appended; no-op when
+ * nothing is new. */
+pl_rc pl_ledger_publish(pl_ledger *l, pl_error *err);
+
+/* Entries appended (durable), and the last published checkpoint. */
+uint64_t pl_ledger_size(const pl_ledger *l);
+pl_rc    pl_ledger_head(const pl_ledger *l, pl_checkpoint *out, pl_error *err);
+/* The checkpoint note, malloc'd. */
+pl_rc pl_ledger_checkpoint(const pl_ledger *l, char **note, size_t *n, pl_error *err);
+/* Bytes of a published entry, malloc'd. */
+pl_rc pl_ledger_entry(const pl_ledger *l, uint64_t index, char **out, size_t *n, pl_error *err);
+/* Proofs against the published checkpoint of `size` (0: the last). */
+pl_rc pl_ledger_inclusion(const pl_ledger *l, uint64_t index, uint64_t size, pl_proof *out,
+                          pl_error *err);
+pl_rc pl_ledger_consistency(const pl_ledger *l, uint64_t old_size, uint64_t size, pl_proof *out,
+                            pl_error *err);
+/* Finds an entry (by leaf hash) at or after index `from` among everything appended,
+ * published or not. PL_NOTFOUND. */
+pl_rc pl_ledger_find(const pl_ledger *l, const pl_hash *leaf, uint64_t from, uint64_t *index,
+                     pl_error *err);
+
+/* Content-addressed payload store: durable when it returns. digest = SHA-256. */
+pl_rc pl_ledger_payload_put(const char *ledger_dir, pl_str bytes, uint8_t digest[32], pl_error *err);
+pl_rc pl_ledger_payload_get(const char *ledger_dir, const uint8_t digest[32], size_t max, char **out,
+                            size_t *n, pl_error *err);
+
+/* --- statements ------------------------------------------------------------- */
+
+/* An in-toto Statement v1 about one subject, signed; the envelope is malloc'd.
+ * predicate is borrowed. subject_digest: 32 bytes SHA-256 of the subject (for things
+ * that are not files: SHA-256 of the subject's name). */
+pl_rc pl_statement_sign(const pl_signer *s, pl_str subject, const uint8_t subject_digest[32],
+                        const char *predicate_type, const json_t *predicate, char **envelope,
+                        size_t *n, pl_error *err);
+/* Signs and appends one statement about a named thing: the everyday call. */
+pl_rc pl_ledger_state(pl_ledger *l, const pl_signer *s, pl_str subject, const char *predicate_type,
+                      const json_t *predicate, uint64_t *index, pl_error *err);
+
+/* --- verification ------------------------------------------------------------ */
+
+typedef struct pl_ledger_report {
+    uint64_t size;
+    pl_hash  root;
+    json_t  *problems; /* array of strings, empty when sound */
+    json_t  *signers;  /* array of {"name","keyid","statements"} */
+    int64_t  latest_ms;/* greatest time claimed by a statement, 0 when none */
+} pl_ledger_report;
+/* Checks the published log completely and offline. `progress` (may be NULL) is called
+ * now and then with done and total. PL_OK when the check ran, whatever it found. */
+pl_rc pl_ledger_verify(const char *dir, const pl_vkey *key, pl_ledger_report *out,
+                       void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                       pl_error *err);
+void pl_ledger_report_done(pl_ledger_report *r);
+
+struct pl_capability;
+extern const struct pl_capability pl_cap_ledger;
+#endif

@@ -1,0 +1,324 @@
+/* Power cuts: this program stands in for the disk. It takes the place of fsync, fdatasync
+ * and rename and keeps, beside the real files, what would be left if the power failed now
+ * and everything not flushed were lost: contents as of their last flush, folders as of
+ * theirs. Each such state must recover to what was acknowledged and published by then.
+ *
+ * Inode numbers tell files apart, which needs a file system that does not use them again
+ * (tmpfs); elsewhere the test is skipped. */
+#include "ledger_test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#define CUTS_MAX 400
+#define ENTRIES  270
+
+/* --- the disk ------------------------------------------------------------------------------ */
+
+typedef struct entry {
+    char     name[64];
+    uint64_t inode;
+    bool     is_dir;
+} entry;
+
+/* What the disk holds of one inode: bytes of a file, or entries of a folder. */
+typedef struct flushed {
+    uint64_t        inode;
+    bool            is_dir;
+    char           *bytes;
+    size_t          n;
+    entry          *entries;
+    size_t          count;
+    struct flushed *next;
+} flushed;
+
+typedef struct cut {
+    char         *dir; /* the log as the power cut left it; not there: NULL */
+    uint64_t      acked;
+    pl_checkpoint seen; /* what a reader could have seen before */
+    bool          has_seen;
+} cut;
+
+static struct {
+    bool        is_on;
+    lt_fx      *f;
+    uint64_t    root; /* inode of the folder that holds the log */
+    flushed    *first;
+    cut         cuts[CUTS_MAX];
+    size_t      count;
+    uint64_t    acked;
+} disk;
+
+static flushed *disk_find(uint64_t inode, bool make)
+{
+    flushed *x = disk.first;
+
+    while (x != NULL && x->inode != inode)
+        x = x->next;
+    if (x == NULL && make) {
+        x = calloc(1, sizeof(*x));
+        x->inode = inode;
+        x->next = disk.first;
+        disk.first = x;
+    }
+    return x;
+}
+
+static void flush_file(int fd, flushed *x, size_t n)
+{
+    free(x->bytes);
+    x->bytes = malloc(n + 1);
+    x->n = n;
+    if (pread(fd, x->bytes, n, 0) == (ssize_t)n)
+        return;
+    /* Opened for writing only: read it through another descriptor. */
+    char path[64];
+    int  again;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    again = open(path, O_RDONLY);
+    assert_true(again >= 0 && pread(again, x->bytes, n, 0) == (ssize_t)n);
+    (void)close(again);
+}
+
+static void flush_folder(int fd, flushed *x)
+{
+    int            copy = openat(fd, ".", O_RDONLY | O_DIRECTORY);
+    DIR           *d = fdopendir(copy);
+    struct dirent *e;
+
+    x->is_dir = true;
+    x->count = 0;
+    while ((e = readdir(d)) != NULL) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        x->entries = realloc(x->entries, (x->count + 1) * sizeof(*x->entries));
+        x->entries[x->count] = (entry){ .inode = e->d_ino, .is_dir = e->d_type == DT_DIR };
+        (void)snprintf(x->entries[x->count].name, sizeof(x->entries[0].name), "%.63s", e->d_name);
+        x->count++;
+    }
+    (void)closedir(d);
+}
+
+/* Builds under `to` what the disk holds of a folder. */
+static void folder_restore(uint64_t inode, const char *to)
+{
+    const flushed *x = disk_find(inode, false);
+
+    (void)mkdir(to, 0755);
+    for (size_t i = 0; x != NULL && i < x->count; i++) {
+        const entry   *e = &x->entries[i];
+        const flushed *of = disk_find(e->inode, false);
+        char          *path = pl_path_join(to, e->name);
+
+        if (e->is_dir) {
+            folder_restore(e->inode, path);
+        } else {
+            int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+            assert_true(fd >= 0);
+            if (of != NULL && of->n > 0)
+                assert_true(write(fd, of->bytes, of->n) == (ssize_t)of->n);
+            (void)close(fd);
+        }
+        free(path);
+    }
+}
+
+/* The power fails now. */
+static void cut_take(void)
+{
+    cut       *c = &disk.cuts[disk.count];
+    pl_ledger *r = NULL;
+    char       name[64];
+
+    assert_true(disk.count < CUTS_MAX);
+    (void)snprintf(name, sizeof(name), "cut-%zu", disk.count++);
+    c->dir = pl_path_join(disk.f->tmp, name);
+    c->acked = disk.acked;
+    disk.is_on = false;
+    folder_restore(disk.root, c->dir);
+    if (pl_ledger_open_reader(disk.f->dir, &r, NULL) == PL_OK) {
+        c->has_seen = pl_ledger_head(r, &c->seen, NULL) == PL_OK;
+        pl_ledger_close(r);
+    }
+    disk.is_on = true;
+}
+
+static int flush(int fd, long number)
+{
+    struct stat st;
+    flushed    *x;
+
+    if (!disk.is_on)
+        return (int)syscall(number, fd);
+    cut_take(); /* just before: the flush has not happened */
+    assert_int_equal(fstat(fd, &st), 0);
+    x = disk_find(st.st_ino, true);
+    if (S_ISDIR(st.st_mode))
+        flush_folder(fd, x);
+    else
+        flush_file(fd, x, (size_t)st.st_size);
+    return 0;
+}
+
+int fsync(int fd)
+{
+    return flush(fd, SYS_fsync);
+}
+
+int fdatasync(int fd)
+{
+    return flush(fd, SYS_fdatasync);
+}
+
+int rename(const char *from, const char *to)
+{
+    int r = (int)syscall(SYS_rename, from, to);
+
+    if (disk.is_on)
+        cut_take(); /* just after: visible to readers, not on the disk */
+    return r;
+}
+
+/* --- the work --------------------------------------------------------------------------------- */
+
+static void append_upto(lt_fx *f, unsigned upto)
+{
+    lt_append_plain(f, (unsigned)pl_ledger_size(f->l), upto);
+    disk.acked = upto;
+}
+
+static void open_small(lt_fx *f)
+{
+    assert_ok(ledger_open_sized(f->dir, f->signer, 16384, &f->l, &f->err), &f->err);
+}
+
+static void work(lt_fx *f)
+{
+    assert_ok(pl_ledger_create(f->dir, PL_STR(LT_ORIGIN), f->signer, &f->err), &f->err);
+    open_small(f);
+    append_upto(f, 2);
+    append_upto(f, 3);
+    lt_publish(f);
+    append_upto(f, 200);
+    append_upto(f, 201);
+    append_upto(f, 202);
+    append_upto(f, 203);
+    lt_publish(f);
+    lt_close(f);
+    open_small(f);
+    append_upto(f, 260); /* over the end of the first bundle */
+    append_upto(f, 262);
+    lt_publish(f);
+    append_upto(f, 264);
+    lt_close(f);
+    open_small(f);
+    lt_publish(f);
+    lt_close(f);
+}
+
+/* --- the check ---------------------------------------------------------------------------------- */
+
+static void assert_consistent(const pl_ledger *l, const cut *c, size_t number)
+{
+    pl_checkpoint now;
+    pl_proof      p;
+    pl_error      err = { PL_OK, "" };
+
+    assert_ok(pl_ledger_head(l, &now, &err), &err);
+    if (now.size < c->seen.size)
+        fail_msg("cut %zu: %llu entries had been published, now %llu", number,
+                 (unsigned long long)c->seen.size, (unsigned long long)now.size);
+    assert_ok(pl_ledger_consistency(l, c->seen.size, now.size, &p, &err), &err);
+    assert_ok(pl_merkle_consistency_verify(c->seen.size, now.size, &c->seen.root, &now.root, &p,
+                                           &err),
+              &err);
+}
+
+static void check_cut(lt_fx *f, const cut *c, size_t number)
+{
+    char    *dir = pl_path_join(c->dir, "ledger");
+    char    *whole = f->dir;
+    pl_error err = { PL_OK, "" };
+    uint64_t size;
+
+    if (access(dir, F_OK) != 0) {
+        assert_int_equal(c->acked, 0);
+        free(dir);
+        return;
+    }
+    f->dir = dir;
+    if (ledger_open_sized(dir, f->signer, 16384, &f->l, &err) != PL_OK)
+        fail_msg("cut %zu: cannot be opened: %s", number, err.text);
+    size = pl_ledger_size(f->l);
+    if (size < c->acked)
+        fail_msg("cut %zu: %llu entries had been acknowledged, %llu are left", number,
+                 (unsigned long long)c->acked, (unsigned long long)size);
+    lt_append_plain(f, (unsigned)size, (unsigned)size + 1);
+    lt_publish(f);
+    if (c->has_seen)
+        assert_consistent(f->l, c, number);
+    for (unsigned i = 0; i <= size; i += i < 190 ? 19 : 1)
+        lt_assert_plain(f->l, i);
+    lt_close(f);
+    assert_int_equal(lt_assert_problems(f, size + 1), size + 1); /* plain text is no statement */
+    f->dir = whole;
+    free(dir);
+}
+
+static bool inodes_are_unique(const char *path)
+{
+    struct statfs fs;
+
+    return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+static void disk_forget(void)
+{
+    while (disk.first != NULL) {
+        flushed *x = disk.first;
+
+        disk.first = x->next;
+        free(x->bytes);
+        free(x->entries);
+        free(x);
+    }
+    for (size_t i = 0; i < disk.count; i++)
+        free(disk.cuts[i].dir);
+}
+
+static void power_cut__at_every_flush_and_rename_loses_nothing_acknowledged(void **state)
+{
+    lt_fx      *f = *state;
+    struct stat st;
+
+    if (!inodes_are_unique(f->tmp))
+        skip_because("needs a tmpfs for its files");
+    assert_int_equal(stat(f->tmp, &st), 0);
+    disk.f = f;
+    disk.root = st.st_ino;
+    disk.is_on = true;
+    work(f);
+    disk.is_on = false;
+    print_message("# %zu power cuts\n", disk.count);
+    assert_true(disk.count > 80);
+    for (size_t i = 0; i < disk.count; i++)
+        check_cut(f, &disk.cuts[i], i);
+    disk_forget();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            power_cut__at_every_flush_and_rename_loses_nothing_acknowledged, lt_setup_bare,
+            lt_teardown),
+    };
+
+    lt_use_memory();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,259 @@
+#include "base/banned.h"
+
+#include "base/json.h"
+#include "base/str.h"
+#include "cap/pack/pack_int.h"
+
+static int print_json(pl_cmd_ctx *c, json_t *j, int code)
+{
+    char    *text = pl_json_pretty(j);
+    pl_error err;
+
+    json_decref(j);
+    if (text == NULL) {
+        (void)pl_fail(&err, PL_NOMEM, "out of memory");
+        return pl_cmd_fail(c, &err);
+    }
+    (void)fprintf(c->out, "%s\n", text);
+    free(text);
+    return code;
+}
+
+static const char *text_at(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+
+    return s != NULL ? s : "";
+}
+
+static const char *title_of(const pl_cmd_ctx *c, const json_t *manifest)
+{
+    return text_at(json_object_get(manifest, "title"), pl_cmd_say(c, "en", "zh"));
+}
+
+/* --- list -------------------------------------------------------------------------- */
+
+static void list_line(pl_cmd_ctx *c, const json_t *p)
+{
+    char ref[128];
+
+    if (json_object_get(p, "error") != NULL) {
+        (void)fprintf(c->out, "%-32s %s\n", pl_cmd_say(c, "(broken)", "（有错误）"),
+                      text_at(p, "error"));
+        return;
+    }
+    (void)snprintf(ref, sizeof ref, "%s@%s", text_at(p, "id"), text_at(p, "version"));
+    (void)fprintf(c->out, "%-32s %-12s %.23s  %s\n", ref, text_at(p, "kind"), text_at(p, "digest"),
+                  title_of(c, p));
+}
+
+static int cmd_list(pl_cmd_ctx *c)
+{
+    char    *folders[3];
+    json_t  *list = NULL, *p;
+    pl_error err;
+    size_t   i;
+    pl_rc    rc;
+
+    pack_folders(pl_cmd_dir(c), folders);
+    rc = pl_pack_list((const char *const *)folders, &list, &err);
+    pack_folders_free(folders);
+    if (rc != PL_OK)
+        return pl_cmd_fail(c, &err);
+    if (c->json)
+        return print_json(c, json_pack("{s:o}", "packs", list), PL_EXIT_OK);
+    json_array_foreach(list, i, p)
+        list_line(c, p);
+    json_decref(list);
+    return PL_EXIT_OK;
+}
+
+/* --- lint --------------------------------------------------------------------------- */
+
+static void problem_line(pl_cmd_ctx *c, const char *dir, const json_t *p)
+{
+    json_int_t line = json_integer_value(json_object_get(p, "line"));
+    bool       error = strcmp(text_at(p, "severity"), "error") == 0;
+
+    (void)fprintf(c->out, "%s/%s", dir, text_at(p, "file"));
+    if (line > 0)
+        (void)fprintf(c->out, ":%lld", (long long)line);
+    (void)fprintf(c->out, ": %s: %s\n",
+                  error ? pl_cmd_say(c, "error", "错误") : pl_cmd_say(c, "warning", "警告"),
+                  text_at(p, "message"));
+}
+
+static size_t count_errors(const json_t *problems)
+{
+    size_t  n = 0, i;
+    json_t *p;
+
+    json_array_foreach(problems, i, p)
+        n += strcmp(text_at(p, "severity"), "error") == 0;
+    return n;
+}
+
+static int lint_human(pl_cmd_ctx *c, const char *dir, const json_t *problems, size_t errors)
+{
+    size_t  i;
+    json_t *p;
+
+    json_array_foreach(problems, i, p)
+        problem_line(c, dir, p);
+    (void)fprintf(c->out, "%s: %s %zu, %s %zu\n", dir, pl_cmd_say(c, "errors", "错误"), errors,
+                  pl_cmd_say(c, "warnings", "警告"), json_array_size(problems) - errors);
+    return errors > 0 ? PL_EXIT_FOUND : PL_EXIT_OK;
+}
+
+/* One JSON line a folder, human text likewise; the worst result decides. */
+static int cmd_lint(pl_cmd_ctx *c)
+{
+    int worst = PL_EXIT_OK;
+
+    for (int i = 0; i < c->argc; i++) {
+        json_t  *problems = NULL;
+        pl_error err;
+        size_t   errors;
+
+        if (pl_pack_lint(c->argv[i], &problems, &err) != PL_OK)
+            return pl_cmd_fail(c, &err);
+        errors = count_errors(problems);
+        if (!c->json) {
+            (void)lint_human(c, c->argv[i], problems, errors);
+        } else {
+            json_t *row = json_pack("{s:s, s:b, s:O}", "path", c->argv[i], "ok", errors == 0,
+                                    "problems", problems);
+            char   *text = pl_json_dump(row);
+
+            (void)fprintf(c->out, "%s\n", text != NULL ? text : "");
+            free(text);
+            json_decref(row);
+        }
+        json_decref(problems);
+        if (errors > 0)
+            worst = PL_EXIT_FOUND;
+    }
+    return worst;
+}
+
+/* --- show ---------------------------------------------------------------------------- */
+
+static json_t *files_json(const pl_pack *p)
+{
+    json_t *files = json_array();
+
+    for (size_t i = 0; i < p->file_count; i++) {
+        char hex[65];
+
+        pl_hex(p->files[i].sha256, 32, hex);
+        (void)json_array_append_new(files, json_pack("{s:s, s:I, s:s}", "path", p->files[i].path,
+                                                     "size", (json_int_t)p->files[i].size,
+                                                     "sha256", hex));
+    }
+    return files;
+}
+
+/* Entries by category and language: {"harm.fraud": {"zh": 15, "en": 15}, …} */
+static json_t *entries_json(const pl_pack *p)
+{
+    json_t *out = json_object();
+
+    for (size_t i = 0; i < p->entry_count; i++) {
+        const pl_lexicon_entry *e = &p->entries[i];
+        json_t                 *row = json_object_getn(out, e->category.p, e->category.n);
+        json_int_t              n;
+
+        if (row == NULL) {
+            row = json_object();
+            (void)json_object_setn_new(out, e->category.p, e->category.n, row);
+        }
+        n = json_integer_value(json_object_getn(row, e->lang.p, e->lang.n));
+        (void)json_object_setn_new(row, e->lang.p, e->lang.n, json_integer(n + 1));
+    }
+    return out;
+}
+
+static json_t *pack_json(const pl_pack *p)
+{
+    char    hex[65];
+    json_t *out = json_deep_copy(p->manifest);
+
+    pl_hex(p->digest, 32, hex);
+    (void)json_object_set_new(out, "digest", json_sprintf("sha256:%s", hex));
+    (void)json_object_set_new(out, "path", json_string(p->dir));
+    (void)json_object_set_new(out, "files", files_json(p));
+    if (pl_str_eqz(pl_pack_kind(p), "lexicon"))
+        (void)json_object_set_new(out, "entries", entries_json(p));
+    return out;
+}
+
+static void show_entries(pl_cmd_ctx *c, const json_t *entries)
+{
+    const char *category, *lang;
+    json_t     *row, *n;
+
+    json_object_foreach((json_t *)(uintptr_t)entries, category, row) {
+        (void)fprintf(c->out, "  %-16s", category);
+        json_object_foreach(row, lang, n)
+            (void)fprintf(c->out, "  %s %lld", lang, (long long)json_integer_value(n));
+        (void)fprintf(c->out, "\n");
+    }
+}
+
+static void show_human(pl_cmd_ctx *c, const json_t *j)
+{
+    const json_t *force = json_object_get(j, "in_force"), *s;
+    size_t        i;
+    const char   *to = text_at(force, "to");
+
+    (void)fprintf(c->out, "%s@%s  %s\n", text_at(j, "id"), text_at(j, "version"), title_of(c, j));
+    (void)fprintf(c->out, "%s: %s · %s: %s · %s: %s\n", pl_cmd_say(c, "kind", "种类"),
+                  text_at(j, "kind"), pl_cmd_say(c, "jurisdiction", "法域"),
+                  text_at(j, "jurisdiction"), pl_cmd_say(c, "legal weight", "效力"),
+                  text_at(j, "legal_weight"));
+    (void)fprintf(c->out, "%s: %s – %s · %s: %s\n", pl_cmd_say(c, "in force", "有效期"),
+                  text_at(force, "from"), *to ? to : "…", pl_cmd_say(c, "licence", "许可"),
+                  text_at(j, "licence"));
+    (void)fprintf(c->out, "%s\n%s\n", text_at(j, "digest"), text_at(j, "path"));
+    (void)fprintf(c->out, "%s\n", pl_cmd_say(c, "sources:", "来源："));
+    json_array_foreach(json_object_get(j, "sources"), i, s)
+        (void)fprintf(c->out, "  [%s] %s  %s %s %s\n", text_at(s, "evidence"), text_at(s, "id"),
+                      text_at(s, "title"), text_at(s, "date"), text_at(s, "url"));
+    if (json_object_get(j, "entries") != NULL) {
+        (void)fprintf(c->out, "%s\n", pl_cmd_say(c, "entries:", "词条："));
+        show_entries(c, json_object_get(j, "entries"));
+    }
+}
+
+static int cmd_show(pl_cmd_ctx *c)
+{
+    char    *folders[3];
+    pl_pack *p = NULL;
+    json_t  *j;
+    pl_error err;
+    pl_rc    rc;
+
+    pack_folders(pl_cmd_dir(c), folders);
+    rc = pl_pack_open(c->argv[0], (const char *const *)folders, &p, &err);
+    pack_folders_free(folders);
+    if (rc != PL_OK)
+        return pl_cmd_fail(c, &err);
+    j = pack_json(p);
+    pl_pack_free(p);
+    if (c->json)
+        return print_json(c, j, PL_EXIT_OK);
+    show_human(c, j);
+    json_decref(j);
+    return PL_EXIT_OK;
+}
+
+const pl_cmd pack_commands[] = {
+    { "pack", "list", "", 0, 0, NULL, "list the packs that are installed", "列出已安装的数据包",
+      "plumbline pack list", cmd_list },
+    { "pack", "lint", "FOLDER…", 1, -1, NULL, "check packs and show every problem",
+      "检查数据包并列出所有问题", "plumbline pack lint packs/lexicon-starter", cmd_lint },
+    { "pack", "show", "NAME[@VERSION]|FOLDER", 1, 1, NULL,
+      "show what a pack is, its sources and its digest", "查看数据包的内容、来源与摘要",
+      "plumbline pack show lexicon-starter", cmd_show },
+    { 0 },
+};

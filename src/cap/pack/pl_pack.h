@@ -1,0 +1,38 @@
+/* Packs: law, taxonomies, word lists as versioned data (design §4).
+ *
+ * A pack is a folder with pack.yaml and files by kind. Reading is strict: unknown
+ * keys, missing sources or a bad digest are errors with file and line. */
+#ifndef PL_PACK_H
+#define PL_PACK_H
+
+#include "cap/capability.h"
+
+typedef struct pl_pack pl_pack;
+
+/* NAME or NAME@VERSION below one of the folders (NULL-ended), or a path to a folder. */
+pl_rc pl_pack_open(const char *ref, const char *const *folders, pl_pack **out, pl_error *err);
+void  pl_pack_free(pl_pack *p);
+
+pl_str        pl_pack_id(const pl_pack *p);
+pl_str        pl_pack_version(const pl_pack *p);
+pl_str        pl_pack_kind(const pl_pack *p);
+const json_t *pl_pack_manifest(const pl_pack *p);
+/* SHA-256 over the sorted list of "path NUL size NUL sha256 LF" of every file. */
+void          pl_pack_digest(const pl_pack *p, uint8_t out[32]);
+
+/* One lexicon entry (kind "lexicon", file entries.tsv). */
+typedef struct pl_lexicon_entry {
+    pl_str   id, text, category, lang, source, updated; /* borrowed from the pack */
+    int      severity;
+    unsigned flags; /* pl_keyword_flags */
+} pl_lexicon_entry;
+pl_rc pl_pack_lexicon_each(const pl_pack *p, pl_rc (*fn)(void *ctx, const pl_lexicon_entry *e, pl_error *err),
+                           void *ctx, pl_error *err);
+
+/* Checks everything; `problems` is a new array of {"file","line","severity","message"}. */
+pl_rc pl_pack_lint(const char *dir, json_t **problems, pl_error *err);
+/* Every pack below the folders: array of manifests with "digest" and "path". */
+pl_rc pl_pack_list(const char *const *folders, json_t **out, pl_error *err);
+
+extern const pl_capability pl_cap_pack;
+#endif

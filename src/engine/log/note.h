@@ -1,0 +1,48 @@
+/* Signed notes (C2SP signed-note v1.0.0): text, a blank line, signature lines.
+ *
+ * A parsed note borrows the bytes it was parsed from; pl_note_format gives exactly
+ * those bytes back, so there is one spelling of every note. Shared by checkpoints
+ * and, through them, by cap/ledger; not installed.
+ */
+#ifndef PL_ENGINE_LOG_NOTE_H
+#define PL_ENGINE_LOG_NOTE_H
+
+#include "base/buf.h"
+
+#include <plumbline/log.h>
+
+#define PL_NOTE_MAX (1u << 20) /* bytes of a note we are willing to read */
+
+/* Note signature types; only the first is signed and verified here. */
+#define PL_NOTE_ED25519 0x01u
+
+typedef struct pl_note_sig {
+    pl_str         name;
+    uint32_t       keyid;
+    const uint8_t *sig; /* after the key id; at least one byte */
+    size_t         n;
+} pl_note_sig;
+
+typedef struct pl_note {
+    pl_str      text; /* with its final newline: the bytes that are signed */
+    size_t      nsigs;
+    pl_note_sig sigs[PL_NOTE_SIGS_MAX];
+    uint8_t    *bytes; /* owned: the decoded signatures */
+} pl_note;
+
+/* PL_INVALID: any departure from the format; PL_LIMIT: too large. */
+pl_rc pl_note_parse(pl_str note, pl_note *out, pl_error *err);
+void  pl_note_done(pl_note *n);
+/* Appends the note; the inverse of parsing. */
+void pl_note_format(const pl_note *n, pl_buf *out);
+/* PL_OK when at least one line of k is there and every line of k verifies. A line
+ * belongs to k when name and key id are both equal. PL_NOTFOUND: no line of k. */
+pl_rc pl_note_verify(const pl_note *n, const pl_vkey *k, pl_error *err);
+
+/* Non-empty, valid UTF-8 without Unicode space, control characters or '+'. */
+pl_rc pl_note_name_check(pl_str name, pl_error *err);
+/* First four bytes of H(name || 0x0A || type || pub). */
+uint32_t pl_note_keyid(pl_str name, uint8_t type, const uint8_t pub[32]);
+/* The key a signer signs with. Borrowed from the signer. */
+const pl_vkey *pl_signer_key(const pl_signer *s);
+#endif

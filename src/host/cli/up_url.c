@@ -1,0 +1,108 @@
+#include "base/banned.h"
+
+#include "base/str.h"
+#include "host/cli/up_nginx.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+
+static pl_rc bad(pl_error *err, const char *url, const char *why)
+{
+    return pl_fail(err, PL_INVALID, "upstream %s: '%.120s'", why, url);
+}
+
+static bool only(pl_str s, const char *extra)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!isalnum((unsigned char)s.p[i]) && (s.p[i] == '\0' || strchr(extra, s.p[i]) == NULL))
+            return false;
+    return true;
+}
+
+static bool is_ip(const char *host)
+{
+    unsigned char addr[16];
+
+    return host[0] == '[' || inet_pton(AF_INET, host, addr) == 1;
+}
+
+/* host[:port], where host may be a bracketed IPv6 address. */
+static pl_rc authority_parse(pl_str s, const char *url, pl_upstream_url *out, pl_error *err)
+{
+    size_t   host_n = s.n;
+    uint64_t port = out->is_https ? 443 : 80;
+    bool     bracket = s.n > 0 && s.p[0] == '[';
+    unsigned char addr[16];
+
+    for (size_t i = bracket ? 0 : s.n; bracket && i < s.n; i++)
+        if (s.p[i] == ']')
+            host_n = i + 1;
+    for (size_t i = bracket ? host_n : 0; i < s.n; i++)
+        if (s.p[i] == ':') {
+            host_n = i;
+            if (pl_str_u64((pl_str){ s.p + i + 1, s.n - i - 1 }, &port, NULL) != PL_OK ||
+                port < 1 || port > 65535)
+                return bad(err, url, "has no usable port");
+            break;
+        }
+    if (host_n == 0 || host_n >= sizeof out->host)
+        return bad(err, url, "has no usable host name");
+    memcpy(out->host, s.p, host_n);
+    out->host[host_n] = '\0';
+    if (bracket) {
+        char inner[64] = "";
+
+        if (host_n > 2 && host_n < sizeof inner)
+            memcpy(inner, s.p + 1, host_n - 2);
+        if (inet_pton(AF_INET6, inner, addr) != 1)
+            return bad(err, url, "has no usable IPv6 address");
+    } else if (!only((pl_str){ s.p, host_n }, ".-_")) {
+        return bad(err, url, "may hold a host and a port, no user name or other characters");
+    }
+    out->port = (unsigned)port;
+    out->default_port = port == (out->is_https ? 443u : 80u);
+    out->is_ip = is_ip(out->host);
+    return PL_OK;
+}
+
+/* A path that ends in a version takes the place of our /v1; any other goes in front. */
+static bool ends_in_version(pl_str path)
+{
+    size_t i = path.n;
+
+    while (i > 0 && isdigit((unsigned char)path.p[i - 1]))
+        i--;
+    return i < path.n && i >= 2 && path.p[i - 1] == 'v' && path.p[i - 2] == '/';
+}
+
+pl_rc pl_upstream_url_parse(const char *url, pl_upstream_url *out, pl_error *err)
+{
+    pl_str          rest = pl_str_z(url);
+    pl_upstream_url u = { 0 };
+    size_t          slash = 0;
+    pl_rc           rc;
+
+    if (pl_str_starts(rest, PL_STR("https://")))
+        u.is_https = true;
+    else if (!pl_str_starts(rest, PL_STR("http://")))
+        return bad(err, url, "must begin with http:// or https://");
+    rest = (pl_str){ rest.p + (u.is_https ? 8 : 7), rest.n - (u.is_https ? 8 : 7) };
+    while (slash < rest.n && rest.p[slash] != '/')
+        slash++;
+    rc = authority_parse((pl_str){ rest.p, slash }, url, &u, err);
+    if (rc != PL_OK)
+        return rc;
+    rest = (pl_str){ rest.p + slash, rest.n - slash };
+    while (rest.n > 0 && rest.p[rest.n - 1] == '/')
+        rest.n--;
+    if (!only(rest, "/.-_~%"))
+        return bad(err, url, "has a path with a query or other characters");
+    if (rest.n + 4 > sizeof u.base)
+        return bad(err, url, "has a path that is too long");
+    (void)snprintf(u.base, sizeof u.base, PL_STR_FMT "%s", PL_STR_ARG(rest),
+                   ends_in_version(rest) ? "" : "/v1");
+    if (u.is_https && u.is_ip)
+        return bad(err, url, "over https needs a host name, which its certificate is checked by");
+    *out = u;
+    return PL_OK;
+}
