@@ -36,6 +36,8 @@ typedef struct {
     pl_buf       out;         /* bytes the guard released, being copied out */
     ngx_chain_t *in;          /* upstream buffers not consumed yet (back-pressure) */
     ngx_chain_t *free, *busy;
+    ngx_uint_t   http_version; /* the client's: an HTTP/0.9 upstream would change it */
+    void       (*upstream_finalize)(ngx_http_request_t *r, ngx_int_t rc);
     unsigned     judged:1;    /* request phase is over */
     unsigned     reserved:1;  /* a ring place is held for the event */
     unsigned     responding:1;/* the upstream's head went through the header filter */

@@ -116,6 +116,7 @@ plumbline_create_ctx(ngx_http_request_t *r)
         return NULL;
     }
     ctx->request = r;
+    ctx->http_version = r->http_version;
     ctx->mcf = ngx_http_get_module_main_conf(r, ngx_http_plumbline_module);
     ctx->status = NGX_DECLINED;
     ctx->out = PL_BUF_INIT(64 * 1024 * 1024);

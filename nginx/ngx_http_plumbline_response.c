@@ -106,7 +106,7 @@ plumbline_headers(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     {
         return NGX_ERROR;
     }
-    if (r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+    if (r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE && pl_exchange_is_own(x)) {
         /* Stock SDKs otherwise retry a stopped service three times. */
         return plumbline_add_header_z(r, "x-should-retry", "false");
     }
@@ -203,37 +203,6 @@ ngx_http_plumbline_send_reply(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *c
 
 /* --- filters ------------------------------------------------------------------------------- */
 
-static ngx_int_t
-plumbline_header_filter(ngx_http_request_t *r)
-{
-    ngx_http_plumbline_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_plumbline_module);
-    ngx_str_t                 encoding = ngx_null_string;
-
-    if (ctx == NULL || ctx->exchange == NULL || ctx->own || ctx->responding || r != r->main) {
-        return plumbline_next_header_filter(r);
-    }
-    ctx->responding = 1;
-    r->filter_need_in_memory = 1;
-    r->main_filter_need_in_memory = 1;
-    if (r->headers_out.content_encoding) {
-        encoding = r->headers_out.content_encoding->value;
-    }
-    ctx->mode = pl_exchange_response_begin(ctx->exchange, (int) r->headers_out.status,
-                                           ngx_http_plumbline_str(r->headers_out.content_type),
-                                           ngx_http_plumbline_str(encoding));
-    if (ctx->mode == PL_RESPONSE_WHOLE) {
-        ctx->header_held = 1;
-        return NGX_OK;
-    }
-    plumbline_content(r, ctx, "text/event-stream; charset=utf-8", -1);
-    if (plumbline_headers(r, ctx) != NGX_OK
-        || plumbline_add_header_z(r, "x-accel-buffering", "no") != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-    return plumbline_next_header_filter(r);
-}
-
 /* Copies what the guard released into buffers of the request and sends it. */
 static ngx_int_t
 plumbline_flush(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx_uint_t last)
@@ -278,6 +247,63 @@ plumbline_flush(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx_uint_t
     ngx_chain_update_chains(r->pool, &ctx->free, &ctx->busy, &out,
                             (ngx_buf_tag_t) &ngx_http_plumbline_module);
     return rc;
+}
+
+/* nginx ends a request at once when an upstream breaks its framing; the client still gets a
+ * proper end from us. Other ends come through the body filter. */
+static void
+plumbline_upstream_finalize(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_http_plumbline_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_plumbline_module);
+    int64_t                   now = ngx_http_plumbline_now();
+
+    ctx->upstream_finalize(r, rc);
+    if (rc != NGX_ERROR || ctx->last_sent || r->connection->error) {
+        return;
+    }
+    pl_exchange_response_end(ctx->exchange, PL_END_TRUNCATED, &ctx->out, now);
+    if (ctx->header_held) {
+        (void) plumbline_finish_whole(r, ctx);
+        return;
+    }
+    ngx_http_plumbline_put_event(ctx);
+    (void) plumbline_flush(r, ctx, 1);
+}
+
+static ngx_int_t
+plumbline_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_plumbline_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_plumbline_module);
+    ngx_str_t                 encoding = ngx_null_string;
+
+    if (ctx == NULL || ctx->exchange == NULL || ctx->own || ctx->responding || r != r->main) {
+        return plumbline_next_header_filter(r);
+    }
+    ctx->responding = 1;
+    r->http_version = ctx->http_version;
+    if (r->upstream) {
+        ctx->upstream_finalize = r->upstream->finalize_request;
+        r->upstream->finalize_request = plumbline_upstream_finalize;
+    }
+    r->filter_need_in_memory = 1;
+    r->main_filter_need_in_memory = 1;
+    if (r->headers_out.content_encoding) {
+        encoding = r->headers_out.content_encoding->value;
+    }
+    ctx->mode = pl_exchange_response_begin(ctx->exchange, (int) r->headers_out.status,
+                                           ngx_http_plumbline_str(r->headers_out.content_type),
+                                           ngx_http_plumbline_str(encoding));
+    if (ctx->mode == PL_RESPONSE_WHOLE) {
+        ctx->header_held = 1;
+        return NGX_OK;
+    }
+    plumbline_content(r, ctx, "text/event-stream; charset=utf-8", -1);
+    if (plumbline_headers(r, ctx) != NGX_OK
+        || plumbline_add_header_z(r, "x-accel-buffering", "no") != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+    return plumbline_next_header_filter(r);
 }
 
 /* The reply is complete although the upstream goes on: stop reading it. */

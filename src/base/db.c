@@ -173,23 +173,21 @@ static pl_rc prepare_new(pl_db *db, const char *sql, uint32_t hash, pl_db_stmt *
                          pl_error *err)
 {
     int         params = count_params(sql);
-    char       *copy;
     pl_db_stmt *s;
     pl_rc       rc;
 
     if (params > DB_PARAMS_MAX)
         return pl_fail(err, PL_INVALID, "statement has more than %d parameters", DB_PARAMS_MAX);
     cache_trim(db);
-    copy = strdup(sql);
-    if (copy == NULL)
-        return pl_fail(err, PL_NOMEM, "out of memory");
     rc = db->driver->prepare(db, sql, params, &s, err);
-    if (rc != PL_OK) {
-        free(copy);
+    if (rc != PL_OK)
         return rc;
-    }
     s->db = db;
-    s->sql = copy;
+    s->sql = pl_str_dup(pl_str_z(sql));
+    if (s->sql == NULL) {
+        db->driver->free(s);
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    }
     s->hash = hash;
     s->params = params;
     s->next = db->bucket[hash % DB_BUCKETS];

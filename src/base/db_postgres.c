@@ -155,7 +155,7 @@ pl_rc pl_db_postgres_open(const char *url, pl_db **out, pl_error *err)
         free(d);
         return rc;
     }
-    *out = &d->base;
+    *out = (pl_db *)d;
     return PL_OK;
 }
 

@@ -85,14 +85,19 @@ static void sqlite_close(pl_db *db)
 
 /* --- opening ------------------------------------------------------------------- */
 
-/* SQLite creates with the umask's mode; the journal files then copy it. */
+/* SQLite creates with the umask's mode; the journal files then copy it. An existing file
+ * must not be opened here: closing it would drop the locks that other connections of this
+ * process hold on it (POSIX advisory locks), and another process would then take away the
+ * write-ahead log under them. */
 static pl_rc create_private(const char *path, pl_error *err)
 {
     int fd;
 
     if (strcmp(path, ":memory:") == 0 || *path == '\0')
         return PL_OK;
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return PL_OK;
     if (fd < 0)
         return pl_fail(err, PL_IO,
                        "cannot open database '%s': %s; check that its directory exists and may be "

@@ -264,12 +264,12 @@ pl_rc pl_file_write_atomic(const char *path, pl_str content, mode_t mode, pl_err
     static const char suffix[] = ".tmp-XXXXXX";
     size_t            n = strlen(path);
     char             *dir = dir_of(path);
-    char             *temp = malloc(n + sizeof suffix);
-    pl_rc             rc = PL_NOMEM;
+    char             *temp = dir != NULL ? malloc(n + sizeof suffix) : NULL;
+    pl_rc             rc;
 
-    if (dir == NULL || temp == NULL) {
-        rc = pl_fail(err, PL_NOMEM, "out of memory");
-        goto out;
+    if (temp == NULL) {
+        free(dir);
+        return pl_fail(err, PL_NOMEM, "out of memory");
     }
     memcpy(temp, path, n);
     memcpy(temp + n, suffix, sizeof suffix);
@@ -278,7 +278,6 @@ pl_rc pl_file_write_atomic(const char *path, pl_str content, mode_t mode, pl_err
         rc = replace(temp, path, err);
     if (rc == PL_OK)
         rc = pl_fsync_dir(dir, err);
-out:
     free(dir);
     free(temp);
     return rc;

@@ -174,7 +174,7 @@ pl_rc pl_hex_decode(pl_str s, void *out, size_t n, pl_error *err)
         if (hex_value(s.p[i]) < 0)
             return pl_fail(err, PL_INVALID, "hex value is malformed at byte %zu", i);
     for (size_t i = 0; i < n; i++)
-        to[i] = (uint8_t)(hex_value(s.p[2 * i]) << 4 | hex_value(s.p[2 * i + 1]));
+        to[i] = (uint8_t)(hex_value(s.p[2 * i]) * 16 + hex_value(s.p[2 * i + 1]));
     return PL_OK;
 }
 

@@ -117,7 +117,7 @@ static pl_rc integer_of(yaml_load *y, const struct fy_event *e, pl_str s, int ba
     bool     over = false;
 
     for (size_t i = digits; i < s.n; i++) {
-        int c = s.p[i];
+        int c = (unsigned char)s.p[i];
         int d = c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
 
         over |= __builtin_mul_overflow(v, (uint64_t)base, &v);

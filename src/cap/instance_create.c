@@ -241,8 +241,8 @@ static pl_rc folders_make(const char *dir, pl_error *err)
     static const struct {
         const char *name;
         mode_t      mode;
-    } folders[] = { { "keys", 0700 }, { "policy", 0750 }, { "gateway", 0750 },
-                    { "run", 0750 },  { "log", 0750 },    { "nginx", 0750 } };
+    } folders[] = { { "keys", 0700 }, { "policy", 0750 }, { "gateway", 0770 },
+                    { "run", 0770 },  { "log", 0750 },    { "nginx", 0750 } };
     pl_rc rc = PL_OK;
 
     for (size_t i = 0; rc == PL_OK && i < sizeof folders / sizeof folders[0]; i++) {

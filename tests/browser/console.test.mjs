@@ -239,6 +239,7 @@ test('the ledger page shows a signed statement', async () => {
   await page.keyboard.press('Enter')
   await page.waitForSelector('[data-test=statement]')
   assert.ok((await page.innerText('[data-test=statement]')).includes(receipt.batch.root))
+  await page.waitForSelector('[data-holds=true]')
   await expectAccessible(page, 'ledger en')
   await page.fill('#ledger-index', '99999999')
   await page.keyboard.press('Enter')

@@ -248,10 +248,21 @@ function answer(method, url, body, session) {
     }
   if (at === 'POST /api/v1/trace')
     return { body: { found: false, service: null, request_id: null, time: null, policy: null, ledger_index: null, proof: null, how: 'exact' } }
-  if (at === 'GET /api/v1/ledger') return { body: head() }
+  if (at === 'GET /api/v1/ledger') {
+    const { checkpoint_ms, ...rest } = head()
+    return { body: { ...rest, vkey, checkpoint: checkpoint(), appended: entries.length, quarantined: 0 } }
+  }
   const entry = /^\/api\/v1\/ledger\/entries\/(\d+)$/.exec(url.pathname)
   if (entry && entries[Number(entry[1])]) {
-    return { body: { index: Number(entry[1]), size: entries.length, entry: entries[Number(entry[1])].toString('base64'), proof: [], checkpoint: checkpoint() } }
+    const index = Number(entry[1])
+    const hashes = path(index, entries.map(leafHash)).map((h) => h.toString('hex'))
+    const { size, root } = head()
+    return {
+      body: {
+        index, leaf: leafHash(entries[index]).toString('hex'), entry: entries[index].toString('base64'), statement: null,
+        proof: { size, root, hashes }, checkpoint: checkpoint(),
+      },
+    }
   }
   return problem(404, 'Not Found', 'no such thing')
 }

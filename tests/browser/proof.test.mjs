@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { test } from 'node:test'
 import { fromBase64, fromHex, toHex } from '../../web/src/proof/bytes.ts'
+import { openEntry } from '../../web/src/proof/entry.ts'
 import { includes, leafHash, nodeHash } from '../../web/src/proof/merkle.ts'
 import { openCheckpoint, openEnvelope, openNote, parseKey } from '../../web/src/proof/note.ts'
 import { verifyReceipt } from '../../web/src/proof/receipt.ts'
@@ -195,6 +196,17 @@ test('an envelope is judged by the bytes that were signed', () => {
   assert.deepEqual(openEnvelope(Buffer.from(JSON.stringify(good)), parseKey(key.vkey)), { a: 1 })
   const bad = { ...good, payload: Buffer.from('{"a":2}').toString('base64') }
   assert.throws(() => openEnvelope(Buffer.from(JSON.stringify(bad)), parseKey(key.vkey)), /not signed/)
+})
+
+test('an entry of the ledger is verified with signature, proof and checkpoint', () => {
+  const r = makeReceipt()
+  const entry = { index: 2, leaf: '', entry: r.ledger.entry, statement: null, proof: { size: 4, root: '', hashes: r.ledger.proof }, checkpoint: r.ledger.checkpoint }
+  assert.equal(openEntry(entry, r.vkey).predicate.count, 5)
+  const other = makeReceipt()
+  assert.throws(() => openEntry({ ...entry, index: 1 }, r.vkey), /not under this checkpoint/)
+  assert.throws(() => openEntry({ ...entry, entry: other.ledger.entry }, r.vkey), /not signed/)
+  assert.throws(() => openEntry({ ...entry, checkpoint: other.ledger.checkpoint }, r.vkey))
+  assert.throws(() => openEntry(entry, other.vkey))
 })
 
 test('a checkpoint of another log is refused', () => {

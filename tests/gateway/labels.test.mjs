@@ -127,9 +127,9 @@ test('a route may switch the label off', async () => {
   assert.equal((await product.api('POST', '/api/v1/policy/activate', {})).status, 200);
   const m = name('off');
   model.on(m, up.plain('hello'));
-  await product.until('the new policy is in force', async () => {
-    const r = await chat(product.gateway, ask(m, CALM.en));
-    return r.json().choices[0].message.content === 'hello' && r;
+  await product.until('the new policy is in force in every worker', async () => {
+    const all = await Promise.all(Array.from({ length: 24 }, () => chat(product.gateway, ask(m, CALM.en))));
+    return all.every((r) => r.json().choices[0].message.content === 'hello');
   }, 3000);
   const r = await chat(product.gateway, ask(m, CALM.en));
   assert.equal(r.headers['x-plumbline-label'], 'none');

@@ -34,7 +34,7 @@ builds() {
 }
 
 passes() { # SUITE…
-    env -u PL_ROOT -u CI "$tree/tests/run" --build "$tree/build" --no-postgres "$@"
+    env -u PL_ROOT -u CI "$tree/tests/run" --build "$tree/build" "$@"
 }
 
 lists() { says "$1" "$tree/build/src/host/plumbline" --help; }
@@ -46,7 +46,7 @@ t 'new-capability makes a capability' "$tree/tools/new-capability" sample
 t 'label goes away' delete label
 t 'the tree without label and with the new one builds' builds
 t 'the new capability passes its tests' passes unit/sample store/sample
-t 'every other test passes' passes unit store
+t 'every other test passes' passes --no-postgres unit store
 t 'the command line has the new verb' lists sample
 t 'the layers still hold' "$tree/tools/check-includes"
 
@@ -55,6 +55,6 @@ cp "$ROOT/src/host/capabilities.def" "$tree/src/host/capabilities.def"
 rm -rf "$tree/src/cap/sample"
 t 'trace goes away' delete trace
 t 'the tree without trace builds' builds
-t 'its tests pass' passes unit store
+t 'its tests pass' passes --no-postgres unit store
 t 'the command line has lost the verb' lists_not trace
 t_done

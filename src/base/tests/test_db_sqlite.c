@@ -6,6 +6,7 @@
 #include "pl_test.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 /* What only SQLite does; the rest is in test_db.c. */
 
@@ -139,6 +140,45 @@ static void db_begin__takes_the_write_lock_at_once(void **state)
     pl_db_abort(f->db);
 }
 
+/* Runs in a process of its own: opens, reads, closes. Gives the number of rows. */
+static int rows_seen_elsewhere(const char *url)
+{
+    pid_t pid = fork();
+    int   status;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        pl_db      *db;
+        pl_db_stmt *s;
+        int         n = 100;
+        if (pl_db_open(url, &db, NULL) == PL_OK &&
+            pl_db_prepare(db, "SELECT COUNT(*) FROM t", &s, NULL) == PL_OK &&
+            pl_db_step(s, NULL) == PL_OK) {
+            n = (int)pl_db_int(s, 0);
+            pl_db_done(s);
+            pl_db_close(db);
+        }
+        _exit(n);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WEXITSTATUS(status);
+}
+
+/* Opening a second connection once dropped the first one's locks, so that another process
+ * took the write-ahead log away and later rows were written into an unlinked file. */
+static void db_open__keeps_the_locks_of_this_process(void **state)
+{
+    fx    *f = *state;
+    pl_db *second;
+
+    assert_ok(pl_db_exec(f->db, "INSERT INTO t (id) VALUES (1)", &f->err), &f->err);
+    assert_ok(pl_db_open(f->url, &second, &f->err), &f->err);
+    assert_int_equal(rows_seen_elsewhere(f->url), 1);
+    assert_ok(pl_db_exec(f->db, "INSERT INTO t (id) VALUES (2)", &f->err), &f->err);
+    assert_int_equal(rows_seen_elsewhere(f->url), 2);
+    pl_db_close(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +188,7 @@ int main(void)
         T(db_open__refuses_a_file_that_is_no_database),
         T(db_run__says_that_the_disk_is_full_and_keeps_what_was_committed),
         T(db_begin__takes_the_write_lock_at_once),
+        T(db_open__keeps_the_locks_of_this_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,17 @@ static uint32_t channel_of(const pl_jsontok *key)
     return (h & (CH_OTHER - 1)) | CH_OTHER;
 }
 
+/* Arguments and name of a call are texts that may come in pieces; its id, type and
+ * anything else are strings by themselves. */
+static pl_rc tool_string(walk *w, const pl_jsontok *key, const pl_jsontok *t)
+{
+    if (pl_jsontok_is(key, "arguments"))
+        return piece_add(w, CH_TOOL, t);
+    if (pl_jsontok_is(key, "name"))
+        return piece_add(w, CH_TOOL + 1, t);
+    return tell_string(w, t);
+}
+
 /* One element of tool_calls: its "index" names the call, wherever it stands. */
 static pl_rc tool_call(walk *w, pl_jsontok *t, uint64_t ordinal)
 {
@@ -103,7 +114,7 @@ static pl_rc tool_call(walk *w, pl_jsontok *t, uint64_t ordinal)
             key = *t;
             rc = tell_string(w, t);
         } else if (t->type == PL_JT_STRING) {
-            rc = piece_add(w, CH_TOOL, t);
+            rc = tool_string(w, &key, t);
         }
         if (t->type == PL_JT_NUMBER && open == 1 && pl_jsontok_is(&key, "index"))
             (void)pl_str_u64(t->raw, &ordinal, NULL);
@@ -115,7 +126,7 @@ static pl_rc tool_call(walk *w, pl_jsontok *t, uint64_t ordinal)
             break;
     }
     for (size_t i = first; i < w->c.n; i++)
-        w->c.piece[i].channel = CH_TOOL + (uint32_t)(ordinal & 0xffff);
+        w->c.piece[i].channel += 2 * (uint32_t)(ordinal & 0xffff);
     return rc;
 }
 

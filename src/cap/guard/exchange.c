@@ -331,6 +331,11 @@ pl_response_mode pl_exchange_response_begin(pl_exchange *x, int status, pl_str t
     x->upstream_status = x->status = status;
     snprintf(x->upstream_type, sizeof x->upstream_type, "%.*s",
              (int)(type.n < sizeof x->upstream_type ? type.n : 0), type.p ? type.p : "");
+    if (status < 100 || status > 599) {
+        pl_exchange_refuse(x, 502, "server_error", "upstream_protocol",
+                           "the upstream does not speak HTTP");
+        return PL_RESPONSE_WHOLE;
+    }
     if (encoding.n && !(encoding.n == 8 && strncasecmp(encoding.p, "identity", 8) == 0)) {
         pl_exchange_refuse(x, 502, "server_error", "upstream_encoding",
                            "the upstream sent a compressed answer although none was accepted");

@@ -145,6 +145,8 @@ static pl_rc compile_and_swap(guard_run *g, pl_services *s, pl_error *err)
 
     if (rc == PL_OK)
         rc = pl_policy_compile(source, folders, &image, &n, err);
+    if (rc == PL_NOTFOUND && err) /* something the source names, not the thing asked for */
+        rc = err->rc = PL_INVALID;
     if (rc == PL_OK)
         rc = swap(path, (pl_str){ image, n }, err);
     if (rc == PL_OK)

@@ -86,7 +86,8 @@ void pl_unescaper_feed(unescaper *u, pl_str piece, pl_buf *out);
 #define PL_CHANNELS_MAX 96          /* per choice */
 #define PL_TEXT_KEPT    (1u << 20)  /* answer text kept for commitment and trace */
 
-/* A channel is one text a reader of the answer would see as continuous. */
+/* A channel is one text a reader of the answer would see as continuous. Tool calls have two
+ * each, from CH_TOOL up: arguments and name. */
 enum { CH_TEXT = 1, CH_REASON = 2, CH_REFUSAL = 3, CH_TOOL = 100, CH_OTHER = 1 << 30 };
 
 /* Strings of one choice of a chat.completion ("message") or chunk ("delta"). */

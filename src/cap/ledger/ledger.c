@@ -1,48 +1,25 @@
-/* Appending, publishing, and what can be asked of a log. */
+/* Appending and publishing. */
 #include "base/banned.h"
 
-#include "base/file.h"
 #include "base/str.h"
 #include "cap/ledger/ledger_int.h"
-
-#include <errno.h>
-#include <unistd.h>
-
-/* Locking does not change what a const object says. */
-static pl_ledger *state_lock(const pl_ledger *l)
-{
-    pl_ledger *m = (pl_ledger *)(uintptr_t)l;
-
-    (void)pthread_mutex_lock(&m->state);
-    return m;
-}
-
-static void state_unlock(pl_ledger *l)
-{
-    (void)pthread_mutex_unlock(&l->state);
-}
-
-const char *pl_ledger_dir(const pl_ledger *l)
-{
-    return l->dir;
-}
 
 static pl_rc failed(pl_error *err)
 {
     return pl_fail(err, PL_IO, "ledger failed to write earlier: reopen it");
 }
 
-pl_rc ledger_generation_check(const pl_ledger *l, pl_error *err)
+pl_rc pl_ledger_generation_check(const pl_ledger *l, pl_error *err)
 {
     head_record r;
-    pl_rc       rc = head_read(l->head_fd, &r, err);
+    pl_rc       rc = pl_head_read(l->head_fd, &r, err);
 
     if (rc == PL_OK && r.generation != l->generation)
         rc = pl_fail(err, PL_CONFLICT, "ledger was opened by another writer: this one must stop");
     return rc;
 }
 
-/* --- append ------------------------------------------------------------------------------- */
+/* --- append ---------------------------------------------------------------------------- */
 
 static pl_rc fresh_reserve(pl_ledger *l, size_t more, pl_error *err)
 {
@@ -61,14 +38,14 @@ static pl_rc fresh_reserve(pl_ledger *l, size_t more, pl_error *err)
     return PL_OK;
 }
 
-pl_rc ledger_pending_add(pl_ledger *l, pl_str entry, pl_error *err)
+pl_rc pl_ledger_pending_add(pl_ledger *l, pl_str entry, pl_error *err)
 {
     pl_hash leaf = pl_merkle_leaf(entry);
     pl_rc   rc = fresh_reserve(l, 1, err);
 
     if (rc != PL_OK)
         return rc;
-    bundle_put(&l->pending, entry);
+    pl_bundle_put(&l->pending, entry);
     rc = pl_buf_check(&l->pending, err);
     if (rc != PL_OK)
         return rc;
@@ -120,15 +97,15 @@ static gathering gather(pl_ledger *l)
 /* Without the state lock: only the leader comes here. */
 static pl_rc gathering_write(pl_ledger *l, gathering *g, pl_error *err)
 {
-    pl_rc rc = ledger_generation_check(l, err);
+    pl_rc rc = pl_ledger_generation_check(l, err);
 
     for (append_request *q = g->first; q != g->end; q = q->next)
         for (size_t i = 0; i < q->count; i++)
-            bundle_put(&g->payload, q->entries[i]);
+            pl_bundle_put(&g->payload, q->entries[i]);
     if (rc == PL_OK)
         rc = pl_buf_check(&g->payload, err);
     if (rc == PL_OK)
-        rc = wal_append(&l->wal, (uint32_t)g->count, pl_buf_str(&g->payload), err);
+        rc = pl_wal_append(&l->wal, (uint32_t)g->count, pl_buf_str(&g->payload), err);
     return rc;
 }
 
@@ -174,9 +151,9 @@ static void lead(pl_ledger *l)
 
     l->leading = true;
     if (rc == PL_OK) {
-        state_unlock(l);
+        pl_ledger_unlock(l);
         rc = gathering_write(l, &g, &err);
-        (void)state_lock(l);
+        (void)pl_ledger_lock(l);
         if (rc == PL_OK)
             gathering_adopt(l, &g);
         else if (rc != PL_LIMIT && rc != PL_NOMEM)
@@ -212,7 +189,7 @@ pl_rc pl_ledger_append(pl_ledger *l, const pl_str *entries, size_t count, uint64
         return rc;
     if (!l->writer)
         return pl_fail(err, PL_DENIED, "ledger is open for reading only");
-    (void)state_lock(l);
+    (void)pl_ledger_lock(l);
     enqueue(l, &q);
     while (!q.done) {
         if (l->leading)
@@ -220,14 +197,14 @@ pl_rc pl_ledger_append(pl_ledger *l, const pl_str *entries, size_t count, uint64
         else
             lead(l);
     }
-    state_unlock(l);
+    pl_ledger_unlock(l);
     if (q.rc != PL_OK)
         return pl_fail(err, q.rc, "%s", q.err.text);
     *first = q.first;
     return PL_OK;
 }
 
-/* --- publish -------------------------------------------------------------------------------- */
+/* --- publish --------------------------------------------------------------------------- */
 
 /* What there is to publish, copied so that appends go on meanwhile. */
 typedef struct edition {
@@ -241,7 +218,7 @@ static pl_rc edition_take(pl_ledger *l, edition *x, pl_error *err)
 {
     pl_rc rc = PL_OK;
 
-    (void)state_lock(l);
+    (void)pl_ledger_lock(l);
     x->range = l->range;
     x->count = l->fresh_n;
     x->n = l->pending.n;
@@ -250,7 +227,7 @@ static pl_rc edition_take(pl_ledger *l, edition *x, pl_error *err)
         rc = failed(err);
     else if (x->entries == NULL)
         rc = pl_fail(err, PL_NOMEM, "out of memory");
-    state_unlock(l);
+    pl_ledger_unlock(l);
     return rc;
 }
 
@@ -269,13 +246,13 @@ static pl_rc edition_sign(pl_ledger *l, const edition *x, const pl_hash *root, p
     if (rc == PL_OK && n > LEDGER_NOTE_MAX)
         rc = pl_fail(err, PL_LIMIT, "checkpoint note is longer than %d bytes", LEDGER_NOTE_MAX);
     if (rc == PL_OK)
-        rc = ledger_generation_check(l, err);
+        rc = pl_ledger_generation_check(l, err);
     if (rc == PL_OK) {
         next.size = c.size;
         next.root = c.root;
         next.note_n = n;
         memcpy(next.note, note, n + 1);
-        rc = head_write(l->head_fd, &next, err) == PL_OK ? PL_OK : PL_IO;
+        rc = pl_head_write(l->head_fd, &next, err) == PL_OK ? PL_OK : PL_IO;
     }
     if (rc == PL_OK)
         l->record = next;
@@ -283,22 +260,11 @@ static pl_rc edition_sign(pl_ledger *l, const edition *x, const pl_hash *root, p
     return rc;
 }
 
-static pl_rc checkpoint_write(pl_ledger *l, pl_error *err)
-{
-    char *path = NULL;
-    pl_rc rc = ledger_path(l->dir, "checkpoint", &path, err);
-
-    if (rc == PL_OK)
-        rc = pl_file_write_atomic(path, (pl_str){ l->record.note, l->record.note_n }, 0644, err);
-    free(path);
-    return rc == PL_OK ? PL_OK : PL_IO;
-}
-
 static pl_rc edition_write(pl_ledger *l, const edition *x, pl_error *err)
 {
     pl_hash root, expected = pl_merkle_range_root(&x->range);
-    pl_rc   rc = tile_edge_extend(&l->edge, l->dir, (pl_str){ x->entries, x->n }, x->count, &root,
-                                  err);
+    pl_rc   rc =
+        pl_tile_edge_extend(&l->edge, l->dir, (pl_str){ x->entries, x->n }, x->count, &root, err);
 
     if (rc != PL_OK)
         return rc;
@@ -307,14 +273,17 @@ static pl_rc edition_write(pl_ledger *l, const edition *x, pl_error *err)
                        "root of the written tiles is not the root of the entries received: "
                        "nothing was signed");
     rc = edition_sign(l, x, &root, err);
-    return rc == PL_OK ? checkpoint_write(l, err) : rc;
+    /* The record says it was signed: without the file this object cannot go on. */
+    if (rc == PL_OK && pl_ledger_checkpoint_put(l->dir, &l->record, err) != PL_OK)
+        rc = PL_IO;
+    return rc;
 }
 
 static void edition_adopt(pl_ledger *l, const edition *x)
 {
     char *note = pl_str_dup((pl_str){ l->record.note, l->record.note_n });
 
-    (void)state_lock(l);
+    (void)pl_ledger_lock(l);
     pl_buf_drop_front(&l->pending, x->n);
     l->fresh_n -= x->count;
     memmove(l->fresh, l->fresh + x->count, l->fresh_n * sizeof(*l->fresh));
@@ -327,7 +296,7 @@ static void edition_adopt(pl_ledger *l, const edition *x)
     } else {
         l->failed = true; /* the note in memory is not the one on the disk */
     }
-    state_unlock(l);
+    pl_ledger_unlock(l);
 }
 
 static pl_rc publish_locked(pl_ledger *l, pl_error *err)
@@ -343,12 +312,12 @@ static pl_rc publish_locked(pl_ledger *l, pl_error *err)
         rc = edition_write(l, x, err);
         if (rc == PL_OK) {
             edition_adopt(l, x);
-            tile_sweep(l->dir, before, l->record.size);
-            wal_trim(l->dir, l->record.size - l->record.size % PL_TILE_WIDTH);
+            pl_tile_sweep(l->dir, before, l->record.size);
+            pl_wal_trim(l->dir, l->record.size - l->record.size % PL_TILE_WIDTH);
         } else if (rc != PL_LIMIT && rc != PL_NOMEM) {
-            (void)state_lock(l);
+            (void)pl_ledger_lock(l);
             l->failed = true;
-            state_unlock(l);
+            pl_ledger_unlock(l);
         }
     }
     free(x->entries);
@@ -365,223 +334,5 @@ pl_rc pl_ledger_publish(pl_ledger *l, pl_error *err)
     (void)pthread_mutex_lock(&l->publishing);
     rc = publish_locked(l, err);
     (void)pthread_mutex_unlock(&l->publishing);
-    return rc;
-}
-
-/* --- questions -------------------------------------------------------------------------------- */
-
-uint64_t pl_ledger_size(const pl_ledger *l)
-{
-    pl_ledger *m = state_lock(l);
-    uint64_t   size = m->writer ? m->range.size : m->head.size;
-
-    state_unlock(m);
-    return size;
-}
-
-pl_rc pl_ledger_head(const pl_ledger *l, pl_checkpoint *out, pl_error *err)
-{
-    pl_ledger *m = state_lock(l);
-
-    (void)err;
-    *out = m->head;
-    state_unlock(m);
-    return PL_OK;
-}
-
-pl_rc pl_ledger_checkpoint(const pl_ledger *l, char **note, size_t *n, pl_error *err)
-{
-    pl_ledger *m = state_lock(l);
-    size_t     got = m->note_n;
-    char      *copy = pl_str_dup((pl_str){ m->note, got });
-
-    state_unlock(m);
-    if (copy == NULL)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    *note = copy;
-    *n = got;
-    return PL_OK;
-}
-
-static uint64_t published_size(const pl_ledger *l)
-{
-    pl_ledger *m = state_lock(l);
-    uint64_t   size = m->head.size;
-
-    state_unlock(m);
-    return size;
-}
-
-static pl_rc tile_hash(tile_source *t, uint64_t index, pl_hash *out, pl_error *err)
-{
-    pl_merkle_source s = tile_source_init(t, t->dir, t->size);
-
-    return s.node(s.ctx, 0, index, out, err);
-}
-
-static pl_rc bundle_entry(pl_str bundle, unsigned at, pl_str *out, pl_error *err)
-{
-    pl_rc rc = PL_OK;
-
-    for (unsigned i = 0; rc == PL_OK && i <= at; i++)
-        rc = bundle_take(&bundle, out, err);
-    return rc;
-}
-
-/* Fails closed: bytes that do not have the hash of their tile are not given out. */
-static pl_rc entry_verified(tile_source *t, uint64_t index, pl_str bundle, char **out, size_t *n,
-                            pl_error *err)
-{
-    pl_hash want, leaf;
-    pl_str  entry;
-    pl_rc   rc = bundle_entry(bundle, (unsigned)(index % PL_TILE_WIDTH), &entry, err);
-
-    if (rc == PL_OK)
-        rc = tile_hash(t, index, &want, err);
-    if (rc != PL_OK)
-        return rc;
-    leaf = pl_merkle_leaf(entry);
-    if (!pl_hash_equal(&leaf, &want))
-        return pl_fail(err, PL_INVALID, "entry %llu does not have the hash of its tile",
-                       (unsigned long long)index);
-    *out = pl_str_dup(entry);
-    *n = entry.n;
-    return *out != NULL ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
-}
-
-pl_rc pl_ledger_entry(const pl_ledger *l, uint64_t index, char **out, size_t *n, pl_error *err)
-{
-    uint64_t     size = published_size(l);
-    unsigned     width;
-    char        *bundle = NULL;
-    size_t       bytes = 0;
-    tile_source *t;
-    pl_rc        rc;
-
-    if (index >= size)
-        return pl_fail(err, PL_NOTFOUND, "entry %llu is not published: the log has %llu",
-                       (unsigned long long)index, (unsigned long long)size);
-    t = malloc(sizeof(*t));
-    if (t == NULL)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    (void)tile_source_init(t, l->dir, size);
-    rc = bundle_read(l->dir, size, index / PL_TILE_WIDTH, &bundle, &bytes, &width, err);
-    if (rc == PL_OK)
-        rc = entry_verified(t, index, (pl_str){ bundle, bytes }, out, n, err);
-    free(bundle);
-    free(t);
-    return rc;
-}
-
-/* The size to prove against: the published one, or an earlier one. */
-static pl_rc size_choose(const pl_ledger *l, uint64_t asked, uint64_t *size, uint64_t *published,
-                         pl_error *err)
-{
-    *published = published_size(l);
-    *size = asked == 0 ? *published : asked;
-    if (*size > *published)
-        return pl_fail(err, PL_NOTFOUND, "size %llu is not published: the log has %llu",
-                       (unsigned long long)asked, (unsigned long long)*published);
-    return PL_OK;
-}
-
-pl_rc pl_ledger_inclusion(const pl_ledger *l, uint64_t index, uint64_t size, pl_proof *out,
-                          pl_error *err)
-{
-    uint64_t         published;
-    pl_merkle_source s;
-    tile_source     *t;
-    pl_rc            rc = size_choose(l, size, &size, &published, err);
-
-    if (rc == PL_OK && index >= size)
-        rc = pl_fail(err, PL_NOTFOUND, "entry %llu is outside of a log of size %llu",
-                     (unsigned long long)index, (unsigned long long)size);
-    if (rc != PL_OK)
-        return rc;
-    t = malloc(sizeof(*t));
-    if (t == NULL)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    s = tile_source_init(t, l->dir, published);
-    rc = pl_merkle_inclusion(&s, index, size, out, err);
-    free(t);
-    return rc;
-}
-
-pl_rc pl_ledger_consistency(const pl_ledger *l, uint64_t old_size, uint64_t size, pl_proof *out,
-                            pl_error *err)
-{
-    uint64_t         published;
-    pl_merkle_source s;
-    tile_source     *t;
-    pl_rc            rc = size_choose(l, size, &size, &published, err);
-
-    if (rc != PL_OK)
-        return rc;
-    t = malloc(sizeof(*t));
-    if (t == NULL)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    s = tile_source_init(t, l->dir, published);
-    rc = pl_merkle_consistency(&s, old_size, size, out, err);
-    free(t);
-    return rc;
-}
-
-/* --- find ----------------------------------------------------------------------------------------- */
-
-static pl_rc find_published(const char *dir, const pl_hash *leaf, uint64_t from, uint64_t size,
-                            uint64_t *index, pl_error *err)
-{
-    pl_hash *h = malloc(PL_TILE_WIDTH * sizeof(*h));
-    pl_rc    rc = PL_NOTFOUND;
-
-    if (h == NULL)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    for (uint64_t n = from / PL_TILE_WIDTH; rc == PL_NOTFOUND && n * PL_TILE_WIDTH < size; n++) {
-        unsigned width = 0;
-        pl_rc    read = tile_read(dir, size, 0, n, h, &width, err);
-
-        if (read != PL_OK)
-            rc = read == PL_NOTFOUND ? PL_IO : read;
-        for (unsigned i = 0; rc == PL_NOTFOUND && i < width; i++)
-            if (n * PL_TILE_WIDTH + i >= from && pl_hash_equal(&h[i], leaf)) {
-                *index = n * PL_TILE_WIDTH + i;
-                rc = PL_OK;
-            }
-    }
-    free(h);
-    return rc;
-}
-
-/* Among what waits for publication. *size becomes the published size of that moment. */
-static pl_rc find_fresh(const pl_ledger *l, const pl_hash *leaf, uint64_t from, uint64_t *size,
-                        uint64_t *index)
-{
-    pl_ledger *m = state_lock(l);
-    pl_rc      rc = PL_NOTFOUND;
-
-    *size = m->head.size;
-    for (size_t i = 0; rc == PL_NOTFOUND && i < m->fresh_n; i++)
-        if (m->head.size + i >= from && pl_hash_equal(&m->fresh[i], leaf)) {
-            *index = m->head.size + i;
-            rc = PL_OK;
-        }
-    state_unlock(m);
-    return rc;
-}
-
-pl_rc pl_ledger_find(const pl_ledger *l, const pl_hash *leaf, uint64_t from, uint64_t *index,
-                     pl_error *err)
-{
-    uint64_t size = 0, at = 0;
-    pl_rc    fresh = find_fresh(l, leaf, from, &size, &at);
-    pl_rc    rc = find_published(l->dir, leaf, from, size, index, err);
-
-    if (rc == PL_NOTFOUND && fresh == PL_OK) {
-        *index = at;
-        return PL_OK;
-    }
-    if (rc == PL_NOTFOUND)
-        return pl_fail(err, PL_NOTFOUND, "no such entry at or after %llu",
-                       (unsigned long long)from);
     return rc;
 }

@@ -77,7 +77,7 @@ static pl_rc slots_read(int fd, uint8_t slot[2][SLOT_BYTES], pl_error *err)
     return n < 0 ? pl_fail(err, PL_IO, "cannot read 'head': %s", strerrordesc_np(errno)) : PL_OK;
 }
 
-pl_rc head_read(int fd, head_record *out, pl_error *err)
+pl_rc pl_head_read(int fd, head_record *out, pl_error *err)
 {
     uint8_t     slot[2][SLOT_BYTES];
     head_record r[2];
@@ -94,7 +94,7 @@ pl_rc head_read(int fd, head_record *out, pl_error *err)
     return PL_OK;
 }
 
-pl_rc head_damage(int fd, unsigned *slots, pl_error *err)
+pl_rc pl_head_damage(int fd, unsigned *slots, pl_error *err)
 {
     static const uint8_t unused[SLOT_BYTES];
     uint8_t              slot[2][SLOT_BYTES];
@@ -113,7 +113,7 @@ pl_rc head_damage(int fd, unsigned *slots, pl_error *err)
     return PL_OK;
 }
 
-pl_rc head_write(int fd, head_record *r, pl_error *err)
+pl_rc pl_head_write(int fd, head_record *r, pl_error *err)
 {
     uint8_t     slot[SLOT_BYTES];
     head_record next = *r;
@@ -123,16 +123,16 @@ pl_rc head_write(int fd, head_record *r, pl_error *err)
     slot_format(&next, slot);
     rc = pl_pwrite_all(fd, slot, sizeof(slot), (off_t)(next.sequence % 2) * SLOT_BYTES, err);
     if (rc == PL_OK)
-        rc = ledger_flush(fd, "head", err);
+        rc = pl_ledger_flush(fd, "head", err);
     if (rc == PL_OK)
         *r = next;
     return rc;
 }
 
-pl_rc head_open(const char *dir, bool create, int *fd, pl_error *err)
+pl_rc pl_head_open(const char *dir, bool create, int *fd, pl_error *err)
 {
     char *path = NULL;
-    pl_rc rc = ledger_path(dir, "head", &path, err);
+    pl_rc rc = pl_ledger_path(dir, "head", &path, err);
     int   f, e;
 
     if (rc != PL_OK)

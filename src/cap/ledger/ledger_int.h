@@ -19,7 +19,7 @@
 #define LEDGER_PENDING_MAX (256u << 20)  /* bytes appended and not yet published       */
 #define LEDGER_BUNDLE_MAX  (PL_TILE_WIDTH * (2u + PL_LOG_ENTRY_MAX))
 
-/* --- ledger_io.c: files that appear whole and stay -------------------------------- */
+/* --- ledger_io.c: files that appear whole and stay ------------------------------------- */
 
 /* Directories that received a file. They are held open from before the rename until
  * they are flushed: an error of writing them back would be lost with an evicted inode. */
@@ -31,33 +31,33 @@ typedef struct touched {
     touched_dir *dirs;
     size_t       n;
 } touched;
-pl_rc touched_sync(touched *t, pl_error *err); /* flushes and forgets all; fails with PL_IO */
-void  touched_done(touched *t);
+pl_rc pl_touched_sync(touched *t, pl_error *err); /* flushes and forgets all; fails with PL_IO */
+void  pl_touched_done(touched *t);
 
 /* "dir/rel", malloc'd; PL_NOMEM through err. */
-pl_rc ledger_path(const char *dir, const char *rel, char **out, pl_error *err);
+pl_rc pl_ledger_path(const char *dir, const char *rel, char **out, pl_error *err);
 /* Flushed temporary file in dir/tmp, renamed to dir/rel; folders are made as needed.
  * Durable after touched_sync, which is due after a failure too: folders may have been
  * made. PL_LIMIT: no space. */
-pl_rc ledger_put(const char *dir, const char *rel, pl_str bytes, mode_t mode, touched *t,
-                 pl_error *err);
-pl_rc ledger_read(const char *dir, const char *rel, size_t max, char **out, size_t *n,
-                  pl_error *err);
+pl_rc pl_ledger_put(const char *dir, const char *rel, pl_str bytes, mode_t mode, touched *t,
+                    pl_error *err);
+pl_rc pl_ledger_read(const char *dir, const char *rel, size_t max, char **out, size_t *n,
+                     pl_error *err);
 /* Reads a one-line file without its newline into a fixed buffer. */
-pl_rc ledger_read_line(const char *dir, const char *rel, char *out, size_t cap, pl_error *err);
+pl_rc pl_ledger_read_line(const char *dir, const char *rel, char *out, size_t cap, pl_error *err);
 /* Removes the files in a folder, and the folder when `whole`. Failures are left for
  * next time: nothing depends on the removal. */
-void ledger_sweep(const char *dir, const char *rel, bool whole);
+void pl_ledger_sweep(const char *dir, const char *rel, bool whole);
 /* fdatasync with a fault point. */
-pl_rc ledger_flush(int fd, const char *what, pl_error *err);
+pl_rc pl_ledger_flush(int fd, const char *what, pl_error *err);
 
-/* --- entry bundles ------------------------------------------------------------------ */
+/* --- entry bundles --------------------------------------------------------------------- */
 
-void bundle_put(pl_buf *b, pl_str entry);
+void pl_bundle_put(pl_buf *b, pl_str entry);
 /* Takes the next entry; PL_INVALID when the bytes do not hold a whole one. */
-pl_rc bundle_take(pl_str *rest, pl_str *entry, pl_error *err);
+pl_rc pl_bundle_take(pl_str *rest, pl_str *entry, pl_error *err);
 
-/* --- ledger_wal.c --------------------------------------------------------------------- */
+/* --- ledger_wal.c ---------------------------------------------------------------------- */
 
 typedef struct wal {
     const char *dir; /* borrowed */
@@ -75,16 +75,16 @@ typedef pl_rc (*wal_entry_fn)(void *ctx, uint64_t index, pl_str entry, pl_error 
 /* Recovers: accepts the longest valid prefix, gives every entry at or after `from` (a
  * bundle boundary) to fn, moves what follows the prefix to quarantine/, and flushes again
  * all frames that hold entries at or after `published`. */
-pl_rc wal_open(wal *w, const char *dir, size_t segment_bytes, uint64_t from, uint64_t published,
-               wal_entry_fn fn, void *ctx, pl_error *err);
+pl_rc pl_wal_open(wal *w, const char *dir, size_t segment_bytes, uint64_t from, uint64_t published,
+                  wal_entry_fn fn, void *ctx, pl_error *err);
 /* One frame of `count` entries in bundle format, durable on return. PL_LIMIT: no space
  * for another segment, nothing has changed. Any other failure is final for w. */
-pl_rc wal_append(wal *w, uint32_t count, pl_str payload, pl_error *err);
+pl_rc pl_wal_append(wal *w, uint32_t count, pl_str payload, pl_error *err);
 /* Removes segments that hold only entries below `index`. */
-void wal_trim(const char *dir, uint64_t index);
-void wal_close(wal *w);
+void pl_wal_trim(const char *dir, uint64_t index);
+void pl_wal_close(wal *w);
 
-/* --- ledger_head.c: the record that outlives every crash -------------------------------- */
+/* --- ledger_head.c: the record that outlives every crash ------------------------------- */
 
 typedef struct head_record {
     uint64_t sequence, size, generation;
@@ -94,14 +94,14 @@ typedef struct head_record {
 } head_record;
 
 /* The valid slot with the greatest sequence. PL_INVALID: no valid slot. */
-pl_rc head_read(int fd, head_record *out, pl_error *err);
+pl_rc pl_head_read(int fd, head_record *out, pl_error *err);
 /* Bit i is set when slot i is neither valid nor unused. */
-pl_rc head_damage(int fd, unsigned *slots, pl_error *err);
+pl_rc pl_head_damage(int fd, unsigned *slots, pl_error *err);
 /* Numbers the record after the last one and makes it durable in the other slot. */
-pl_rc head_write(int fd, head_record *r, pl_error *err);
-pl_rc head_open(const char *dir, bool create, int *fd, pl_error *err);
+pl_rc pl_head_write(int fd, head_record *r, pl_error *err);
+pl_rc pl_head_open(const char *dir, bool create, int *fd, pl_error *err);
 
-/* --- ledger_tiles.c ------------------------------------------------------------------------ */
+/* --- ledger_tiles.c -------------------------------------------------------------------- */
 
 /* What is needed to add to the tiles of a published tree: its unfinished right edge. */
 typedef struct tile_edge {
@@ -111,24 +111,24 @@ typedef struct tile_edge {
 } tile_edge;
 
 /* Hashes tile `n` of a level holds in a tree of `size`. */
-unsigned tile_width(uint64_t size, unsigned level, uint64_t n);
+unsigned pl_tile_width(uint64_t size, unsigned level, uint64_t n);
 /* Reads a tile or bundle file of a tree of `size`, taking the full one when the partial
  * one is gone. hash has room for PL_TILE_WIDTH. */
-pl_rc tile_read(const char *dir, uint64_t size, unsigned level, uint64_t n, pl_hash *hash,
-                unsigned *width, pl_error *err);
-pl_rc bundle_read(const char *dir, uint64_t size, uint64_t n, char **out, size_t *bytes,
-                  unsigned *width, pl_error *err);
+pl_rc pl_tile_read(const char *dir, uint64_t size, unsigned level, uint64_t n, pl_hash *hash,
+                   unsigned *width, pl_error *err);
+pl_rc pl_bundle_read(const char *dir, uint64_t size, uint64_t n, char **out, size_t *bytes,
+                     unsigned *width, pl_error *err);
 /* Loads the right edge of the published tree and gives its compact range. */
-pl_rc tile_edge_load(tile_edge *e, const char *dir, uint64_t size, pl_merkle_range *range,
-                     pl_error *err);
-void  tile_edge_done(tile_edge *e);
+pl_rc pl_tile_edge_load(tile_edge *e, const char *dir, uint64_t size, pl_merkle_range *range,
+                        pl_error *err);
+void  pl_tile_edge_done(tile_edge *e);
 /* Writes and flushes all tiles and bundles that `count` more entries change, reads them
  * back, hashes the entries again and gives the root computed from what was read. *e is
  * the new edge on success and untouched on failure. */
-pl_rc tile_edge_extend(tile_edge *e, const char *dir, pl_str entries, uint64_t count,
-                       pl_hash *root, pl_error *err);
+pl_rc pl_tile_edge_extend(tile_edge *e, const char *dir, pl_str entries, uint64_t count,
+                          pl_hash *root, pl_error *err);
 /* Removes partial tiles that full ones replaced between the two sizes. */
-void tile_sweep(const char *dir, uint64_t from, uint64_t to);
+void pl_tile_sweep(const char *dir, uint64_t from, uint64_t to);
 
 /* A pl_merkle_source over the tiles of a tree of `size`; keeps the last tile read. */
 typedef struct tile_source {
@@ -138,9 +138,9 @@ typedef struct tile_source {
     uint64_t    n;
     pl_hash     hash[PL_TILE_WIDTH];
 } tile_source;
-pl_merkle_source tile_source_init(tile_source *t, const char *dir, uint64_t size);
+pl_merkle_source pl_tile_source_init(tile_source *t, const char *dir, uint64_t size);
 
-/* --- the object ------------------------------------------------------------------------------ */
+/* --- the object ------------------------------------------------------------------------ */
 
 typedef struct append_request {
     const pl_str          *entries;
@@ -179,13 +179,22 @@ struct pl_ledger {
     size_t          note_n;
 };
 
+/* ledger_create.c */
+pl_rc pl_ledger_key_of(const pl_signer *signer, pl_vkey *key, char *text, size_t cap,
+                       pl_error *err);
+pl_rc pl_ledger_folders_make(const char *dir, pl_error *err);
 /* ledger_open.c; segment_bytes differs from LEDGER_SEGMENT in tests only. */
-pl_rc ledger_open_sized(const char *dir, const pl_signer *signer, size_t segment_bytes,
-                        pl_ledger **out, pl_error *err);
+pl_rc pl_ledger_open_sized(const char *dir, const pl_signer *signer, size_t segment_bytes,
+                           pl_ledger **out, pl_error *err);
+/* Takes the state mutex, of const objects too: it does not change what they say. */
+pl_ledger *pl_ledger_lock(const pl_ledger *l);
+void       pl_ledger_unlock(pl_ledger *l);
+/* Publishes the note of a record that is durable, durably. */
+pl_rc pl_ledger_checkpoint_put(const char *dir, const head_record *r, pl_error *err);
 /* Adds entries that are in the log already to what waits for publication. */
-pl_rc ledger_pending_add(pl_ledger *l, pl_str entry, pl_error *err);
+pl_rc pl_ledger_pending_add(pl_ledger *l, pl_str entry, pl_error *err);
 /* PL_CONFLICT when another writer has opened the log since. */
-pl_rc ledger_generation_check(const pl_ledger *l, pl_error *err);
+pl_rc pl_ledger_generation_check(const pl_ledger *l, pl_error *err);
 
 /* ledger_statement.c: the parts of a statement that verification and listing need. */
 typedef struct statement_view {
@@ -193,7 +202,7 @@ typedef struct statement_view {
     int64_t time_ms;       /* latest time claimed, 0 when none */
     const json_t *predicate;
 } statement_view;
-pl_rc statement_read(const json_t *j, statement_view *out, pl_error *err);
+pl_rc pl_statement_read(const json_t *j, statement_view *out, pl_error *err);
 
 /* ledger_verify.c, ledger_verify_files.c */
 #define VERIFY_KEYS_MAX 64
@@ -208,15 +217,39 @@ typedef struct verifier {
     void (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *ctx;
 } verifier;
-void verify_problem(verifier *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void pl_ledger_verify_problem(verifier *v, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Every partial tile and bundle that was ever published and is still there. */
-void verify_partials(verifier *v);
-void verify_payloads(verifier *v);
+void pl_ledger_verify_partials(verifier *v);
+void pl_ledger_verify_payloads(verifier *v);
 
+/* ledger_cmd*.c, ledger_api.c */
 extern const pl_cmd   pl_ledger_commands[];
 extern const pl_route pl_ledger_routes[];
+
+/* The log a command is about, and the key it is checked with. */
+typedef struct cmd_log {
+    char       *dir;
+    pl_vkey     key;
+    const char *key_from; /* "option", "instance" or "log" */
+} cmd_log;
+/* DIR/ledger, or DIR when it is a log itself. The key is --key, else the instance's, else
+ * the one the log names; PL_DENIED: none of them. */
+pl_rc pl_ledger_log_find(pl_cmd_ctx *c, cmd_log *out, pl_error *err);
+void  pl_ledger_log_done(cmd_log *l);
+/* Prints and releases a JSON document; gives `code`, or PL_EXIT_FAILED without one. */
+int pl_ledger_cmd_json(pl_cmd_ctx *c, json_t *j, int code);
+int pl_ledger_cmd_verify(pl_cmd_ctx *c);
+
+/* JSON forms of a hash and of a proof's hashes. */
+json_t *pl_hash_json(const pl_hash *h);
+json_t *pl_proof_json(const pl_proof *p);
+/* The published checkpoint with its note, which belong together. */
+pl_rc pl_ledger_head_note(const pl_ledger *l, const pl_vkey *key, pl_checkpoint *head, char **note,
+                          pl_error *err);
+
 /* Number of files that recovery moved to quarantine/. */
-size_t ledger_quarantined(const char *dir);
+size_t pl_ledger_quarantined(const char *dir);
 /* The folder of a log, borrowed. */
 const char *pl_ledger_dir(const pl_ledger *l);
 #endif

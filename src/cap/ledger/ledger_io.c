@@ -30,7 +30,7 @@ static int fault(const char *name)
     return -1;
 }
 
-pl_rc ledger_flush(int fd, const char *what, pl_error *err)
+pl_rc pl_ledger_flush(int fd, const char *what, pl_error *err)
 {
     /* Even ENOSPC is final here: after a failed flush nobody knows what is on the disk. */
     if (fault("fdatasync") != 0 || fdatasync(fd) != 0) {
@@ -42,7 +42,7 @@ pl_rc ledger_flush(int fd, const char *what, pl_error *err)
     return PL_OK;
 }
 
-pl_rc ledger_path(const char *dir, const char *rel, char **out, pl_error *err)
+pl_rc pl_ledger_path(const char *dir, const char *rel, char **out, pl_error *err)
 {
     char *p = pl_path_join(dir, rel);
 
@@ -52,7 +52,7 @@ pl_rc ledger_path(const char *dir, const char *rel, char **out, pl_error *err)
     return PL_OK;
 }
 
-/* --- touched directories ------------------------------------------------------------- */
+/* --- touched directories --------------------------------------------------------------- */
 
 static pl_rc touched_add(touched *t, const char *path, pl_error *err)
 {
@@ -79,7 +79,7 @@ static pl_rc touched_add(touched *t, const char *path, pl_error *err)
     return PL_OK;
 }
 
-void touched_done(touched *t)
+void pl_touched_done(touched *t)
 {
     for (size_t i = 0; i < t->n; i++) {
         (void)close(t->dirs[i].fd);
@@ -89,7 +89,7 @@ void touched_done(touched *t)
     *t = (touched){ NULL, 0 };
 }
 
-pl_rc touched_sync(touched *t, pl_error *err)
+pl_rc pl_touched_sync(touched *t, pl_error *err)
 {
     pl_rc rc = PL_OK;
 
@@ -100,11 +100,11 @@ pl_rc touched_sync(touched *t, pl_error *err)
         }
     if (rc != PL_OK && err != NULL)
         err->rc = rc;
-    touched_done(t);
+    pl_touched_done(t);
     return rc;
 }
 
-/* --- whole files ---------------------------------------------------------------------- */
+/* --- whole files ----------------------------------------------------------------------- */
 
 static pl_rc temp_fill(int fd, const char *temp, pl_str bytes, mode_t mode, pl_error *err)
 {
@@ -116,7 +116,7 @@ static pl_rc temp_fill(int fd, const char *temp, pl_str bytes, mode_t mode, pl_e
     if (pl_pwrite_all(fd, bytes.p, bytes.n, 0, err) != PL_OK)
         rc = sys_fail(err, "write", temp);
     if (rc == PL_OK)
-        rc = ledger_flush(fd, temp, err);
+        rc = pl_ledger_flush(fd, temp, err);
     /* What is read back before signing should come from the disk, not from memory. */
     if (rc == PL_OK)
         (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
@@ -185,14 +185,14 @@ static pl_rc parent_ready(const char *dir, const char *path, touched *t, pl_erro
     return rc;
 }
 
-pl_rc ledger_put(const char *dir, const char *rel, pl_str bytes, mode_t mode, touched *t,
-                 pl_error *err)
+pl_rc pl_ledger_put(const char *dir, const char *rel, pl_str bytes, mode_t mode, touched *t,
+                    pl_error *err)
 {
     char *path = NULL, *temp = NULL;
-    pl_rc rc = ledger_path(dir, rel, &path, err);
+    pl_rc rc = pl_ledger_path(dir, rel, &path, err);
 
     if (rc == PL_OK)
-        rc = ledger_path(dir, "tmp/new-XXXXXX", &temp, err);
+        rc = pl_ledger_path(dir, "tmp/new-XXXXXX", &temp, err);
     if (rc == PL_OK)
         rc = parent_ready(dir, path, t, err);
     if (rc == PL_OK)
@@ -206,11 +206,11 @@ pl_rc ledger_put(const char *dir, const char *rel, pl_str bytes, mode_t mode, to
     return rc;
 }
 
-pl_rc ledger_read(const char *dir, const char *rel, size_t max, char **out, size_t *n,
-                  pl_error *err)
+pl_rc pl_ledger_read(const char *dir, const char *rel, size_t max, char **out, size_t *n,
+                     pl_error *err)
 {
     char *path = NULL;
-    pl_rc rc = ledger_path(dir, rel, &path, err);
+    pl_rc rc = pl_ledger_path(dir, rel, &path, err);
 
     if (rc == PL_OK)
         rc = pl_file_read(path, max, out, n, err);
@@ -218,11 +218,11 @@ pl_rc ledger_read(const char *dir, const char *rel, size_t max, char **out, size
     return rc;
 }
 
-pl_rc ledger_read_line(const char *dir, const char *rel, char *out, size_t cap, pl_error *err)
+pl_rc pl_ledger_read_line(const char *dir, const char *rel, char *out, size_t cap, pl_error *err)
 {
     char  *bytes = NULL;
     size_t n = 0;
-    pl_rc  rc = ledger_read(dir, rel, cap, &bytes, &n, err);
+    pl_rc  rc = pl_ledger_read(dir, rel, cap, &bytes, &n, err);
 
     if (rc == PL_LIMIT)
         return pl_fail(err, PL_INVALID, "file '%s' is too long", rel);
@@ -239,7 +239,7 @@ pl_rc ledger_read_line(const char *dir, const char *rel, char *out, size_t cap, 
     return rc;
 }
 
-void ledger_sweep(const char *dir, const char *rel, bool whole)
+void pl_ledger_sweep(const char *dir, const char *rel, bool whole)
 {
     char          *path = pl_path_join(dir, rel);
     DIR           *d = path ? opendir(path) : NULL;
@@ -256,16 +256,16 @@ void ledger_sweep(const char *dir, const char *rel, bool whole)
     free(path);
 }
 
-/* --- bundles ---------------------------------------------------------------------------- */
+/* --- bundles --------------------------------------------------------------------------- */
 
-void bundle_put(pl_buf *b, pl_str entry)
+void pl_bundle_put(pl_buf *b, pl_str entry)
 {
     pl_buf_putc(b, (char)(entry.n >> 8));
     pl_buf_putc(b, (char)(entry.n & 0xff));
     pl_buf_put(b, entry);
 }
 
-pl_rc bundle_take(pl_str *rest, pl_str *entry, pl_error *err)
+pl_rc pl_bundle_take(pl_str *rest, pl_str *entry, pl_error *err)
 {
     size_t n;
 

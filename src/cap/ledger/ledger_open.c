@@ -1,4 +1,4 @@
-/* Creating, opening and recovering a log. */
+/* Opening and recovering a log. */
 #include "base/banned.h"
 
 #include "base/fault.h"
@@ -13,201 +13,7 @@
 
 #define NOTE_FILE_MAX (1u << 20) /* cosignatures may be added to the file by others */
 
-/* --- create -------------------------------------------------------------------------- */
-
-static pl_rc line_put(const char *dir, const char *rel, const char *line, touched *t, pl_error *err)
-{
-    pl_buf b = PL_BUF_INIT(1024);
-    pl_rc  rc;
-
-    pl_buf_printf(&b, "%s\n", line);
-    rc = pl_buf_check(&b, err);
-    if (rc == PL_OK)
-        rc = ledger_put(dir, rel, pl_buf_str(&b), 0644, t, err);
-    pl_buf_done(&b);
-    return rc;
-}
-
-static pl_rc key_of(const pl_signer *signer, pl_vkey *key, char *text, size_t cap, pl_error *err)
-{
-    pl_rc rc = pl_signer_vkey(signer, text, cap, err);
-
-    return rc == PL_OK ? pl_vkey_parse(pl_str_z(text), key, err) : rc;
-}
-
-static pl_rc record_sign(head_record *r, const char *origin, const pl_signer *signer, pl_error *err)
-{
-    pl_checkpoint c = { .size = r->size, .root = r->root };
-    char         *note = NULL;
-    size_t        n = 0;
-    pl_rc         rc;
-
-    (void)snprintf(c.origin, sizeof(c.origin), "%s", origin);
-    rc = pl_checkpoint_sign(&c, signer, &note, &n, err);
-    if (rc == PL_OK && n > LEDGER_NOTE_MAX)
-        rc = pl_fail(err, PL_LIMIT, "checkpoint note of '%s' is longer than %d bytes", origin,
-                     LEDGER_NOTE_MAX);
-    if (rc == PL_OK) {
-        memcpy(r->note, note, n + 1);
-        r->note_n = n;
-    }
-    free(note);
-    return rc;
-}
-
-/* The record of the empty tree, the first thing a log's key signs. */
-static pl_rc first_record(const char *dir, const pl_vkey *key, const pl_signer *signer,
-                          touched *t, pl_error *err)
-{
-    pl_merkle_range empty;
-    head_record     r = { .sequence = 0 };
-    int             fd = -1;
-    pl_rc           rc;
-
-    pl_merkle_range_init(&empty);
-    r.root = pl_merkle_range_root(&empty);
-    rc = record_sign(&r, key->name, signer, err);
-    if (rc == PL_OK)
-        rc = head_open(dir, true, &fd, err);
-    if (rc == PL_OK)
-        rc = head_write(fd, &r, err);
-    if (fd >= 0)
-        (void)close(fd);
-    if (rc == PL_OK)
-        rc = ledger_put(dir, "checkpoint", (pl_str){ r.note, r.note_n }, 0644, t, err);
-    return rc;
-}
-
-static pl_rc folders_make(const char *dir, pl_error *err)
-{
-    static const struct {
-        const char *rel;
-        mode_t      mode;
-    } folders[] = { { "tmp", 0700 }, { "quarantine", 0700 }, { "payload", 0700 }, { "tile", 0755 } };
-    pl_rc rc = PL_OK;
-
-    for (size_t i = 0; rc == PL_OK && i < sizeof(folders) / sizeof(folders[0]); i++) {
-        char *path = NULL;
-
-        rc = ledger_path(dir, folders[i].rel, &path, err);
-        if (rc == PL_OK)
-            rc = pl_mkdir_p(path, folders[i].mode, err);
-        free(path);
-    }
-    return rc;
-}
-
-static pl_rc log_fill(const char *dir, const pl_vkey *key, const char *vkey,
-                      const pl_signer *signer, pl_error *err)
-{
-    touched t = { NULL, 0 };
-    pl_rc   rc = folders_make(dir, err);
-
-    if (rc == PL_OK)
-        rc = line_put(dir, "origin", key->name, &t, err);
-    if (rc == PL_OK)
-        rc = line_put(dir, "vkey", vkey, &t, err);
-    if (rc == PL_OK)
-        rc = first_record(dir, key, signer, &t, err);
-    if (rc == PL_OK)
-        rc = touched_sync(&t, err);
-    touched_done(&t);
-    return rc;
-}
-
-static pl_rc origin_check(pl_str origin, const pl_vkey *key, pl_error *err)
-{
-    if (origin.n > LEDGER_ORIGIN_MAX)
-        return pl_fail(err, PL_LIMIT, "ledger origin is longer than %d bytes", LEDGER_ORIGIN_MAX);
-    if (!pl_str_eqz(origin, key->name))
-        return pl_fail(err, PL_INVALID, "ledger origin '" PL_STR_FMT "' is not the key's name '%s'",
-                       PL_STR_ARG(origin), key->name);
-    return PL_OK;
-}
-
-/* Puts a finished folder in its place, for good. */
-static pl_rc folder_move(const char *from, const char *to, pl_error *err)
-{
-    const char *slash = strrchr(to, '/');
-    char       *parent = slash ? pl_str_dup((pl_str){ to, (size_t)(slash - to) + 1 })
-                               : pl_str_dup(PL_STR("."));
-    int         e = pl_fault_point("rename");
-    pl_rc       rc;
-
-    if (parent == NULL)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    if (e == 0 && rename(from, to) != 0)
-        e = errno;
-    if (e == 0)
-        rc = pl_fsync_dir(parent, err);
-    else
-        rc = pl_fail(err, e == EEXIST || e == ENOTEMPTY ? PL_CONFLICT : PL_IO,
-                     "cannot create '%s': %s", to, strerrordesc_np(e));
-    free(parent);
-    return rc;
-}
-
-static void folder_drop(const char *dir)
-{
-    static const char *const folders[] = { "tmp", "quarantine", "payload", "tile" };
-
-    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-        ledger_sweep(dir, folders[i], true);
-    ledger_sweep(dir, ".", false);
-    (void)rmdir(dir);
-}
-
-/* An empty folder beside `dir`. */
-static pl_rc folder_new(const char *dir, char **out, pl_error *err)
-{
-    size_t n = strlen(dir);
-    char  *temp = NULL;
-    int    e = pl_fault_point("mkdir");
-    pl_rc  rc;
-
-    while (n > 1 && dir[n - 1] == '/')
-        n--;
-    if (asprintf(&temp, "%.*s.new-XXXXXX", (int)n, dir) < 0)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    if (e == 0 && mkdtemp(temp) == NULL)
-        e = errno;
-    /* A web server serves the tiles as they are. */
-    if (e == 0 && chmod(temp, 0755) != 0)
-        e = errno;
-    if (e == 0) {
-        *out = temp;
-        return PL_OK;
-    }
-    rc = pl_fail(err, PL_IO, "cannot create '%s': %s", temp, strerrordesc_np(e));
-    free(temp);
-    return rc;
-}
-
-pl_rc pl_ledger_create(const char *dir, pl_str origin, const pl_signer *signer, pl_error *err)
-{
-    char    vkey[512], *temp = NULL;
-    pl_vkey key;
-    pl_rc   rc = key_of(signer, &key, vkey, sizeof(vkey), err);
-
-    if (rc == PL_OK)
-        rc = origin_check(origin, &key, err);
-    if (rc == PL_OK && access(dir, F_OK) == 0)
-        rc = pl_fail(err, PL_CONFLICT, "ledger exists already: '%s'", dir);
-    if (rc != PL_OK)
-        return rc;
-    rc = folder_new(dir, &temp, err);
-    if (rc != PL_OK)
-        return rc;
-    rc = log_fill(temp, &key, vkey, signer, err);
-    if (rc == PL_OK)
-        rc = folder_move(temp, dir, err);
-    if (rc != PL_OK)
-        folder_drop(temp);
-    free(temp);
-    return rc;
-}
-
-/* --- what both kinds of opening read ------------------------------------------------------ */
+/* --- what both kinds of opening read --------------------------------------------------- */
 
 static pl_ledger *object_new(const char *dir)
 {
@@ -233,10 +39,10 @@ void pl_ledger_close(pl_ledger *l)
 {
     if (l == NULL)
         return;
-    wal_close(&l->wal);
+    pl_wal_close(&l->wal);
     if (l->head_fd >= 0)
         (void)close(l->head_fd);
-    tile_edge_done(&l->edge);
+    pl_tile_edge_done(&l->edge);
     pl_buf_done(&l->pending);
     free(l->fresh);
     free(l->note);
@@ -252,12 +58,12 @@ void pl_ledger_close(pl_ledger *l)
 static pl_rc key_read(const char *dir, pl_vkey *key, pl_error *err)
 {
     char  text[512], origin[256];
-    pl_rc rc = ledger_read_line(dir, "vkey", text, sizeof(text), err);
+    pl_rc rc = pl_ledger_read_line(dir, "vkey", text, sizeof(text), err);
 
     if (rc == PL_OK)
         rc = pl_vkey_parse(pl_str_z(text), key, err);
     if (rc == PL_OK)
-        rc = ledger_read_line(dir, "origin", origin, sizeof(origin), err);
+        rc = pl_ledger_read_line(dir, "origin", origin, sizeof(origin), err);
     if (rc == PL_OK && strcmp(origin, key->name) != 0)
         rc = pl_fail(err, PL_INVALID, "ledger of '%s' holds the key of '%s'", origin, key->name);
     return rc;
@@ -269,7 +75,7 @@ static pl_rc checkpoint_read(const char *dir, const pl_vkey *key, pl_checkpoint 
 {
     char  *bytes = NULL;
     size_t got = 0;
-    pl_rc  rc = ledger_read(dir, "checkpoint", NOTE_FILE_MAX, &bytes, &got, err);
+    pl_rc  rc = pl_ledger_read(dir, "checkpoint", NOTE_FILE_MAX, &bytes, &got, err);
 
     if (rc == PL_OK)
         rc = pl_checkpoint_open((pl_str){ bytes, got }, key, head, err);
@@ -300,12 +106,12 @@ pl_rc pl_ledger_open_reader(const char *dir, pl_ledger **out, pl_error *err)
     return PL_OK;
 }
 
-/* --- opening for writing -------------------------------------------------------------------- */
+/* --- opening for writing --------------------------------------------------------------- */
 
 static pl_rc lock_take(pl_ledger *l, pl_error *err)
 {
     char *path = NULL;
-    pl_rc rc = ledger_path(l->dir, "lock", &path, err);
+    pl_rc rc = pl_ledger_path(l->dir, "lock", &path, err);
 
     if (rc == PL_OK)
         rc = pl_lock_file(path, &l->lock_fd, err);
@@ -322,7 +128,7 @@ static pl_rc key_match(pl_ledger *l, pl_error *err)
 {
     char    text[512];
     pl_vkey mine;
-    pl_rc   rc = key_of(l->signer, &mine, text, sizeof(text), err);
+    pl_rc   rc = pl_ledger_key_of(l->signer, &mine, text, sizeof(text), err);
 
     if (rc == PL_OK)
         rc = key_read(l->dir, &l->key, err);
@@ -349,7 +155,7 @@ static pl_rc record_check(const pl_ledger *l, pl_error *err)
 static pl_rc checkpoint_check(pl_ledger *l, pl_error *err)
 {
     const head_record *r = &l->record;
-    pl_rc rc = checkpoint_read(l->dir, &l->key, &l->head, &l->note, &l->note_n, err);
+    pl_rc              rc = checkpoint_read(l->dir, &l->key, &l->head, &l->note, &l->note_n, err);
 
     if (rc != PL_OK)
         return rc;
@@ -366,33 +172,37 @@ static pl_rc checkpoint_check(pl_ledger *l, pl_error *err)
 
 static pl_rc head_load(pl_ledger *l, pl_error *err)
 {
-    pl_rc rc = head_open(l->dir, false, &l->head_fd, err);
+    pl_rc rc = pl_head_open(l->dir, false, &l->head_fd, err);
 
     if (rc == PL_OK)
-        rc = head_read(l->head_fd, &l->record, err);
+        rc = pl_head_read(l->head_fd, &l->record, err);
     return rc == PL_OK ? record_check(l, err) : rc;
+}
+
+pl_rc pl_ledger_checkpoint_put(const char *dir, const head_record *r, pl_error *err)
+{
+    touched t = { NULL, 0 };
+    pl_rc   rc = pl_ledger_put(dir, "checkpoint", (pl_str){ r->note, r->note_n }, 0644, &t, err);
+
+    if (rc == PL_OK)
+        rc = pl_touched_sync(&t, err);
+    pl_touched_done(&t);
+    return rc;
 }
 
 static pl_rc checkpoint_restore(pl_ledger *l, pl_error *err)
 {
-    touched t = { NULL, 0 };
-    pl_rc   rc = ledger_put(l->dir, "checkpoint", (pl_str){ l->record.note, l->record.note_n },
-                            0644, &t, err);
+    pl_rc rc = pl_ledger_checkpoint_put(l->dir, &l->record, err);
 
-    if (rc == PL_OK)
-        rc = touched_sync(&t, err);
-    touched_done(&t);
     free(l->note);
     l->note = NULL;
-    return rc == PL_OK
-               ? checkpoint_read(l->dir, &l->key, &l->head, &l->note, &l->note_n, err)
-               : rc;
+    return rc == PL_OK ? checkpoint_read(l->dir, &l->key, &l->head, &l->note, &l->note_n, err) : rc;
 }
 
 static pl_rc edge_load(pl_ledger *l, pl_error *err)
 {
     pl_hash root;
-    pl_rc   rc = tile_edge_load(&l->edge, l->dir, l->record.size, &l->range, err);
+    pl_rc   rc = pl_tile_edge_load(&l->edge, l->dir, l->record.size, &l->range, err);
 
     if (rc != PL_OK)
         return rc;
@@ -416,8 +226,8 @@ static pl_rc replay_entry(void *ctx, uint64_t index, pl_str entry, pl_error *err
     pl_str  known;
 
     if (index >= r->l->record.size)
-        return ledger_pending_add(r->l, entry, err);
-    if (bundle_take(&r->published, &known, NULL) != PL_OK || !pl_str_eq(known, entry))
+        return pl_ledger_pending_add(r->l, entry, err);
+    if (pl_bundle_take(&r->published, &known, NULL) != PL_OK || !pl_str_eq(known, entry))
         return pl_fail(err, PL_INVALID, "entry %llu differs between write-ahead log and bundle",
                        (unsigned long long)index);
     return PL_OK;
@@ -428,8 +238,8 @@ static pl_rc wal_recover(pl_ledger *l, size_t segment_bytes, pl_error *err)
     const uint64_t size = l->record.size;
     replay         r = { .l = l, .published = pl_buf_str(&l->edge.bundle) };
 
-    return wal_open(&l->wal, l->dir, segment_bytes, size - size % PL_TILE_WIDTH, size,
-                    replay_entry, &r, err);
+    return pl_wal_open(&l->wal, l->dir, segment_bytes, size - size % PL_TILE_WIDTH, size,
+                       replay_entry, &r, err);
 }
 
 static pl_rc writer_recover(pl_ledger *l, size_t segment_bytes, pl_error *err)
@@ -450,24 +260,24 @@ static pl_rc writer_recover(pl_ledger *l, size_t segment_bytes, pl_error *err)
         return pl_fail(err, rc, "%s", why.text);
     rc = edge_load(l, err);
     if (rc == PL_OK)
-        rc = folders_make(l->dir, err);
+        rc = pl_ledger_folders_make(l->dir, err);
     if (rc == PL_OK)
         rc = wal_recover(l, segment_bytes, err);
     if (rc == PL_OK) {
         l->generation = ++l->record.generation;
-        rc = head_write(l->head_fd, &l->record, err);
+        rc = pl_head_write(l->head_fd, &l->record, err);
     }
     if (rc == PL_OK && is_behind)
         rc = checkpoint_restore(l, err);
     if (rc == PL_OK) {
-        ledger_sweep(l->dir, "tmp", false);
-        wal_trim(l->dir, l->record.size - l->record.size % PL_TILE_WIDTH);
+        pl_ledger_sweep(l->dir, "tmp", false);
+        pl_wal_trim(l->dir, l->record.size - l->record.size % PL_TILE_WIDTH);
     }
     return rc;
 }
 
-pl_rc ledger_open_sized(const char *dir, const pl_signer *signer, size_t segment_bytes,
-                        pl_ledger **out, pl_error *err)
+pl_rc pl_ledger_open_sized(const char *dir, const pl_signer *signer, size_t segment_bytes,
+                           pl_ledger **out, pl_error *err)
 {
     pl_ledger *l = object_new(dir);
     pl_rc      rc;
@@ -490,10 +300,10 @@ pl_rc ledger_open_sized(const char *dir, const pl_signer *signer, size_t segment
 
 pl_rc pl_ledger_open(const char *dir, const pl_signer *signer, pl_ledger **out, pl_error *err)
 {
-    return ledger_open_sized(dir, signer, LEDGER_SEGMENT, out, err);
+    return pl_ledger_open_sized(dir, signer, LEDGER_SEGMENT, out, err);
 }
 
-size_t ledger_quarantined(const char *dir)
+size_t pl_ledger_quarantined(const char *dir)
 {
     char          *path = pl_path_join(dir, "quarantine");
     DIR           *d = path ? opendir(path) : NULL;

@@ -27,17 +27,17 @@ pl_rc pl_ledger_payload_put(const char *ledger_dir, pl_str bytes, uint8_t digest
      * short, may have left in the page cache only. */
     pl_sha256_of(bytes, h);
     payload_name(h, rel);
-    rc = ledger_put(ledger_dir, rel, bytes, 0600, &t, err);
+    rc = pl_ledger_put(ledger_dir, rel, bytes, 0600, &t, err);
     if (rc == PL_OK)
-        rc = touched_sync(&t, err);
-    touched_done(&t);
+        rc = pl_touched_sync(&t, err);
+    pl_touched_done(&t);
     if (rc == PL_OK)
         memcpy(digest, h, sizeof(h));
     return rc;
 }
 
-pl_rc pl_ledger_payload_get(const char *ledger_dir, const uint8_t digest[32], size_t max, char **out,
-                            size_t *n, pl_error *err)
+pl_rc pl_ledger_payload_get(const char *ledger_dir, const uint8_t digest[32], size_t max,
+                            char **out, size_t *n, pl_error *err)
 {
     char    rel[96], *bytes = NULL;
     uint8_t h[32];
@@ -45,7 +45,7 @@ pl_rc pl_ledger_payload_get(const char *ledger_dir, const uint8_t digest[32], si
     pl_rc   rc;
 
     payload_name(digest, rel);
-    rc = ledger_read(ledger_dir, rel, max, &bytes, &got, err);
+    rc = pl_ledger_read(ledger_dir, rel, max, &bytes, &got, err);
     if (rc != PL_OK)
         return rc;
     pl_sha256_of((pl_str){ bytes, got }, h);

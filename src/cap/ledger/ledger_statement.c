@@ -106,7 +106,7 @@ static int64_t latest_time(const json_t *predicate)
     return max;
 }
 
-pl_rc statement_read(const json_t *j, statement_view *out, pl_error *err)
+pl_rc pl_statement_read(const json_t *j, statement_view *out, pl_error *err)
 {
     statement_view v = { .time_ms = 0 };
     pl_str         type;

@@ -6,7 +6,7 @@
 
 #define PATH_BYTES 128
 
-unsigned tile_width(uint64_t size, unsigned level, uint64_t n)
+unsigned pl_tile_width(uint64_t size, unsigned level, uint64_t n)
 {
     uint64_t have = size >> (8 * level);
 
@@ -24,20 +24,20 @@ static pl_rc file_read(const char *dir, int level, uint64_t n, unsigned width, s
     pl_rc    rc;
 
     pl_tile_path(level, n, width, path, sizeof(path));
-    rc = ledger_read(dir, path, max, out, bytes, &why);
+    rc = pl_ledger_read(dir, path, max, out, bytes, &why);
     if (rc == PL_NOTFOUND && width < PL_TILE_WIDTH) {
         pl_tile_path(level, n, 0, path, sizeof(path));
-        rc = ledger_read(dir, path, max, out, bytes, &why);
+        rc = pl_ledger_read(dir, path, max, out, bytes, &why);
     }
     if (rc == PL_LIMIT)
         return pl_fail(err, PL_INVALID, "file '%s' is too long", path);
     return rc == PL_OK ? rc : pl_fail(err, rc, "%s", why.text);
 }
 
-pl_rc tile_read(const char *dir, uint64_t size, unsigned level, uint64_t n, pl_hash *hash,
-                unsigned *width, pl_error *err)
+pl_rc pl_tile_read(const char *dir, uint64_t size, unsigned level, uint64_t n, pl_hash *hash,
+                   unsigned *width, pl_error *err)
 {
-    unsigned want = tile_width(size, level, n);
+    unsigned want = pl_tile_width(size, level, n);
     char    *bytes = NULL, path[PATH_BYTES];
     size_t   got = 0;
     pl_rc    rc;
@@ -60,10 +60,10 @@ pl_rc tile_read(const char *dir, uint64_t size, unsigned level, uint64_t n, pl_h
     return rc;
 }
 
-pl_rc bundle_read(const char *dir, uint64_t size, uint64_t n, char **out, size_t *bytes,
-                  unsigned *width, pl_error *err)
+pl_rc pl_bundle_read(const char *dir, uint64_t size, uint64_t n, char **out, size_t *bytes,
+                     unsigned *width, pl_error *err)
 {
-    unsigned want = tile_width(size, 0, n);
+    unsigned want = pl_tile_width(size, 0, n);
     pl_rc    rc;
 
     if (want == 0)
@@ -75,7 +75,7 @@ pl_rc bundle_read(const char *dir, uint64_t size, uint64_t n, char **out, size_t
     return rc;
 }
 
-/* --- stored nodes -------------------------------------------------------------------------- */
+/* --- stored nodes ---------------------------------------------------------------------- */
 
 static pl_rc source_load(tile_source *t, unsigned level, uint64_t n, pl_error *err)
 {
@@ -84,7 +84,7 @@ static pl_rc source_load(tile_source *t, unsigned level, uint64_t n, pl_error *e
     if (t->width != 0 && t->level == level && t->n == n)
         return PL_OK;
     t->width = 0;
-    rc = tile_read(t->dir, t->size, level, n, t->hash, &t->width, err);
+    rc = pl_tile_read(t->dir, t->size, level, n, t->hash, &t->width, err);
     t->level = level;
     t->n = n;
     return rc;
@@ -111,7 +111,7 @@ static pl_rc source_node(void *ctx, unsigned height, uint64_t index, pl_hash *ou
     return PL_OK;
 }
 
-pl_merkle_source tile_source_init(tile_source *t, const char *dir, uint64_t size)
+pl_merkle_source pl_tile_source_init(tile_source *t, const char *dir, uint64_t size)
 {
     t->dir = dir;
     t->size = size;
@@ -119,9 +119,9 @@ pl_merkle_source tile_source_init(tile_source *t, const char *dir, uint64_t size
     return (pl_merkle_source){ source_node, t };
 }
 
-/* --- the right edge ------------------------------------------------------------------------- */
+/* --- the right edge -------------------------------------------------------------------- */
 
-void tile_edge_done(tile_edge *e)
+void pl_tile_edge_done(tile_edge *e)
 {
     pl_buf_done(&e->bundle);
 }
@@ -134,7 +134,7 @@ static pl_rc bundle_check(pl_str bundle, const pl_hash *hash, unsigned width, ui
         pl_str  entry;
         pl_hash leaf;
 
-        if (bundle_take(&bundle, &entry, NULL) != PL_OK)
+        if (pl_bundle_take(&bundle, &entry, NULL) != PL_OK)
             return pl_fail(err, PL_INVALID, "bundle of entry %llu ends before it",
                            (unsigned long long)(first + i));
         leaf = pl_merkle_leaf(entry);
@@ -150,8 +150,8 @@ static void bundle_keep(pl_str bundle, unsigned width, pl_buf *out)
 {
     pl_str entry;
 
-    while (width-- > 0 && bundle_take(&bundle, &entry, NULL) == PL_OK)
-        bundle_put(out, entry);
+    while (width-- > 0 && pl_bundle_take(&bundle, &entry, NULL) == PL_OK)
+        pl_bundle_put(out, entry);
 }
 
 static pl_rc edge_bundle_load(tile_edge *e, const char *dir, pl_error *err)
@@ -163,7 +163,7 @@ static pl_rc edge_bundle_load(tile_edge *e, const char *dir, pl_error *err)
 
     if (e->size % PL_TILE_WIDTH == 0)
         return PL_OK;
-    rc = bundle_read(dir, e->size, e->size / PL_TILE_WIDTH, &bytes, &n, &width, err);
+    rc = pl_bundle_read(dir, e->size, e->size / PL_TILE_WIDTH, &bytes, &n, &width, err);
     if (rc == PL_OK)
         rc = bundle_check((pl_str){ bytes, n }, e->hash[0], width, e->size - width, err);
     if (rc == PL_OK) {
@@ -183,7 +183,7 @@ static pl_rc range_load(const char *dir, uint64_t size, pl_merkle_range *range, 
 
     if (t == NULL)
         return pl_fail(err, PL_NOMEM, "out of memory");
-    s = tile_source_init(t, dir, size);
+    s = pl_tile_source_init(t, dir, size);
     pl_merkle_range_init(range);
     for (unsigned l = 0; rc == PL_OK && l < 63; l++)
         if (size >> l & 1)
@@ -193,8 +193,8 @@ static pl_rc range_load(const char *dir, uint64_t size, pl_merkle_range *range, 
     return rc;
 }
 
-pl_rc tile_edge_load(tile_edge *e, const char *dir, uint64_t size, pl_merkle_range *range,
-                     pl_error *err)
+pl_rc pl_tile_edge_load(tile_edge *e, const char *dir, uint64_t size, pl_merkle_range *range,
+                        pl_error *err)
 {
     pl_rc rc = PL_OK;
 
@@ -205,7 +205,7 @@ pl_rc tile_edge_load(tile_edge *e, const char *dir, uint64_t size, pl_merkle_ran
         unsigned width;
 
         if (have % PL_TILE_WIDTH != 0)
-            rc = tile_read(dir, size, l, have / PL_TILE_WIDTH, e->hash[l], &width, err);
+            rc = pl_tile_read(dir, size, l, have / PL_TILE_WIDTH, e->hash[l], &width, err);
     }
     if (rc == PL_OK)
         rc = edge_bundle_load(e, dir, err);
@@ -214,7 +214,7 @@ pl_rc tile_edge_load(tile_edge *e, const char *dir, uint64_t size, pl_merkle_ran
     return rc;
 }
 
-/* --- extending -------------------------------------------------------------------------------- */
+/* --- extending ------------------------------------------------------------------------- */
 
 typedef struct extension {
     tile_edge  *e;
@@ -229,7 +229,7 @@ static pl_rc tile_put(extension *x, int level, uint64_t n, unsigned width, pl_st
     char path[PATH_BYTES];
 
     pl_tile_path(level, n, width, path, sizeof(path));
-    return ledger_put(x->dir, path, bytes, 0644, &x->dirs, err);
+    return pl_ledger_put(x->dir, path, bytes, 0644, &x->dirs, err);
 }
 
 static pl_str hash_bytes(const pl_hash *h, unsigned width)
@@ -255,7 +255,7 @@ static pl_rc extend_one(extension *x, pl_str entry, pl_error *err)
     uint64_t   at = e->size;
     pl_rc      rc = PL_OK;
 
-    bundle_put(&e->bundle, entry);
+    pl_bundle_put(&e->bundle, entry);
     e->size++;
     for (unsigned l = 0; l < LEDGER_LEVELS; l++) {
         e->hash[l][at % PL_TILE_WIDTH] = h;
@@ -311,7 +311,7 @@ static pl_rc extension_check(const extension *x, pl_hash *root, pl_error *err)
 
     if (t == NULL)
         return pl_fail(err, PL_NOMEM, "out of memory");
-    s = tile_source_init(t, x->dir, size);
+    s = pl_tile_source_init(t, x->dir, size);
     for (uint64_t n = x->from / PL_TILE_WIDTH; rc == PL_OK && n * PL_TILE_WIDTH < size; n++) {
         unsigned width = 0;
         char    *bytes = NULL;
@@ -319,7 +319,7 @@ static pl_rc extension_check(const extension *x, pl_hash *root, pl_error *err)
 
         rc = source_load(t, 0, n, err);
         if (rc == PL_OK)
-            rc = bundle_read(x->dir, size, n, &bytes, &got, &width, err);
+            rc = pl_bundle_read(x->dir, size, n, &bytes, &got, &width, err);
         if (rc == PL_OK)
             rc = bundle_check((pl_str){ bytes, got }, t->hash, width, n * PL_TILE_WIDTH, err);
         free(bytes);
@@ -338,14 +338,14 @@ static pl_rc extension_write(extension *x, pl_str entries, uint64_t count, pl_er
     for (; rc == PL_OK && count > 0; count--) {
         pl_str entry;
 
-        rc = bundle_take(&entries, &entry, err);
+        rc = pl_bundle_take(&entries, &entry, err);
         if (rc == PL_OK)
             rc = extend_one(x, entry, err);
     }
     if (rc == PL_OK)
         rc = extend_partials(x, err);
     /* After a failure too: folders were made that the next attempt will find. */
-    if (touched_sync(&x->dirs, &sync_err) != PL_OK)
+    if (pl_touched_sync(&x->dirs, &sync_err) != PL_OK)
         rc = pl_fail(err, PL_IO, "%s", sync_err.text);
     return rc;
 }
@@ -362,8 +362,8 @@ static tile_edge *edge_dup(const tile_edge *e)
     return d;
 }
 
-pl_rc tile_edge_extend(tile_edge *e, const char *dir, pl_str entries, uint64_t count,
-                       pl_hash *root, pl_error *err)
+pl_rc pl_tile_edge_extend(tile_edge *e, const char *dir, pl_str entries, uint64_t count,
+                          pl_hash *root, pl_error *err)
 {
     extension x = { .e = edge_dup(e), .dir = dir, .from = e->size };
     pl_rc     rc;
@@ -374,16 +374,16 @@ pl_rc tile_edge_extend(tile_edge *e, const char *dir, pl_str entries, uint64_t c
     if (rc == PL_OK)
         rc = extension_check(&x, root, err);
     if (rc == PL_OK) {
-        tile_edge_done(e);
+        pl_tile_edge_done(e);
         memcpy(e, x.e, sizeof(*e));
     } else {
-        tile_edge_done(x.e);
+        pl_tile_edge_done(x.e);
     }
     free(x.e);
     return rc;
 }
 
-void tile_sweep(const char *dir, uint64_t from, uint64_t to)
+void pl_tile_sweep(const char *dir, uint64_t from, uint64_t to)
 {
     char path[PATH_BYTES];
 
@@ -398,7 +398,7 @@ void tile_sweep(const char *dir, uint64_t from, uint64_t to)
             pl_tile_path(l, n, 0, path, sizeof(path));
             len = strlen(path);
             (void)snprintf(path + len, sizeof(path) - len, ".p");
-            ledger_sweep(dir, path, true);
+            pl_ledger_sweep(dir, path, true);
         }
     }
 }

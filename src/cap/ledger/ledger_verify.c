@@ -27,7 +27,7 @@ static void text_clean(char *text)
             *text = '?';
 }
 
-void verify_problem(verifier *v, const char *fmt, ...)
+void pl_ledger_verify_problem(verifier *v, const char *fmt, ...)
 {
     char    text[512];
     va_list ap;
@@ -44,7 +44,7 @@ void verify_problem(verifier *v, const char *fmt, ...)
         v->unlisted++;
 }
 
-/* --- what the log says it is ------------------------------------------------------------- */
+/* --- what the log says it is ----------------------------------------------------------- */
 
 static void check_identity(verifier *v)
 {
@@ -52,22 +52,23 @@ static void check_identity(verifier *v)
     pl_vkey  k;
     pl_error err;
 
-    if (ledger_read_line(v->dir, "vkey", text, sizeof(text), &err) != PL_OK ||
+    if (pl_ledger_read_line(v->dir, "vkey", text, sizeof(text), &err) != PL_OK ||
         pl_vkey_parse(pl_str_z(text), &k, &err) != PL_OK)
-        verify_problem(v, "vkey: %s", err.text);
+        pl_ledger_verify_problem(v, "vkey: %s", err.text);
     else if (strcmp(k.name, v->key->name) != 0 || memcmp(k.pub, v->key->pub, sizeof(k.pub)) != 0)
-        verify_problem(v, "vkey: not the key the log is checked with");
-    if (ledger_read_line(v->dir, "origin", origin, sizeof(origin), &err) != PL_OK)
-        verify_problem(v, "origin: %s", err.text);
+        pl_ledger_verify_problem(v, "vkey: not the key the log is checked with");
+    if (pl_ledger_read_line(v->dir, "origin", origin, sizeof(origin), &err) != PL_OK)
+        pl_ledger_verify_problem(v, "origin: %s", err.text);
     else if (strcmp(origin, v->key->name) != 0)
-        verify_problem(v, "origin: '%s' is not the name of the key '%s'", origin, v->key->name);
+        pl_ledger_verify_problem(v, "origin: '%s' is not the name of the key '%s'", origin,
+                                 v->key->name);
 }
 
 static pl_rc checkpoint_load(verifier *v, pl_checkpoint *out, pl_error *err)
 {
     char  *note = NULL;
     size_t n = 0;
-    pl_rc  rc = ledger_read(v->dir, "checkpoint", NOTE_MAX, &note, &n, err);
+    pl_rc  rc = pl_ledger_read(v->dir, "checkpoint", NOTE_MAX, &note, &n, err);
 
     if (rc == PL_OK)
         rc = pl_checkpoint_open((pl_str){ note, n }, v->key, out, err);
@@ -82,7 +83,7 @@ static unsigned head_damage_settled(int fd)
     unsigned              bad = 0;
 
     for (int i = 0; i < 3; i++) {
-        if (head_damage(fd, &bad, NULL) != PL_OK || bad == 0)
+        if (pl_head_damage(fd, &bad, NULL) != PL_OK || bad == 0)
             return bad;
         (void)nanosleep(&moment, NULL);
     }
@@ -96,7 +97,7 @@ static bool head_load(verifier *v, pl_checkpoint *out)
     pl_error    err;
     int         fd = -1;
     unsigned    bad;
-    pl_rc       rc = head_open(v->dir, false, &fd, &err);
+    pl_rc       rc = pl_head_open(v->dir, false, &fd, &err);
 
     if (rc == PL_NOTFOUND)
         return false;
@@ -104,14 +105,14 @@ static bool head_load(verifier *v, pl_checkpoint *out)
         bad = head_damage_settled(fd);
         for (unsigned i = 0; i < 2; i++)
             if (bad >> i & 1)
-                verify_problem(v, "head: record %u is damaged", i);
-        rc = head_read(fd, &r, &err);
+                pl_ledger_verify_problem(v, "head: record %u is damaged", i);
+        rc = pl_head_read(fd, &r, &err);
         (void)close(fd);
     }
     if (rc == PL_OK)
         rc = pl_checkpoint_open((pl_str){ r.note, r.note_n }, v->key, out, &err);
     if (rc != PL_OK)
-        verify_problem(v, "head: %s", err.text);
+        pl_ledger_verify_problem(v, "head: %s", err.text);
     return rc == PL_OK;
 }
 
@@ -124,22 +125,23 @@ static bool check_head(verifier *v)
     bool          has_record;
 
     if (!has_checkpoint)
-        verify_problem(v, "checkpoint: %s", err.text);
+        pl_ledger_verify_problem(v, "checkpoint: %s", err.text);
     has_record = head_load(v, &own);
     if (has_checkpoint && has_record) {
         if (own.size < v->head.size)
-            verify_problem(v, "head: covers %llu entries, the checkpoint %llu",
-                           (unsigned long long)own.size, (unsigned long long)v->head.size);
+            pl_ledger_verify_problem(v, "head: covers %llu entries, the checkpoint %llu",
+                                     (unsigned long long)own.size,
+                                     (unsigned long long)v->head.size);
         else if (own.size == v->head.size && !pl_hash_equal(&own.root, &v->head.root))
-            verify_problem(v, "head: another root than the checkpoint's for size %llu",
-                           (unsigned long long)own.size);
+            pl_ledger_verify_problem(v, "head: another root than the checkpoint's for size %llu",
+                                     (unsigned long long)own.size);
     }
     if (!has_checkpoint && has_record)
         v->head = own;
     return has_checkpoint || has_record;
 }
 
-/* --- statements ------------------------------------------------------------------------------ */
+/* --- statements ------------------------------------------------------------------------ */
 
 static void signer_count(verifier *v, const char *keyid)
 {
@@ -181,7 +183,8 @@ static void key_event(verifier *v, uint64_t index, const json_t *predicate)
     if (pl_json_get_str(predicate, "event", true, &event, &err) != PL_OK ||
         pl_json_get_str(predicate, "vkey", true, &text, &err) != PL_OK ||
         pl_vkey_parse(text, &k, &err) != PL_OK) {
-        verify_problem(v, "entry %llu: key event: %s", (unsigned long long)index, err.text);
+        pl_ledger_verify_problem(v, "entry %llu: key event: %s", (unsigned long long)index,
+                                 err.text);
         return;
     }
     while (i < v->nkeys && !same_key(&v->keys[i], &k))
@@ -190,8 +193,8 @@ static void key_event(verifier *v, uint64_t index, const json_t *predicate)
         if (i == v->nkeys && i < VERIFY_KEYS_MAX)
             v->keys[v->nkeys++] = k;
         else if (i == v->nkeys)
-            verify_problem(v, "entry %llu: more than %d keys", (unsigned long long)index,
-                           VERIFY_KEYS_MAX);
+            pl_ledger_verify_problem(v, "entry %llu: more than %d keys", (unsigned long long)index,
+                                     VERIFY_KEYS_MAX);
     } else if (pl_str_eqz(event, "retire") && i < v->nkeys) {
         v->keys[i] = v->keys[--v->nkeys];
     }
@@ -210,16 +213,17 @@ static void payload_binding(verifier *v, uint64_t index, const json_t *predicate
         return;
     if (pl_json_get_str(predicate, "payload_sha256", true, &hex, NULL) != PL_OK ||
         pl_hex_decode(hex, digest, sizeof(digest), NULL) != PL_OK) {
-        verify_problem(v, "entry %llu: 'payload_sha256' is not a digest",
-                       (unsigned long long)index);
+        pl_ledger_verify_problem(v, "entry %llu: 'payload_sha256' is not a digest",
+                                 (unsigned long long)index);
         return;
     }
     (void)pl_json_get_int(predicate, "payload_bytes", false, &bytes, NULL);
     (void)snprintf(rel, sizeof(rel), "payload/%.2s/" PL_STR_FMT, hex.p, PL_STR_ARG(hex));
     path = pl_path_join(v->dir, rel);
     if (path != NULL && bytes >= 0 && stat(path, &st) == 0 && st.st_size != bytes)
-        verify_problem(v, "%s: has %lld bytes, entry %llu says %lld", rel, (long long)st.st_size,
-                       (unsigned long long)index, (long long)bytes);
+        pl_ledger_verify_problem(v, "%s: has %lld bytes, entry %llu says %lld", rel,
+                                 (long long)st.st_size, (unsigned long long)index,
+                                 (long long)bytes);
     free(path);
 }
 
@@ -233,7 +237,7 @@ static pl_rc statement_judge(verifier *v, uint64_t index, const pl_dsse *d, pl_e
         return pl_fail(err, PL_INVALID, "payload type is '%.80s'", d->payload_type);
     rc = pl_json_parse((pl_str){ d->payload, d->payload_n }, "statement", &j, err);
     if (rc == PL_OK)
-        rc = statement_read(j, &s, err);
+        rc = pl_statement_read(j, &s, err);
     if (rc == PL_OK) {
         signer_count(v, d->keyid);
         if (s.time_ms > v->report->latest_ms)
@@ -257,10 +261,10 @@ static void check_statement(verifier *v, uint64_t index, pl_str entry)
         pl_dsse_done(&d);
     }
     if (rc != PL_OK)
-        verify_problem(v, "entry %llu: %s", (unsigned long long)index, err.text);
+        pl_ledger_verify_problem(v, "entry %llu: %s", (unsigned long long)index, err.text);
 }
 
-/* --- entries and tiles --------------------------------------------------------------------------- */
+/* --- entries and tiles ----------------------------------------------------------------- */
 
 /* A bundle wider than needed is the full one that replaced a partial one. */
 static bool rest_is_sound(pl_str rest, unsigned width)
@@ -270,7 +274,7 @@ static bool rest_is_sound(pl_str rest, unsigned width)
     if (rest.n == 0)
         return true;
     for (; width < PL_TILE_WIDTH; width++)
-        if (bundle_take(&rest, &entry, NULL) != PL_OK)
+        if (pl_bundle_take(&rest, &entry, NULL) != PL_OK)
             return false;
     return rest.n == 0;
 }
@@ -284,23 +288,24 @@ static void check_entries(verifier *v, uint64_t n, pl_str bundle, unsigned width
         pl_str   entry;
         pl_hash  leaf;
 
-        if (bundle_take(&bundle, &entry, NULL) != PL_OK) {
-            verify_problem(v, "%s: ends before entry %llu", path, (unsigned long long)index);
+        if (pl_bundle_take(&bundle, &entry, NULL) != PL_OK) {
+            pl_ledger_verify_problem(v, "%s: ends before entry %llu", path,
+                                     (unsigned long long)index);
             return;
         }
         leaf = pl_merkle_leaf(entry);
         if (stored != NULL && !pl_hash_equal(&leaf, &stored[i]))
-            verify_problem(v, "%s: entry %llu does not have its hash in %s", path,
-                           (unsigned long long)index, tile_path);
+            pl_ledger_verify_problem(v, "%s: entry %llu does not have its hash in %s", path,
+                                     (unsigned long long)index, tile_path);
         check_statement(v, index, entry);
     }
     if (!rest_is_sound(bundle, width))
-        verify_problem(v, "%s: has bytes after its last entry", path);
+        pl_ledger_verify_problem(v, "%s: has bytes after its last entry", path);
 }
 
 static void check_bundle(verifier *v, uint64_t n)
 {
-    const unsigned want = tile_width(v->head.size, 0, n);
+    const unsigned want = pl_tile_width(v->head.size, 0, n);
     pl_hash        hash[PL_TILE_WIDTH];
     unsigned       width = 0;
     char           path[PATH_BYTES], tile[PATH_BYTES], *bundle = NULL;
@@ -310,13 +315,13 @@ static void check_bundle(verifier *v, uint64_t n)
 
     pl_tile_path(0, n, want, tile, sizeof(tile));
     pl_tile_path(-1, n, want, path, sizeof(path));
-    has_tile = tile_read(v->dir, v->head.size, 0, n, hash, &width, &err) == PL_OK;
+    has_tile = pl_tile_read(v->dir, v->head.size, 0, n, hash, &width, &err) == PL_OK;
     if (!has_tile)
-        verify_problem(v, "%s: %s", tile, err.text);
-    if (bundle_read(v->dir, v->head.size, n, &bundle, &bytes, &width, &err) == PL_OK)
+        pl_ledger_verify_problem(v, "%s: %s", tile, err.text);
+    if (pl_bundle_read(v->dir, v->head.size, n, &bundle, &bytes, &width, &err) == PL_OK)
         check_entries(v, n, (pl_str){ bundle, bytes }, width, path, has_tile ? hash : NULL, tile);
     else
-        verify_problem(v, "%s: %s", path, err.text);
+        pl_ledger_verify_problem(v, "%s: %s", path, err.text);
     free(bundle);
 }
 
@@ -351,21 +356,22 @@ static void check_upper_tile(verifier *v, unsigned level, uint64_t n)
     char     path[PATH_BYTES];
     pl_error err;
 
-    pl_tile_path((int)level, n, tile_width(v->head.size, level, n), path, sizeof(path));
-    if (tile_read(v->dir, v->head.size, level, n, hash, &width, &err) != PL_OK) {
-        verify_problem(v, "%s: %s", path, err.text);
+    pl_tile_path((int)level, n, pl_tile_width(v->head.size, level, n), path, sizeof(path));
+    if (pl_tile_read(v->dir, v->head.size, level, n, hash, &width, &err) != PL_OK) {
+        pl_ledger_verify_problem(v, "%s: %s", path, err.text);
         return;
     }
     for (unsigned i = 0; i < width; i++) {
         pl_hash root;
 
         /* A tile that cannot be read was reported on its own level. */
-        if (tile_read(v->dir, v->head.size, level - 1, n * PL_TILE_WIDTH + i, below, &ignored,
-                      NULL) != PL_OK)
+        if (pl_tile_read(v->dir, v->head.size, level - 1, n * PL_TILE_WIDTH + i, below, &ignored,
+                         NULL) != PL_OK)
             continue;
         root = row_root(below);
         if (!pl_hash_equal(&root, &hash[i]))
-            verify_problem(v, "%s: hash %u is not the root of the tile below it", path, i);
+            pl_ledger_verify_problem(v, "%s: hash %u is not the root of the tile below it", path,
+                                     i);
     }
 }
 
@@ -385,17 +391,17 @@ static void check_root(verifier *v)
     pl_rc            rc = PL_NOMEM;
 
     if (t != NULL) {
-        s = tile_source_init(t, v->dir, v->head.size);
+        s = pl_tile_source_init(t, v->dir, v->head.size);
         rc = pl_merkle_root(&s, v->head.size, &root, &err);
     }
     free(t);
     if (rc != PL_OK)
-        verify_problem(v, "root: %s", err.text);
+        pl_ledger_verify_problem(v, "root: %s", err.text);
     else if (!pl_hash_equal(&root, &v->head.root))
-        verify_problem(v, "root: the tiles do not have the root of the checkpoint");
+        pl_ledger_verify_problem(v, "root: the tiles do not have the root of the checkpoint");
 }
 
-/* --- report --------------------------------------------------------------------------------------- */
+/* --- report ---------------------------------------------------------------------------- */
 
 static pl_rc report_init(pl_ledger_report *r, pl_error *err)
 {
@@ -424,9 +430,9 @@ static void check_all(verifier *v)
         check_lowest(v);
         check_upper(v);
         check_root(v);
-        verify_partials(v);
+        pl_ledger_verify_partials(v);
     }
-    verify_payloads(v);
+    pl_ledger_verify_payloads(v);
     if (v->unlisted > 0)
         (void)json_array_append_new(v->report->problems,
                                     json_sprintf("%zu more problems", v->unlisted));

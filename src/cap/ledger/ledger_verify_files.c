@@ -80,7 +80,7 @@ static bool hashes_are_prefix(verifier *v, const tile_name *t, pl_str bytes)
     pl_hash  hash[PL_TILE_WIDTH];
     unsigned width;
 
-    if (tile_read(v->dir, v->head.size, (unsigned)t->level, t->n, hash, &width, NULL) != PL_OK)
+    if (pl_tile_read(v->dir, v->head.size, (unsigned)t->level, t->n, hash, &width, NULL) != PL_OK)
         return true; /* reported already */
     return bytes.n == t->width * sizeof(*hash) && memcmp(bytes.p, hash, bytes.n) == 0;
 }
@@ -93,11 +93,11 @@ static bool entries_are_prefix(verifier *v, const tile_name *t, pl_str bytes)
     bool     ok;
     pl_str   entry;
 
-    if (bundle_read(v->dir, v->head.size, t->n, &bundle, &n, &width, NULL) != PL_OK)
+    if (pl_bundle_read(v->dir, v->head.size, t->n, &bundle, &n, &width, NULL) != PL_OK)
         return true;
     ok = bytes.n <= n && memcmp(bytes.p, bundle, bytes.n) == 0;
     for (unsigned i = 0; ok && i < t->width; i++)
-        ok = bundle_take(&bytes, &entry, NULL) == PL_OK;
+        ok = pl_bundle_take(&bytes, &entry, NULL) == PL_OK;
     free(bundle);
     return ok && bytes.n == 0;
 }
@@ -116,28 +116,28 @@ static void check_partial(verifier *v, const char *rel)
         return;
     level = t.level < 0 ? 0 : (unsigned)t.level;
     /* Wider than the published tree: written by a publication that did not finish. */
-    if (t.width > tile_width(v->head.size, level, t.n))
+    if (t.width > pl_tile_width(v->head.size, level, t.n))
         return;
-    rc = ledger_read(v->dir, rel, LEDGER_BUNDLE_MAX, &bytes, &n, &err);
+    rc = pl_ledger_read(v->dir, rel, LEDGER_BUNDLE_MAX, &bytes, &n, &err);
     if (rc == PL_NOTFOUND)
         return; /* a running daemon has just replaced it */
     if (rc != PL_OK) {
-        verify_problem(v, "%s: %s", rel, err.text);
+        pl_ledger_verify_problem(v, "%s: %s", rel, err.text);
         return;
     }
     ok = t.level < 0 ? entries_are_prefix(v, &t, (pl_str){ bytes, n })
                      : hashes_are_prefix(v, &t, (pl_str){ bytes, n });
     if (!ok)
-        verify_problem(v, "%s: is not the beginning of the published one", rel);
+        pl_ledger_verify_problem(v, "%s: is not the beginning of the published one", rel);
     free(bytes);
 }
 
-void verify_partials(verifier *v)
+void pl_ledger_verify_partials(verifier *v)
 {
     each_file(v, "tile", 0, check_partial);
 }
 
-/* --- payloads ------------------------------------------------------------------------------ */
+/* --- payloads -------------------------------------------------------------------------- */
 
 static pl_rc file_digest(const char *path, uint8_t out[32], pl_error *err)
 {
@@ -173,15 +173,15 @@ static void check_payload(verifier *v, const char *rel)
     if (rc == PL_NOTFOUND)
         return; /* deleted meanwhile, as payloads may be */
     if (rc != PL_OK) {
-        verify_problem(v, "%s: %s", rel, err.text);
+        pl_ledger_verify_problem(v, "%s: %s", rel, err.text);
         return;
     }
     pl_hex(digest, sizeof(digest), hex);
     if (strcmp(hex, name) != 0)
-        verify_problem(v, "%s: content does not have the digest it is named by", rel);
+        pl_ledger_verify_problem(v, "%s: content does not have the digest it is named by", rel);
 }
 
-void verify_payloads(verifier *v)
+void pl_ledger_verify_payloads(verifier *v)
 {
     each_file(v, "payload", 0, check_payload);
 }

@@ -28,11 +28,14 @@ void  pl_ledger_close(pl_ledger *l);
 
 /* Appends entries (exact DSSE envelope bytes) in order and makes them durable before
  * returning the index of the first. All or none. PL_LIMIT: an entry is larger than
- * PL_LOG_ENTRY_MAX. */
+ * PL_LOG_ENTRY_MAX, the disk has no room, or too much waits for publication; nothing has
+ * changed and the object can be used further. PL_CONFLICT: another writer has opened the
+ * log; this object is done for. Concurrent callers share one flush. */
 pl_rc pl_ledger_append(pl_ledger *l, const pl_str *entries, size_t count, uint64_t *first,
                        pl_error *err);
 /* Publishes tiles and a signed checkpoint covering everything appended; no-op when
- * nothing is new. */
+ * nothing is new. Appends go on meanwhile. PL_LIMIT: the disk has no room; nothing has
+ * been signed and publishing can be tried again. */
 pl_rc pl_ledger_publish(pl_ledger *l, pl_error *err);
 
 /* Entries appended (durable), and the last published checkpoint. */
@@ -53,11 +56,12 @@ pl_rc pl_ledger_find(const pl_ledger *l, const pl_hash *leaf, uint64_t from, uin
                      pl_error *err);
 
 /* Content-addressed payload store: durable when it returns. digest = SHA-256. */
-pl_rc pl_ledger_payload_put(const char *ledger_dir, pl_str bytes, uint8_t digest[32], pl_error *err);
-pl_rc pl_ledger_payload_get(const char *ledger_dir, const uint8_t digest[32], size_t max, char **out,
-                            size_t *n, pl_error *err);
+pl_rc pl_ledger_payload_put(const char *ledger_dir, pl_str bytes, uint8_t digest[32],
+                            pl_error *err);
+pl_rc pl_ledger_payload_get(const char *ledger_dir, const uint8_t digest[32], size_t max,
+                            char **out, size_t *n, pl_error *err);
 
-/* --- statements ------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------ */
 
 /* An in-toto Statement v1 about one subject, signed; the envelope is malloc'd.
  * predicate is borrowed. subject_digest: 32 bytes SHA-256 of the subject (for things
@@ -69,7 +73,7 @@ pl_rc pl_statement_sign(const pl_signer *s, pl_str subject, const uint8_t subjec
 pl_rc pl_ledger_state(pl_ledger *l, const pl_signer *s, pl_str subject, const char *predicate_type,
                       const json_t *predicate, uint64_t *index, pl_error *err);
 
-/* --- verification ------------------------------------------------------------ */
+/* --- verification ---------------------------------------------------------------------- */
 
 typedef struct pl_ledger_report {
     uint64_t size;

@@ -14,38 +14,46 @@
 
 /* --- labels ------------------------------------------------------------------------ */
 
-/* Policy in force, or NULL when none was compiled yet. */
-static pl_rc policy_open(const pl_instance *i, pl_policy **out, pl_error *err)
+/* NULL when there is none, or none that can be read: saying so is the guard's part, and a
+ * label that cannot be learned now must not keep an event from being stored. */
+static pl_policy *policy_in_force(const pl_instance *i)
 {
-    char *path = pl_instance_path(i, "gateway/policy.db");
-    pl_rc rc = path ? pl_policy_openat(AT_FDCWD, path, out, err)
-                    : pl_fail(err, PL_NOMEM, "out of memory");
+    char      *path = pl_instance_path(i, "gateway/policy.db");
+    pl_policy *policy = NULL;
 
+    if (path && pl_policy_openat(AT_FDCWD, path, &policy, NULL) != PL_OK)
+        policy = NULL;
     free(path);
-    if (rc != PL_NOTFOUND)
-        return rc;
-    *out = NULL;
-    return PL_OK;
+    return policy;
+}
+
+pl_rc pl_trace_labels_put(const pl_instance *i, pl_db *db, pl_error *err)
+{
+    pl_str     label[PL_TRACE_LABELS_MAX];
+    pl_policy *policy = policy_in_force(i);
+    size_t     n;
+    pl_rc      rc = PL_OK;
+
+    if (!policy)
+        return PL_OK;
+    n = pl_policy_labels(policy, label, PL_TRACE_LABELS_MAX);
+    for (size_t k = 0; k < n && rc == PL_OK; k++)
+        rc = pl_trace_label_put(db, label[k], err);
+    pl_policy_unref(policy);
+    return rc;
 }
 
 pl_rc pl_trace_labels_record(const pl_instance *i, pl_db *db, pl_error *err)
 {
-    pl_str     label[PL_TRACE_LABELS_MAX];
-    pl_policy *policy = NULL;
-    size_t     n;
-    pl_rc      rc = policy_open(i, &policy, err);
+    pl_rc rc = pl_db_begin(db, err);
 
-    if (rc != PL_OK || !policy)
+    if (rc != PL_OK)
         return rc;
-    n = pl_policy_labels(policy, label, PL_TRACE_LABELS_MAX);
-    rc = pl_db_begin(db, err);
-    for (size_t k = 0; k < n && rc == PL_OK; k++)
-        rc = pl_trace_label_put(db, label[k], err);
+    rc = pl_trace_labels_put(i, db, err);
     if (rc == PL_OK)
         rc = pl_db_commit(db, err);
     if (rc != PL_OK)
         pl_db_abort(db);
-    pl_policy_unref(policy);
     return rc;
 }
 
@@ -55,14 +63,15 @@ static pl_rc labels_load(const trace_source *s, pl_arena *a, pl_str *out, size_t
                          pl_error *err)
 {
     pl_str     now[PL_TRACE_LABELS_MAX];
-    pl_policy *policy = NULL;
-    size_t     n = 0;
+    pl_policy *policy;
+    size_t     n;
     pl_rc      rc = pl_trace_label_list(s->db, a, out, PL_TRACE_LABELS_MAX, count, err);
 
-    if (rc != PL_OK || policy_open(s->instance, &policy, NULL) != PL_OK || !policy)
+    if (rc != PL_OK)
         return rc;
-    n = pl_policy_labels(policy, now, PL_TRACE_LABELS_MAX);
-    for (size_t k = 0; k < n && *count < PL_TRACE_LABELS_MAX; k++) {
+    policy = policy_in_force(s->instance);
+    n = policy ? pl_policy_labels(policy, now, PL_TRACE_LABELS_MAX) : 0;
+    for (size_t k = 0; k < n; k++) {
         char *copy = pl_arena_dup(a, now[k]);
         if (copy)
             out[(*count)++] = (pl_str){ copy, now[k].n };

@@ -81,7 +81,9 @@ json_t *pl_trace_result_json(const trace_result *r);
 pl_rc pl_trace_text(pl_arena *a, pl_str text, const pl_str *labels, size_t count, pl_str *out,
                     pl_error *err);
 
-/* Records the label texts of the policy in force. PL_OK when there is no policy yet. */
+/* Records the label texts of the policy in force. PL_OK when there is no policy yet.
+ * `put` runs inside the caller's transaction, `record` is one of its own. */
+pl_rc pl_trace_labels_put(const pl_instance *i, pl_db *db, pl_error *err);
 pl_rc pl_trace_labels_record(const pl_instance *i, pl_db *db, pl_error *err);
 
 /* trace_cmd.c, trace_api.c */

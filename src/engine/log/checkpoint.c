@@ -17,7 +17,8 @@ static pl_rc values_check(const pl_checkpoint *c, pl_error *err)
         return pl_fail(err, PL_INVALID, "checkpoint size is 2^63 or more");
     pl_sha256_of(PL_STR(""), empty.b);
     if (c->size == 0 && !pl_hash_equal(&c->root, &empty))
-        return pl_fail(err, PL_INVALID, "checkpoint of size 0 has a root that is not the empty one");
+        return pl_fail(err, PL_INVALID,
+                       "checkpoint of size 0 has a root that is not the empty one");
     return PL_OK;
 }
 
@@ -135,8 +136,8 @@ pl_rc pl_checkpoint_open(pl_str note, const pl_vkey *k, pl_checkpoint *out, pl_e
     }
     free(n);
     if (rc == PL_NOTFOUND)
-        return pl_fail(err, PL_INVALID, "checkpoint is not signed by '%s' with key id %08x", k->name,
-                       (unsigned)k->keyid);
+        return pl_fail(err, PL_INVALID, "checkpoint is not signed by '%s' with key id %08x",
+                       k->name, (unsigned)k->keyid);
     if (rc == PL_OK && strcmp(c.origin, k->name) != 0)
         rc = pl_fail(err, PL_INVALID, "checkpoint of '%s' is signed by '%s'", c.origin, k->name);
     if (rc == PL_OK)

@@ -54,7 +54,7 @@ int pl_hash_equal(const pl_hash *a, const pl_hash *b)
     return CRYPTO_memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
-/* --- compact range ----------------------------------------------------------- */
+/* --- compact range --------------------------------------------------------------------- */
 
 void pl_merkle_range_init(pl_merkle_range *r)
 {
@@ -87,7 +87,7 @@ pl_hash pl_merkle_range_root(const pl_merkle_range *r)
     return root;
 }
 
-/* --- proofs ------------------------------------------------------------------- */
+/* --- proofs ---------------------------------------------------------------------------- */
 
 static unsigned floor_log2(uint64_t v)
 {
@@ -238,7 +238,7 @@ pl_rc pl_merkle_consistency(const pl_merkle_source *s, uint64_t old_size, uint64
     return rc;
 }
 
-/* --- verification (RFC 9162 §2.1.3.2 and §2.1.4.2) ----------------------------- */
+/* --- verification (RFC 9162 §2.1.3.2 and §2.1.4.2) ------------------------------------- */
 
 /* Where the walk stands: fn is the node on the path, sn the last node of its level. */
 typedef struct climb {
@@ -347,7 +347,7 @@ pl_rc pl_merkle_consistency_verify(uint64_t old_size, uint64_t size, const pl_ha
     return PL_OK;
 }
 
-/* --- trees in memory ------------------------------------------------------------ */
+/* --- trees in memory ------------------------------------------------------------------- */
 
 static pl_rc list_node(void *ctx, unsigned height, uint64_t index, pl_hash *out, pl_error *err)
 {

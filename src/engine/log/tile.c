@@ -7,11 +7,11 @@
 
 void pl_tile_path(int level, uint64_t n, unsigned width, char *buf, size_t cap)
 {
-    char     index[40];
-    size_t   at = sizeof(index) - 1;
-    bool     last = true;
-    char     part[8] = "";
-    int      made;
+    char   index[40];
+    size_t at = sizeof(index) - 1;
+    bool   last = true;
+    char   part[8] = "";
+    int    made;
 
     /* Groups of three digits from the right, all but the last with an x. */
     index[at] = '\0';

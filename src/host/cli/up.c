@@ -38,7 +38,7 @@ void up_say_step(const up *u, const char *event, const char *en, const char *zh,
     char text[1500];
 
     (void)snprintf(text, sizeof text, "%s%s%s", word(u, en, zh), what[0] != '\0' ? " " : "", what);
-    up_say(u, json_pack("{s:s, s:s}", "event", event, "what", what), text);
+    up_say(u, json_pack("{s:s, s:s}", "event", event, "what", what[0] != '\0' ? what : en), text);
 }
 
 /* --- the instance ------------------------------------------------------------------------------------- */

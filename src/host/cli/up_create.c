@@ -153,20 +153,13 @@ static pl_rc marker_put(const pl_instance *inst, pl_error *err)
     return rc;
 }
 
-static pl_rc complete(pl_cmd_ctx *c, const pl_instance *inst, char password[33], pl_error *err)
+static pl_rc with_daemon(pl_cmd_ctx *c, const pl_instance *inst, char password[33], pl_error *err)
 {
     pl_daemon *d = NULL;
-    bool       differs;
-    int        saved;
-    pl_rc      rc = ledger_ensure(inst, err);
+    pl_rc      rc = pl_daemon_open(inst->dir, &d, err);
 
-    if (rc == PL_OK)
-        rc = pl_up_policy(inst, &differs, err);
-    if (rc == PL_OK)
-        rc = pl_daemon_open(inst->dir, &d, err);
     if (rc != PL_OK)
         return rc;
-    saved = stderr_to_log(inst);
     rc = state_created(d, err);
     if (rc == PL_OK)
         rc = administrator(d, password, err);
@@ -175,6 +168,21 @@ static pl_rc complete(pl_cmd_ctx *c, const pl_instance *inst, char password[33],
     if (rc == PL_OK)
         rc = pl_ledger_publish(d->services.ledger, err);
     pl_daemon_close(d, 0);
+    return rc;
+}
+
+static pl_rc complete(pl_cmd_ctx *c, const pl_instance *inst, char password[33], pl_error *err)
+{
+    bool  differs;
+    int   saved;
+    pl_rc rc = ledger_ensure(inst, err);
+
+    if (rc == PL_OK)
+        rc = pl_up_policy(inst, &differs, err);
+    if (rc != PL_OK)
+        return rc;
+    saved = stderr_to_log(inst);
+    rc = with_daemon(c, inst, password, err);
     stderr_back(saved);
     return rc == PL_OK ? marker_put(inst, err) : rc;
 }

@@ -40,10 +40,15 @@ static pl_rc plumblined_find(up *u, pl_error *err)
                                           "../../sbin/plumblined" };
 
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        (void)snprintf(u->plumblined, sizeof u->plumblined, PL_STR_FMT "/%s",
-                       PL_STR_ARG(self_dir(u)), places[i]);
-        if (is_executable(u->plumblined))
+        char place[1100], *real;
+
+        (void)snprintf(place, sizeof place, PL_STR_FMT "/%s", PL_STR_ARG(self_dir(u)), places[i]);
+        real = is_executable(place) ? realpath(place, NULL) : NULL;
+        if (real != NULL) {
+            (void)snprintf(u->plumblined, sizeof u->plumblined, "%s", real);
+            free(real);
             return PL_OK;
+        }
     }
     return pl_fail(err, PL_IO, "plumblined is not installed beside '%.120s'", u->self);
 }

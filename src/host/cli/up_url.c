@@ -26,43 +26,52 @@ static bool is_ip(const char *host)
     return host[0] == '[' || inet_pton(AF_INET, host, addr) == 1;
 }
 
+static pl_rc port_parse(pl_str text, const char *url, pl_upstream_url *out, pl_error *err)
+{
+    uint64_t usual = out->is_https ? 443 : 80, port = usual;
+
+    if (text.n > 0 && (text.p[0] != ':' ||
+                       pl_str_u64((pl_str){ text.p + 1, text.n - 1 }, &port, NULL) != PL_OK ||
+                       port < 1 || port > 65535))
+        return bad(err, url, "has no usable port");
+    out->port = (unsigned)port;
+    out->default_port = port == usual;
+    return PL_OK;
+}
+
+/* "[::1]" at the start of s; 0 when it is none. */
+static size_t bracketed(pl_str s)
+{
+    const char   *end = s.n > 0 && s.p[0] == '[' ? memchr(s.p, ']', s.n) : NULL;
+    char          inner[64];
+    unsigned char addr[16];
+    size_t        n = end != NULL ? (size_t)(end - s.p) - 1 : 0;
+
+    if (n == 0 || n >= sizeof inner)
+        return 0;
+    memcpy(inner, s.p + 1, n);
+    inner[n] = '\0';
+    return inet_pton(AF_INET6, inner, addr) == 1 ? n + 2 : 0;
+}
+
 /* host[:port], where host may be a bracketed IPv6 address. */
 static pl_rc authority_parse(pl_str s, const char *url, pl_upstream_url *out, pl_error *err)
 {
-    size_t   host_n = s.n;
-    uint64_t port = out->is_https ? 443 : 80;
-    bool     bracket = s.n > 0 && s.p[0] == '[';
-    unsigned char addr[16];
+    size_t n = bracketed(s);
 
-    for (size_t i = bracket ? 0 : s.n; bracket && i < s.n; i++)
-        if (s.p[i] == ']')
-            host_n = i + 1;
-    for (size_t i = bracket ? host_n : 0; i < s.n; i++)
-        if (s.p[i] == ':') {
-            host_n = i;
-            if (pl_str_u64((pl_str){ s.p + i + 1, s.n - i - 1 }, &port, NULL) != PL_OK ||
-                port < 1 || port > 65535)
-                return bad(err, url, "has no usable port");
-            break;
-        }
-    if (host_n == 0 || host_n >= sizeof out->host)
-        return bad(err, url, "has no usable host name");
-    memcpy(out->host, s.p, host_n);
-    out->host[host_n] = '\0';
-    if (bracket) {
-        char inner[64] = "";
+    if (n == 0) {
+        const char *colon = s.n > 0 ? memchr(s.p, ':', s.n) : NULL;
 
-        if (host_n > 2 && host_n < sizeof inner)
-            memcpy(inner, s.p + 1, host_n - 2);
-        if (inet_pton(AF_INET6, inner, addr) != 1)
-            return bad(err, url, "has no usable IPv6 address");
-    } else if (!only((pl_str){ s.p, host_n }, ".-_")) {
-        return bad(err, url, "may hold a host and a port, no user name or other characters");
+        n = colon != NULL ? (size_t)(colon - s.p) : s.n;
+        if (!only((pl_str){ s.p, n }, ".-_"))
+            return bad(err, url, "may hold a host and a port, no user name or other characters");
     }
-    out->port = (unsigned)port;
-    out->default_port = port == (out->is_https ? 443u : 80u);
+    if (n == 0 || n >= sizeof out->host)
+        return bad(err, url, "has no usable host name");
+    memcpy(out->host, s.p, n);
+    out->host[n] = '\0';
     out->is_ip = is_ip(out->host);
-    return PL_OK;
+    return port_parse((pl_str){ s.p + n, s.n - n }, url, out, err);
 }
 
 /* A path that ends in a version takes the place of our /v1; any other goes in front. */

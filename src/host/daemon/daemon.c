@@ -82,14 +82,24 @@ static pl_rc open_state(pl_daemon *d, pl_error *err)
     return rc;
 }
 
+static pl_rc open_document(pl_daemon *d, pl_error *err)
+{
+    json_t *problems = json_array(), *p;
+    size_t  i;
+    pl_rc   rc = pl_openapi_build((const char *)pl_host_openapi, d->router, pl_capabilities,
+                                  problems, &d->openapi, err);
+
+    json_array_foreach(problems, i, p)
+        pl_log_warn("defect in the API document", PL_S("error", json_string_value(p)));
+    json_decref(problems);
+    return rc;
+}
+
 static pl_rc open_routes(pl_daemon *d, pl_error *err)
 {
     pl_rc rc = pl_router_new(pl_host_routes, pl_capabilities, &d->router, err);
 
-    if (rc == PL_OK)
-        rc = pl_openapi_build((const char *)pl_host_openapi, d->router, pl_capabilities,
-                              &d->openapi, err);
-    return rc;
+    return rc == PL_OK ? open_document(d, err) : rc;
 }
 
 pl_rc pl_daemon_open(const char *dir, pl_daemon **out, pl_error *err)

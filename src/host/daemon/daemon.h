@@ -88,10 +88,12 @@ json_t *pl_health_report(pl_daemon *d, pl_db *db, bool *is_degraded);
 /* Text exposition format 0.0.4. */
 void pl_metrics_write(pl_daemon *d, pl_db *db, pl_buf *out);
 /* The document of `host_fragment`, every capability's fragment, and for every route what
- * the route table knows: security, roles, the problem answer. PL_CONFLICT when fragments
- * disagree. malloc'd. */
+ * the route table knows: security, roles, the problem answer. malloc'd. Fragments that are
+ * malformed or disagree add a sentence to the array `problems`: a defect of the build, which
+ * the unit test finds, and no reason not to serve. */
 pl_rc pl_openapi_build(const char *host_fragment, const pl_router *router,
-                       const pl_capability *const *capabilities, char **out, pl_error *err);
+                       const pl_capability *const *capabilities, json_t *problems, char **out,
+                       pl_error *err);
 
 /* --- ticks.c: the background thread ------------------------------------------------------------ */
 

@@ -197,7 +197,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
     return answer(c, method, k);
 }
 
-static void library_log(void *cls, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void library_log(void *cls, const char *fmt, va_list ap)
 {
     char text[256];
 

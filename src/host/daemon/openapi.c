@@ -6,9 +6,24 @@
 
 /* --- merging ------------------------------------------------------------------------------- */
 
+typedef struct merge {
+    json_t     *doc;
+    json_t     *problems; /* array of sentences */
+    const char *from;     /* name of the capability whose fragment it is */
+} merge;
+
+static void complain(const merge *m, const char *what, const char *key)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof text, "'%s' describes %s '%s' again, differently", m->from, what,
+                   key);
+    (void)json_array_append_new(m->problems, json_string(text));
+}
+
 /* Adds the members of `from` to `into`. Two fragments may name the same thing only if they
- * say the same about it. */
-static pl_rc merge_members(json_t *into, const json_t *from, const char *what, pl_error *err)
+ * say the same about it; otherwise the first one stays. */
+static void merge_members(const merge *m, json_t *into, const json_t *from, const char *what)
 {
     const char *key;
     json_t     *value;
@@ -16,12 +31,11 @@ static pl_rc merge_members(json_t *into, const json_t *from, const char *what, p
     json_object_foreach((json_t *)(uintptr_t)from, key, value) {
         const json_t *have = json_object_get(into, key);
 
-        if (have != NULL && !json_equal(have, value))
-            return pl_fail(err, PL_CONFLICT, "two descriptions of %s '%s'", what, key);
-        if (have == NULL && json_object_set(into, key, value) != 0)
-            return pl_fail(err, PL_NOMEM, "out of memory");
+        if (have == NULL)
+            (void)json_object_set(into, key, value);
+        else if (!json_equal(have, value))
+            complain(m, what, key);
     }
-    return PL_OK;
 }
 
 static json_t *member(json_t *object, const char *key)
@@ -35,46 +49,36 @@ static json_t *member(json_t *object, const char *key)
     return json_object_get(object, key);
 }
 
-static pl_rc merge_paths(json_t *doc, const json_t *fragment, pl_error *err)
+static void merge_paths(const merge *m, const json_t *fragment)
 {
-    json_t     *paths = member(doc, "paths"), *methods;
+    json_t     *paths = member(m->doc, "paths"), *methods;
     const char *path;
 
-    json_object_foreach(json_object_get(fragment, "paths"), path, methods) {
-        pl_rc rc = merge_members(member(paths, path), methods, path, err);
-
-        if (rc != PL_OK)
-            return rc;
-    }
-    return PL_OK;
+    json_object_foreach(json_object_get(fragment, "paths"), path, methods)
+        merge_members(m, member(paths, path), methods, path);
 }
 
-static pl_rc merge_components(json_t *doc, const json_t *fragment, pl_error *err)
+static void merge_components(const merge *m, const json_t *fragment)
 {
-    json_t     *components = member(doc, "components"), *group;
+    json_t     *components = member(m->doc, "components"), *group;
     const char *kind;
 
-    json_object_foreach(json_object_get(fragment, "components"), kind, group) {
-        pl_rc rc = merge_members(member(components, kind), group, kind, err);
-
-        if (rc != PL_OK)
-            return rc;
-    }
-    return PL_OK;
+    json_object_foreach(json_object_get(fragment, "components"), kind, group)
+        merge_members(m, member(components, kind), group, kind);
 }
 
-static pl_rc merge_fragment(json_t *doc, const char *text, const char *where, pl_error *err)
+static void merge_fragment(const merge *m, const char *text)
 {
-    json_t *fragment;
-    pl_rc   rc = pl_json_parse(pl_str_z(text), where, &fragment, err);
+    json_t  *fragment;
+    pl_error err;
 
-    if (rc != PL_OK)
-        return rc;
-    rc = merge_paths(doc, fragment, err);
-    if (rc == PL_OK)
-        rc = merge_components(doc, fragment, err);
+    if (pl_json_parse(pl_str_z(text), m->from, &fragment, &err) != PL_OK) {
+        (void)json_array_append_new(m->problems, json_string(err.text));
+        return;
+    }
+    merge_paths(m, fragment);
+    merge_components(m, fragment);
     json_decref(fragment);
-    return rc;
 }
 
 /* --- what the route table knows ----------------------------------------------------------------- */
@@ -122,32 +126,24 @@ static void decorate(void *ctx, const pl_route *route)
                                   json_pack("{s:s}", "$ref", "#/components/responses/Problem"));
 }
 
-static pl_rc merge_all(json_t *doc, const pl_capability *const *capabilities, pl_error *err)
-{
-    pl_rc rc = PL_OK;
-
-    for (size_t i = 0; rc == PL_OK && capabilities[i] != NULL; i++)
-        if (capabilities[i]->openapi != NULL)
-            rc = merge_fragment(doc, capabilities[i]->openapi, capabilities[i]->name, err);
-    return rc;
-}
-
 pl_rc pl_openapi_build(const char *host_fragment, const pl_router *router,
-                       const pl_capability *const *capabilities, char **out, pl_error *err)
+                       const pl_capability *const *capabilities, json_t *problems, char **out,
+                       pl_error *err)
 {
-    json_t *doc;
-    pl_rc   rc = pl_json_parse(pl_str_z(host_fragment), "host", &doc, err);
+    merge m = { .problems = problems };
+    pl_rc rc = pl_json_parse(pl_str_z(host_fragment), "host", &m.doc, err);
 
     if (rc != PL_OK)
         return rc;
-    rc = merge_all(doc, capabilities, err);
-    if (rc == PL_OK) {
-        (void)json_object_set_new(json_object_get(doc, "info"), "version",
-                                  json_string(pl_version()));
-        pl_router_each(router, decorate, doc);
-        *out = pl_json_dump(doc);
-        rc = *out != NULL ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
+    for (size_t i = 0; capabilities[i] != NULL; i++) {
+        m.from = capabilities[i]->name;
+        if (capabilities[i]->openapi != NULL)
+            merge_fragment(&m, capabilities[i]->openapi);
     }
-    json_decref(doc);
-    return rc;
+    (void)json_object_set_new(json_object_get(m.doc, "info"), "version",
+                              json_string(pl_version()));
+    pl_router_each(router, decorate, m.doc);
+    *out = pl_json_dump(m.doc);
+    json_decref(m.doc);
+    return *out != NULL ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
 }

@@ -3,6 +3,7 @@ import { Agent } from 'node:http';
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ask, chat, readStream } from './client.mjs';
+import { completion, json } from './upstream.mjs';
 import { CALM, HARM, inParallel } from './cases.mjs';
 import { verifyReceipt } from './verify.mjs';
 
@@ -64,4 +65,35 @@ export async function verifyLedger(product) {
   const report = JSON.parse(r.stdout);
   assert.equal(report.ok, true, r.stdout);
   return report;
+}
+
+/** A model whose every answer makes a large event: sixteen choices, each committed and indexed. */
+export const fat = json((call) => completion(call.model, Array.from({ length: 16 }, (_, i) => `answer ${i}`)));
+
+/**
+ * Sends requests in rounds until one is refused with 503 or `most` were sent. Remembers what was
+ * promised; anything but 200 and 503 is a failure of the test.
+ */
+export async function fillRings(gateway, promised, { model = 'fat', most = 30_000, until = 503 } = {}) {
+  const statuses = new Map();
+  const agents = Array.from({ length: 24 }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
+  let sent = 0;
+  await Promise.all(agents.map(async (agent) => {
+    while (sent < most && !statuses.get(until)) {
+      sent++;
+      const r = await chat(gateway, ask(model, CALM.en, { n: 16 }), { agent });
+      statuses.set(r.status, (statuses.get(r.status) ?? 0) + 1);
+      if (r.status === 200) promised.set(r.headers['x-plumbline-request-id'], r.headers['x-plumbline-event-digest']);
+    }
+    agent.destroy();
+  }));
+  assert.deepEqual([...statuses.keys()].filter((k) => k !== 200 && k !== 503), [], 'nothing but yes and no');
+  return statuses;
+}
+
+/** The first, the middle and the last promises. */
+export function sampleOf(promised, n = 60) {
+  const all = [...promised];
+  const mid = Math.max(0, (all.length >> 1) - (n >> 1));
+  return new Map([...all.slice(0, n), ...all.slice(mid, mid + n), ...all.slice(-n)]);
 }

@@ -131,7 +131,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Head of the ledger */
+        /**
+         * The head of the ledger
+         * @description size and root are those of the signed checkpoint; appended counts what is durable already, published or not.
+         */
         get: operations["getLedger"];
         put?: never;
         post?: never;
@@ -148,7 +151,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One entry with its inclusion proof */
+        /**
+         * An entry with its inclusion proof
+         * @description entry is the base64 of the exact DSSE envelope; statement is a reading aid. The proof leads from leaf to the root of the checkpoint in the same answer.
+         */
         get: operations["getLedgerEntry"];
         put?: never;
         post?: never;
@@ -385,12 +391,19 @@ export interface components {
             categories: string[];
             /** @enum {string} */
             direction: "" | "input" | "output";
+            /** @enum {string} */
+            end: "complete" | "truncated" | "aborted" | "stopped";
             id: string;
             /** @enum {string} */
             label: "text" | "header" | "none";
             ledger_index: number | null;
+            /** @description until the verdict on the whole exchange */
+            ms: number;
             policy: string;
+            /** @description code for refuse and error, else empty */
+            reason: string;
             route: string;
+            service: string;
             status: number;
             stream: boolean;
             surface: string;
@@ -408,6 +421,8 @@ export interface components {
                 bytes: number;
                 commitment: string;
                 findings: components["schemas"]["Finding"][];
+                /** @description rules beyond the 32 that are listed */
+                more?: number;
                 scanned: number;
             };
             label: string;
@@ -415,6 +430,8 @@ export interface components {
             output: {
                 bytes: number;
                 findings: components["schemas"]["Finding"][];
+                /** @description rules beyond the 32 that are listed */
+                more?: number;
                 scanned: number;
             };
             outputs: {
@@ -459,20 +476,34 @@ export interface components {
             status: "ok" | "degraded";
         };
         LedgerEntry: {
-            checkpoint?: string;
-            /** @description DSSE envelope, base64 */
+            checkpoint: string;
+            /** @description The DSSE envelope */
             entry: string;
             index: number;
-            proof?: string[];
-            size?: number;
+            /** @description Hex leaf hash, SHA-256(0x00 || entry) */
+            leaf: string;
+            proof: {
+                /** @description Sibling of the leaf first */
+                hashes: string[];
+                root: string;
+                size: number;
+            };
+            /** @description The in-toto statement, null when it is not ours */
+            statement: Record<string, never> | null;
         };
         LedgerHead: {
-            /** @description when the checkpoint was published */
-            checkpoint_ms: number;
+            /** @description Entries that are durable, published or not */
+            appended: number;
+            /** @description The signed note, verbatim */
+            checkpoint: string;
             origin: string;
-            /** @description Merkle root, base64 */
+            /** @description Pieces of write-ahead log that recovery kept aside */
+            quarantined: number;
+            /** @description Hex root hash of the published tree */
             root: string;
             size: number;
+            /** @description C2SP verifier key of the log */
+            vkey: string;
         };
         Login: {
             name: string;
@@ -486,12 +517,22 @@ export interface components {
                 [key: string]: number;
             };
             events_pending: number;
-            ledger: components["schemas"]["LedgerHead"];
-            policy: components["schemas"]["PolicyFacts"];
+            /** @description null when the head cannot be read */
+            ledger: components["schemas"]["OverviewLedger"] | null;
+            /** @description null when the policy cannot be read */
+            policy: components["schemas"]["PolicyFacts"] | null;
             rate: components["schemas"]["RatePoint"][];
             service: string;
             stop: components["schemas"]["StopState"];
             workers: number;
+        };
+        OverviewLedger: {
+            /** @description when the checkpoint was published */
+            checkpoint_ms: number;
+            origin: string;
+            /** @description Merkle root, hex */
+            root: string;
+            size: number;
         };
         Pack: {
             /** @description sha256:HEX over all files */
@@ -688,6 +729,7 @@ export interface operations {
                     };
                 };
             };
+            default: components["responses"]["Problem"];
         };
     };
     addAccount: {
@@ -720,6 +762,7 @@ export interface operations {
                 };
             };
             409: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
         };
     };
     disableAccount: {
@@ -742,6 +785,7 @@ export interface operations {
             };
             404: components["responses"]["Problem"];
             409: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
         };
     };
     setPassword: {
@@ -769,6 +813,7 @@ export interface operations {
                 content?: never;
             };
             404: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
         };
     };
     listEvents: {
@@ -892,7 +937,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description The published head */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -901,9 +946,15 @@ export interface operations {
                     "application/json": components["schemas"]["LedgerHead"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            default: components["responses"]["Problem"];
+            /** @description Problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     getLedgerEntry: {
@@ -917,7 +968,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description The entry, its proof and the checkpoint */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -926,10 +977,24 @@ export interface operations {
                     "application/json": components["schemas"]["LedgerEntry"];
                 };
             };
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            404: components["responses"]["Problem"];
-            default: components["responses"]["Problem"];
+            /** @description Not published */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     getOpenapi: {
@@ -950,6 +1015,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
+            default: components["responses"]["Problem"];
         };
     };
     getOverview: {
@@ -1085,6 +1151,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
+            default: components["responses"]["Problem"];
         };
     };
     openSession: {
@@ -1112,6 +1179,7 @@ export interface operations {
             };
             403: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
         };
     };
     closeSession: {
@@ -1130,6 +1198,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            default: components["responses"]["Problem"];
         };
     };
     listTokens: {
@@ -1158,6 +1227,7 @@ export interface operations {
                     };
                 };
             };
+            default: components["responses"]["Problem"];
         };
     };
     addToken: {
@@ -1194,6 +1264,7 @@ export interface operations {
                     };
                 };
             };
+            default: components["responses"]["Problem"];
         };
     };
     revokeToken: {
@@ -1215,6 +1286,7 @@ export interface operations {
                 content?: never;
             };
             404: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
         };
     };
     traceText: {
@@ -1280,6 +1352,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            default: components["responses"]["Problem"];
         };
     };
     getMetrics: {
@@ -1301,6 +1374,7 @@ export interface operations {
                 };
             };
             403: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
         };
     };
 }

@@ -142,6 +142,7 @@ static void whole__reports_what_the_upstream_did_wrong(void **state)
         { 401, "application/json", "{\"error\":{\"message\":\"bad key\",\"code\":\"k\"}}", "\"k\"",
           401 },
         { 503, "text/html", "<p>busy</p>", "busy", 503 },
+        { 0, "", "SSH-2.0", "upstream_protocol", 502 },
     };
 
     (void)state;

@@ -42,10 +42,11 @@ static void ledger_publish__reproduces_the_reference_log_byte_for_byte(void **st
     pl_hex(tile.p, 32, hex);
     assert_string_equal(hex, "599f5503f8b75f05f91a91adaaba1df9261d983a968eb5250f9baa6a08b90aa2");
     cp = lt_slurp(f, "checkpoint");
-    assert_str(cp, LT_ORIGIN
-               "\n300\nW9pKalB5BzkmRG3RkxWkyw1FLGPhJcJMgPDg6P7wyJc=\n\n" DASH " " LT_ORIGIN
-               " PTltecQf3JOeYL9ozNRlhdcrIShboWrepRP+N7FiIm+dgy+YLkjCIT7kh32AaDX6zarwc3mkRWipGyaQ4541"
-               "SBQrUQE=\n");
+    assert_str(
+        cp, LT_ORIGIN
+        "\n300\nW9pKalB5BzkmRG3RkxWkyw1FLGPhJcJMgPDg6P7wyJc=\n\n" DASH " " LT_ORIGIN
+        " PTltecQf3JOeYL9ozNRlhdcrIShboWrepRP+N7FiIm+dgy+YLkjCIT7kh32AaDX6zarwc3mkRWipGyaQ4541"
+        "SBQrUQE=\n");
     free((void *)(uintptr_t)tile.p);
     free((void *)(uintptr_t)cp.p);
 }
@@ -92,7 +93,7 @@ static void ledger_publish__builds_three_levels(void **state)
     lt_assert_plain(f->l, 69999);
 }
 
-/* --- create and open ---------------------------------------------------------------------- */
+/* --- create and open ------------------------------------------------------------------- */
 
 static void ledger_create__gives_a_sound_empty_log(void **state)
 {
@@ -217,7 +218,7 @@ static void ledger_reader__may_not_write(void **state)
     pl_ledger_close(r);
 }
 
-/* --- append ------------------------------------------------------------------------------------ */
+/* --- append ---------------------------------------------------------------------------- */
 
 static void ledger_append__gives_consecutive_numbers(void **state)
 {
@@ -302,7 +303,7 @@ static void ledger_append__larger_than_a_segment_gets_a_segment_of_its_own(void 
     lt_fx *f = *state;
 
     assert_ok(pl_ledger_create(f->dir, PL_STR(LT_ORIGIN), f->signer, &f->err), &f->err);
-    assert_ok(ledger_open_sized(f->dir, f->signer, 8192, &f->l, &f->err), &f->err);
+    assert_ok(pl_ledger_open_sized(f->dir, f->signer, 8192, &f->l, &f->err), &f->err);
     lt_append_plain(f, 0, 10);
     lt_append_plain(f, 10, 5000);
     lt_append_plain(f, 5000, 5001);
@@ -314,7 +315,7 @@ static void ledger_append__larger_than_a_segment_gets_a_segment_of_its_own(void 
     lt_assert_plain(f->l, 5000);
 }
 
-/* --- publish --------------------------------------------------------------------------------------- */
+/* --- publish --------------------------------------------------------------------------- */
 
 static void ledger_publish__without_news_changes_nothing(void **state)
 {
@@ -353,7 +354,7 @@ static void ledger_publish__removes_segments_that_full_bundles_cover(void **stat
     lt_fx *f = *state;
 
     assert_ok(pl_ledger_create(f->dir, PL_STR(LT_ORIGIN), f->signer, &f->err), &f->err);
-    assert_ok(ledger_open_sized(f->dir, f->signer, 8192, &f->l, &f->err), &f->err);
+    assert_ok(pl_ledger_open_sized(f->dir, f->signer, 8192, &f->l, &f->err), &f->err);
     for (unsigned i = 0; i < 20; i++)
         lt_append_plain(f, i * 30, (i + 1) * 30);
     assert_true(lt_exists(f, "wal-0000000000000000"));
@@ -369,7 +370,7 @@ static void ledger_publish__removes_segments_that_full_bundles_cover(void **stat
     lt_assert_plain(f->l, 600);
 }
 
-/* --- proofs --------------------------------------------------------------------------------------------- */
+/* --- proofs ---------------------------------------------------------------------------- */
 
 static void assert_included(const lt_fx *f, unsigned i, const pl_checkpoint *c)
 {
@@ -470,7 +471,7 @@ static void ledger_find__sees_published_and_waiting_entries(void **state)
     assert_int_equal(at, 310);
 }
 
-/* --- older and newer states ------------------------------------------------------------------------------ */
+/* --- older and newer states ------------------------------------------------------------ */
 
 static void ledger_open__publishes_a_checkpoint_that_a_crash_kept_back(void **state)
 {
@@ -607,7 +608,7 @@ static void ledger_open__refuses_when_no_head_record_is_left(void **state)
     assert_open_refused(f, "no valid record");
 }
 
-/* --- payloads ------------------------------------------------------------------------------------------------ */
+/* --- payloads -------------------------------------------------------------------------- */
 
 static void payload__round_trips_and_is_named_by_its_digest(void **state)
 {
@@ -635,7 +636,7 @@ static void payload__round_trips_and_is_named_by_its_digest(void **state)
     assert_rc(pl_ledger_payload_get(f->dir, digest, 1000, &back, &n, &f->err), PL_NOTFOUND);
 }
 
-/* --- statements ------------------------------------------------------------------------------------------------ */
+/* --- statements ------------------------------------------------------------------------ */
 
 static void statement_sign__makes_an_in_toto_statement(void **state)
 {
@@ -656,7 +657,7 @@ static void statement_sign__makes_an_in_toto_statement(void **state)
                         "\"0300000000000000000000000000000000000000000000000000000000000000\"},"
                         "\"name\":\"thing:3\"}]}");
     assert_ok(pl_json_parse((pl_str){ d.payload, d.payload_n }, "t", &j, &f->err), &f->err);
-    assert_ok(statement_read(j, &v, &f->err), &f->err);
+    assert_ok(pl_statement_read(j, &v, &f->err), &f->err);
     assert_str(v.subject, "thing:3");
     assert_str(v.type, PL_PREDICATE("guard-stop"));
     assert_ok(pl_time_parse(PL_STR("2026-11-22T12:00:00Z"), &noon, &f->err), &f->err);
@@ -693,7 +694,7 @@ static void statement_read__refuses_what_is_not_a_statement(void **state)
         json_t *j = NULL;
 
         assert_rc(pl_json_parse(pl_str_z(bad[i]), "t", &j, NULL), PL_OK);
-        if (statement_read(j, &v, NULL) != PL_INVALID)
+        if (pl_statement_read(j, &v, NULL) != PL_INVALID)
             fail_msg("statement %zu was not refused", i);
         json_decref(j);
     }

@@ -13,7 +13,7 @@
 #define POINTS_MAX  3000
 #define PAYLOAD     "a payload that outlives every crash"
 
-/* --- what the child does ------------------------------------------------------------------ */
+/* --- what the child does --------------------------------------------------------------- */
 
 enum step_kind { CREATE, OPEN, APPEND, PUBLISH, PAYLOAD_PUT, CLOSE, END };
 
@@ -87,7 +87,7 @@ static pl_rc step_append(child *c, unsigned upto, pl_error *err)
 
 static pl_rc step_open(child *c, pl_error *err)
 {
-    pl_rc rc = ledger_open_sized(c->dir, c->f->signer, c->story->segment, &c->l, err);
+    pl_rc rc = pl_ledger_open_sized(c->dir, c->f->signer, c->story->segment, &c->l, err);
 
     if (rc == PL_OK)
         c->r.acked = pl_ledger_size(c->l); /* what is recovered is durable */
@@ -169,7 +169,7 @@ static void child_run(child *c)
     _exit(0);
 }
 
-/* --- what the parent checks ----------------------------------------------------------------- */
+/* --- what the parent checks ------------------------------------------------------------ */
 
 static pl_str *entries_make(const lt_fx *f, bool is_signed)
 {
@@ -304,7 +304,7 @@ static void check_after(lt_fx *f, const story *s, const pl_str *entries, const r
         assert_true(was_seen); /* a log that is there can always be read */
         assert_true(seen.size >= r->published);
     }
-    if (ledger_open_sized(f->dir, f->signer, s->segment, &f->l, &err) != PL_OK)
+    if (pl_ledger_open_sized(f->dir, f->signer, s->segment, &f->l, &err) != PL_OK)
         fail_msg("%s, %s: cannot be opened: %s", s->name, fault, err.text);
     size = pl_ledger_size(f->l);
     if (size < r->acked)
@@ -335,7 +335,7 @@ static void story_prepare(lt_fx *f, const story *s, const pl_str *entries)
     if (s->start == 0)
         return;
     assert_ok(pl_ledger_create(f->dir, PL_STR(LT_ORIGIN), f->signer, &f->err), &f->err);
-    assert_ok(ledger_open_sized(f->dir, f->signer, s->segment, &f->l, &f->err), &f->err);
+    assert_ok(pl_ledger_open_sized(f->dir, f->signer, s->segment, &f->l, &f->err), &f->err);
     for (unsigned i = 0; i < s->start; i += 50)
         assert_ok(pl_ledger_append(f->l, entries + i, 50, &first, &f->err), &f->err);
     lt_publish(f);
@@ -457,7 +457,7 @@ static void append__goes_on_after_a_full_disk_without_reopening(void **state)
     uint64_t first;
 
     assert_ok(pl_ledger_create(f->dir, PL_STR(LT_ORIGIN), f->signer, &f->err), &f->err);
-    assert_ok(ledger_open_sized(f->dir, f->signer, 8192, &f->l, &f->err), &f->err);
+    assert_ok(pl_ledger_open_sized(f->dir, f->signer, 8192, &f->l, &f->err), &f->err);
     lt_append_plain(f, 0, 1);
     lt_append_plain(f, 1, 2); /* the segment has two pages: the next entry needs another */
     fault_set("full@1");

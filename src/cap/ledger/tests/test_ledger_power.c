@@ -16,7 +16,7 @@
 #define CUTS_MAX 400
 #define ENTRIES  270
 
-/* --- the disk ------------------------------------------------------------------------------ */
+/* --- the disk -------------------------------------------------------------------------- */
 
 typedef struct entry {
     char     name[64];
@@ -184,7 +184,7 @@ int rename(const char *from, const char *to)
     return r;
 }
 
-/* --- the work --------------------------------------------------------------------------------- */
+/* --- the work -------------------------------------------------------------------------- */
 
 static void append_upto(lt_fx *f, unsigned upto)
 {
@@ -194,7 +194,7 @@ static void append_upto(lt_fx *f, unsigned upto)
 
 static void open_small(lt_fx *f)
 {
-    assert_ok(ledger_open_sized(f->dir, f->signer, 16384, &f->l, &f->err), &f->err);
+    assert_ok(pl_ledger_open_sized(f->dir, f->signer, 16384, &f->l, &f->err), &f->err);
 }
 
 static void work(lt_fx *f)
@@ -221,7 +221,7 @@ static void work(lt_fx *f)
     lt_close(f);
 }
 
-/* --- the check ---------------------------------------------------------------------------------- */
+/* --- the check ------------------------------------------------------------------------- */
 
 static void assert_consistent(const pl_ledger *l, const cut *c, size_t number)
 {
@@ -252,7 +252,7 @@ static void check_cut(lt_fx *f, const cut *c, size_t number)
         return;
     }
     f->dir = dir;
-    if (ledger_open_sized(dir, f->signer, 16384, &f->l, &err) != PL_OK)
+    if (pl_ledger_open_sized(dir, f->signer, 16384, &f->l, &err) != PL_OK)
         fail_msg("cut %zu: cannot be opened: %s", number, err.text);
     size = pl_ledger_size(f->l);
     if (size < c->acked)

@@ -264,7 +264,7 @@ static void verify__goes_on_after_the_first_problem(void **state)
     free(bytes);
 }
 
-/* --- whole tiles -------------------------------------------------------------------------- */
+/* --- whole tiles ----------------------------------------------------------------------- */
 
 static void verify__compares_every_level_with_the_one_below(void **state)
 {
@@ -324,7 +324,7 @@ static void consistency__exposes_a_rewritten_log(void **state)
     assert_rc(pl_merkle_consistency_verify(3, 5, &old.root, &now.root, &p, &f->err), PL_INVALID);
 }
 
-/* --- statements ------------------------------------------------------------------------------ */
+/* --- statements ------------------------------------------------------------------------ */
 
 static void append_envelope(lt_fx *f, const pl_signer *s, const char *type, const char *payload)
 {

@@ -40,7 +40,7 @@ static unsigned open_counted(lt_fx *f, wal *w, uint64_t published)
 {
     seen s = { .count = 0 };
 
-    assert_ok(wal_open(w, f->dir, SEGMENT, 0, published, see, &s, &f->err), &f->err);
+    assert_ok(pl_wal_open(w, f->dir, SEGMENT, 0, published, see, &s, &f->err), &f->err);
     assert_false(s.is_wrong);
     assert_int_equal(w->next, s.count);
     return s.count;
@@ -58,10 +58,10 @@ static void append(lt_fx *f, wal *w, unsigned from, unsigned to, size_t fat)
         pl_buf_put(&e, lt_plain(i, buf));
         for (size_t k = 0; k < fat; k++)
             pl_buf_putc(&e, '.');
-        bundle_put(&b, pl_buf_str(&e));
+        pl_bundle_put(&b, pl_buf_str(&e));
         pl_buf_done(&e);
     }
-    assert_ok(wal_append(w, to - from, pl_buf_str(&b), &f->err), &f->err);
+    assert_ok(pl_wal_append(w, to - from, pl_buf_str(&b), &f->err), &f->err);
     pl_buf_done(&b);
 }
 
@@ -75,13 +75,13 @@ static pl_str three_frames(lt_fx *f)
     append(f, &w, 5, 8, 2000);
     append(f, &w, 8, 10, 0);
     assert_int_equal(w.end, 16384);
-    wal_close(&w);
+    pl_wal_close(&w);
     return lt_slurp(f, "wal-0000000000000000");
 }
 
 static void folder_clear(const lt_fx *f, const char *rel)
 {
-    ledger_sweep(f->dir, rel, false);
+    pl_ledger_sweep(f->dir, rel, false);
 }
 
 /* Recovery must go on: an entry appended now is there after the next opening. */
@@ -90,9 +90,9 @@ static void assert_goes_on(lt_fx *f, wal *w, unsigned count)
     wal again;
 
     append(f, w, count, count + 1, 0);
-    wal_close(w);
+    pl_wal_close(w);
     assert_int_equal(open_counted(f, &again, 0), count + 1);
-    wal_close(&again);
+    pl_wal_close(&again);
 }
 
 static void wal_open__recovers_whole_frames_from_a_file_cut_at_any_byte(void **state)
@@ -113,7 +113,7 @@ static void wal_open__recovers_whole_frames_from_a_file_cut_at_any_byte(void **s
         if (cut % 512 < 2)
             assert_goes_on(f, &w, got);
         else
-            wal_close(&w);
+            pl_wal_close(&w);
         folder_clear(f, "quarantine");
     }
     free((void *)(uintptr_t)all.p);
@@ -135,11 +135,11 @@ static void wal_open__recovers_a_prefix_after_any_changed_byte(void **state)
         /* Padding is the one place where a change does no harm. */
         if (got != before && got != 10)
             fail_msg("change at %zu recovered %u entries", at, got);
-        assert_int_equal(ledger_quarantined(f->dir), got == 10 ? 0 : 1);
+        assert_int_equal(pl_ledger_quarantined(f->dir), got == 10 ? 0 : 1);
         if (at % 512 == 0)
             assert_goes_on(f, &w, got);
         else
-            wal_close(&w);
+            pl_wal_close(&w);
         folder_clear(f, "quarantine");
         bytes[at] ^= (char)(1u << at % 8);
     }
@@ -159,7 +159,7 @@ static void wal_open__keeps_aside_what_it_cuts_off(void **state)
     bytes[12288 + 60] ^= 1;
     lt_spit(f, "wal-0000000000000000", all);
     assert_int_equal(open_counted(f, &w, 0), 8);
-    wal_close(&w);
+    pl_wal_close(&w);
     d = opendir(path);
     assert_non_null(d);
     while ((e = readdir(d)) != NULL)
@@ -192,12 +192,12 @@ static void wal_open__refuses_a_frame_linked_to_another_one(void **state)
     append(f, &w, 0, 5, 1);
     append(f, &w, 5, 8, 2000);
     append(f, &w, 8, 10, 0);
-    wal_close(&w);
+    pl_wal_close(&w);
     second = lt_slurp(f, "wal-0000000000000000");
     memcpy(mix + 12288, second.p + 12288, 4096);
     lt_spit(f, "wal-0000000000000000", first);
     assert_int_equal(open_counted(f, &w, 0), 8);
-    wal_close(&w);
+    pl_wal_close(&w);
     free(mix);
     free((void *)(uintptr_t)second.p);
 }
@@ -211,7 +211,7 @@ static void five_frames(lt_fx *f)
     for (unsigned i = 0; i < 5; i++)
         append(f, &w, 5 * i, 5 * i + 5, 2400); /* 12,060 bytes: three pages */
     assert_int_equal(w.segment, 20);
-    wal_close(&w);
+    pl_wal_close(&w);
 }
 
 static void wal_open__follows_segments(void **state)
@@ -234,7 +234,7 @@ static void wal_open__sets_aside_segments_behind_a_gap(void **state)
     lt_remove(f, "wal-000000000000000a");
     assert_int_equal(open_counted(f, &w, 0), 10);
     assert_false(lt_exists(f, "wal-0000000000000014"));
-    assert_int_equal(ledger_quarantined(f->dir), 1);
+    assert_int_equal(pl_ledger_quarantined(f->dir), 1);
     assert_goes_on(f, &w, 10);
 }
 
@@ -249,7 +249,7 @@ static void wal_open__sets_aside_segments_behind_damage(void **state)
     ((char *)(uintptr_t)b.p)[12288 + 100] ^= 1;
     lt_spit(f, "wal-000000000000000a", b);
     assert_int_equal(open_counted(f, &w, 0), 15);
-    assert_int_equal(ledger_quarantined(f->dir), 2);
+    assert_int_equal(pl_ledger_quarantined(f->dir), 2);
     assert_goes_on(f, &w, 15);
     free((void *)(uintptr_t)b.p);
 }
@@ -266,11 +266,11 @@ static void wal_open__changes_nothing_when_it_refuses(void **state)
     b = lt_slurp(f, "wal-000000000000000a");
     ((char *)(uintptr_t)b.p)[12288 + 100] ^= 1;
     lt_spit(f, "wal-000000000000000a", b);
-    assert_rc(wal_open(&w, f->dir, SEGMENT, 0, 21, see, &s, &f->err), PL_INVALID);
+    assert_rc(pl_wal_open(&w, f->dir, SEGMENT, 0, 21, see, &s, &f->err), PL_INVALID);
     after = lt_slurp(f, "wal-000000000000000a");
     assert_true(pl_str_eq(b, after));
     assert_true(lt_exists(f, "wal-0000000000000014"));
-    assert_int_equal(ledger_quarantined(f->dir), 0);
+    assert_int_equal(pl_ledger_quarantined(f->dir), 0);
     free((void *)(uintptr_t)b.p);
     free((void *)(uintptr_t)after.p);
 }
@@ -282,14 +282,14 @@ static void wal_open__starts_at_the_segment_of_the_first_entry_needed(void **sta
     wal    w;
 
     five_frames(f);
-    wal_trim(f->dir, 12);
+    pl_wal_trim(f->dir, 12);
     assert_false(lt_exists(f, "wal-0000000000000000"));
     assert_true(lt_exists(f, "wal-000000000000000a"));
-    assert_ok(wal_open(&w, f->dir, SEGMENT, 12, 12, see, &s, &f->err), &f->err);
+    assert_ok(pl_wal_open(&w, f->dir, SEGMENT, 12, 12, see, &s, &f->err), &f->err);
     assert_int_equal(s.count, 25);
     assert_false(s.is_wrong);
-    wal_close(&w);
-    assert_rc(wal_open(&w, f->dir, SEGMENT, 0, 5, see, &s, &f->err), PL_INVALID);
+    pl_wal_close(&w);
+    assert_rc(pl_wal_open(&w, f->dir, SEGMENT, 0, 5, see, &s, &f->err), PL_INVALID);
 }
 
 static void wal_trim__never_removes_the_last_segment(void **state)
@@ -297,7 +297,7 @@ static void wal_trim__never_removes_the_last_segment(void **state)
     lt_fx *f = *state;
 
     five_frames(f);
-    wal_trim(f->dir, 1000);
+    pl_wal_trim(f->dir, 1000);
     assert_true(lt_exists(f, "wal-0000000000000014"));
     assert_false(lt_exists(f, "wal-000000000000000a"));
 }
@@ -311,7 +311,7 @@ static void wal_open__ignores_files_that_only_look_like_segments(void **state)
     lt_spit(f, "wal-zz", PL_STR("x"));
     lt_spit(f, "wal-00000000000000140", PL_STR("x"));
     assert_int_equal(open_counted(f, &w, 0), 25);
-    wal_close(&w);
+    pl_wal_close(&w);
     assert_true(lt_exists(f, "wal-zz"));
 }
 

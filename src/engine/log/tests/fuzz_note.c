@@ -2,6 +2,7 @@
  * prefix that would be signed. */
 #include "engine/log/note.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -16,7 +16,7 @@
          "QrUQE=\n"
 #define WITNESS_LINE                                                                               \
     DASH " witness.example/w1 "                                                                    \
-         "4M0oZAAAAABqsTuAJQHqgxVBUc93BP1Jy2/35Qf3Kf9G/WdnayYbAbvrysXk9r1bp+Gb7JQd8dHkGkYQOg/"      \
+         "4M0oZAAAAABqsTuAJQHqgxVBUc93BP1Jy2/35Qf3Kf9G/WdnayYbAbvrysXk9r1bp+Gb7JQd8dHkGkYQOg/"     \
          "90jQvuB3LUyINcKfaDg==\n"
 #define TEXT ORIGIN "\n300\n" ROOT "\n"
 
@@ -34,8 +34,9 @@ static int setup(void **state)
     char      text[300];
 
     memset(seed, 0x11, sizeof(seed));
-    f = (fx){ .c = { ORIGIN, 300,
-                     lt_hash("5bda4a6a5079073926446dd19315a4cb0d452c63e125c24c80f0e0e8fef0c897") } };
+    f = (fx){ .c = {
+                  ORIGIN, 300,
+                  lt_hash("5bda4a6a5079073926446dd19315a4cb0d452c63e125c24c80f0e0e8fef0c897") } };
     assert_ok(pl_signer_new(PL_STR(ORIGIN), seed, &f.signer, &f.err), &f.err);
     assert_ok(pl_signer_vkey(f.signer, text, sizeof(text), &f.err), &f.err);
     assert_string_equal(text, VKEY);
@@ -74,8 +75,9 @@ static void cosigned_checkpoint__gives_the_reference_file(void **state)
 
     memset(seed, 0x22, sizeof(seed));
     assert_ok(pl_signer_new(PL_STR("witness.example/w1"), seed, &w, &f->err), &f->err);
-    assert_ok(pl_signer_sign(w, PL_STR("cosignature/v1\ntime 1790000000\n" TEXT), blob + 8, &f->err),
-              &f->err);
+    assert_ok(
+        pl_signer_sign(w, PL_STR("cosignature/v1\ntime 1790000000\n" TEXT), blob + 8, &f->err),
+        &f->err);
     for (int i = 0; i < 8; i++)
         blob[i] = (uint8_t)(UINT64_C(1790000000) >> (56 - 8 * i));
     assert_ok(pl_signer_sign(f->signer, n.text, sig, &f->err), &f->err);

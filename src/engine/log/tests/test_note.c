@@ -52,8 +52,8 @@ static void note_verify__rejects_when_one_line_of_the_known_key_fails(void **sta
 {
     pl_error err;
     /* The same key id and name, the signature changed in one bit. */
-    const char *bad =
-        "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQI=";
+    const char *bad = "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuw"
+                      "HjG1Yu72IneyaQI=";
     char text[600];
 
     (void)state;

@@ -1,4 +1,5 @@
-/* A fresh instance in a temporary directory, and HTTP over its sockets. */
+/* A fresh instance in a temporary directory, and HTTP over its sockets. Its state is in
+ * SQLite, or in the PostgreSQL of PL_TEST_DB, which is emptied first. */
 #ifndef PL_DAEMON_FIXTURE_H
 #define PL_DAEMON_FIXTURE_H
 
@@ -28,9 +29,26 @@ typedef struct daemon_fixture {
     pl_error         err;
 } daemon_fixture;
 
+static inline const char *fx_database(void)
+{
+    const char *url = getenv("PL_TEST_DB");
+    pl_db      *db;
+    pl_error    err = { 0 };
+
+    if (url == NULL || strncmp(url, "postgresql:", 11) != 0)
+        return NULL;
+    assert_ok(pl_db_open(url, &db, &err), &err);
+    assert_ok(pl_db_exec(db,
+                         "SET client_min_messages = warning;"
+                         "DROP SCHEMA public CASCADE; CREATE SCHEMA public", &err),
+              &err);
+    pl_db_close(db);
+    return url;
+}
+
 static inline void fx_make_instance(daemon_fixture *f)
 {
-    pl_instance_options o = { 0 };
+    pl_instance_options o = { .database = fx_database() };
     pl_instance         instance;
     pl_signer          *signer;
     char               *ledger;

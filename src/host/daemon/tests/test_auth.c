@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 static daemon_fixture *fx;
 
@@ -276,6 +277,46 @@ static void operator_socket__is_the_operator(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(stat(fx->remote, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0660);
+}
+
+/* In a child that has given up its privileges: what does the socket answer it? */
+static _Noreturn void ask_as_nobody(const struct sockaddr_un *a)
+{
+    static const char ask[] = "GET /api/v1/session HTTP/1.0\r\n\r\n";
+    char              answer[13] = "";
+    int               fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (setgid(65534) != 0 || setuid(65534) != 0 ||
+        connect(fd, (const struct sockaddr *)a, sizeof *a) != 0 ||
+        write(fd, ask, sizeof ask - 1) != sizeof ask - 1 || read(fd, answer, 12) != 12)
+        _exit(2);
+    _exit(memcmp(answer + 8, " 403", 4) == 0 ? 0 : 1);
+}
+
+/* The mode of the socket keeps others out; should it ever not, the peer is checked. */
+static void operator_socket__refuses_another_user(void **state)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    char              *run = pl_path_join(fx->dir, "run");
+    int                status;
+    pid_t              child;
+
+    (void)state;
+    if (geteuid() != 0) {
+        free(run);
+        skip_because("becoming another user needs root");
+    }
+    (void)snprintf(a.sun_path, sizeof a.sun_path, "%s", fx->control);
+    assert_int_equal(chmod(fx->root, 0711) | chmod(fx->dir, 0711) | chmod(run, 0711), 0);
+    assert_int_equal(chmod(fx->control, 0666), 0);
+    child = fork();
+    if (child == 0)
+        ask_as_nobody(&a);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(chmod(fx->control, 0600) | chmod(run, 0750), 0);
+    free(run);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void errors__are_problems_with_the_right_status(void **state)
@@ -597,6 +638,41 @@ static void ledger__can_be_opened_again_while_serving(void **state)
     assert_int_equal(pl_ledger_size(fx->d->services.ledger), before + 1);
 }
 
+static bool is_open_again(void)
+{
+    int64_t until = pl_mono_ms() + 15000;
+
+    do {
+        usleep(50000);
+        if (FX_CALL(fx, fx->control, "GET", "/api/v1/accounts", NULL, NULL) == 200)
+            return true;
+    } while (pl_mono_ms() < until);
+    return false;
+}
+
+static void ledger__that_is_away_is_503_until_it_is_back(void **state)
+{
+    char *ledger = pl_path_join(fx->dir, "ledger"), *away = pl_path_join(fx->dir, "away");
+    long  health, accounts;
+
+    (void)state;
+    assert_int_equal(rename(ledger, away), 0);
+    assert_true(pl_daemon_reopen_ledger(fx->d, &fx->err) != PL_OK);
+    accounts = FX_CALL(fx, fx->control, "GET", "/api/v1/accounts", NULL, NULL);
+    assert_non_null(strstr(fx_str(fx, "detail"), "ledger"));
+    /* a remote caller is not told why */
+    assert_int_equal(FX_CALL(fx, fx->remote, "GET", "/api/v1/accounts", NULL, NULL), 503);
+    assert_null(strstr(fx_str(fx, "detail"), "ledger"));
+    health = get("/healthz", NULL);
+    assert_non_null(strstr(fx->r.body.p, "the ledger cannot be written"));
+    assert_int_equal(rename(away, ledger), 0);
+    free(ledger);
+    free(away);
+    assert_int_equal(accounts, 503);
+    assert_int_equal(health, 503);
+    assert_true(is_open_again());
+}
+
 /* --- many at once ------------------------------------------------------------------------------------------- */
 
 typedef struct client {
@@ -665,6 +741,7 @@ int main(void)
         cmocka_unit_test(token__that_is_wrong_is_nobody),
         cmocka_unit_test(token_list__pages_and_never_shows_values),
         cmocka_unit_test(operator_socket__is_the_operator),
+        cmocka_unit_test(operator_socket__refuses_another_user),
         cmocka_unit_test(errors__are_problems_with_the_right_status),
         cmocka_unit_test(wrong_method__is_told_the_right_ones),
         cmocka_unit_test(errors__speak_the_readers_language),
@@ -679,6 +756,7 @@ int main(void)
         cmocka_unit_test(checkpoint__covers_a_change_within_two_seconds),
         cmocka_unit_test(reload__takes_over_what_may_change),
         cmocka_unit_test(ledger__can_be_opened_again_while_serving),
+        cmocka_unit_test(ledger__that_is_away_is_503_until_it_is_back),
         cmocka_unit_test(daemon__serves_many_while_the_ledger_is_opened_again),
     };
 

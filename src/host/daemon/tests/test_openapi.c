@@ -11,7 +11,7 @@ extern const unsigned char pl_host_openapi[];
 
 typedef struct fixture {
     pl_router *r;
-    json_t    *doc;
+    json_t    *doc, *problems;
     pl_error   err;
 } fixture;
 
@@ -21,8 +21,9 @@ static int setup(void **state)
     char    *text;
 
     assert_ok(pl_router_new(pl_host_routes, pl_capabilities, &f->r, &f->err), &f->err);
-    assert_ok(pl_openapi_build((const char *)pl_host_openapi, f->r, pl_capabilities, &text,
-                               &f->err),
+    f->problems = json_array();
+    assert_ok(pl_openapi_build((const char *)pl_host_openapi, f->r, pl_capabilities, f->problems,
+                               &text, &f->err),
               &f->err);
     assert_ok(pl_json_parse(pl_str_z(text), "document", &f->doc, &f->err), &f->err);
     free(text);
@@ -35,6 +36,7 @@ static int teardown(void **state)
     fixture *f = *state;
 
     json_decref(f->doc);
+    json_decref(f->problems);
     pl_router_free(f->r);
     free(f);
     return 0;
@@ -63,6 +65,14 @@ static void check_described(void *ctx, const pl_route *route)
 
     if (operation(f->doc, route->path, route->method) == NULL)
         fail_msg("route '%s %s' is not in the document", route->method, route->path);
+}
+
+static void openapi__has_fragments_that_agree(void **state)
+{
+    fixture *f = *state;
+
+    if (json_array_size(f->problems) > 0)
+        fail_msg("%s", json_string_value(json_array_get(f->problems, 0)));
 }
 
 static void openapi__describes_every_route(void **state)
@@ -238,21 +248,19 @@ static pl_rc nothing(pl_api_request *q, pl_api_reply *r, pl_error *err)
 static const pl_route no_routes[] = { { 0 } };
 static const char     empty_host[] = "{\"openapi\":\"3.1.0\",\"info\":{},\"paths\":{}}";
 
-static pl_rc build(const pl_capability *const *caps, json_t **doc, pl_error *err)
+static json_t *build(const pl_capability *const *caps, json_t *problems)
 {
     pl_router *r;
     char      *text;
-    pl_rc      rc = pl_router_new(no_routes, caps, &r, err);
+    json_t    *doc;
+    pl_error   err = { 0 };
 
-    if (rc != PL_OK)
-        return rc;
-    rc = pl_openapi_build(empty_host, r, caps, &text, err);
+    assert_ok(pl_router_new(no_routes, caps, &r, &err), &err);
+    assert_ok(pl_openapi_build(empty_host, r, caps, problems, &text, &err), &err);
     pl_router_free(r);
-    if (rc != PL_OK)
-        return rc;
-    rc = pl_json_parse(pl_str_z(text), "document", doc, err);
+    assert_ok(pl_json_parse(pl_str_z(text), "document", &doc, &err), &err);
     free(text);
-    return rc;
+    return doc;
 }
 
 static void openapi_build__merges_methods_of_one_path_and_adds_roles(void **state)
@@ -267,11 +275,10 @@ static void openapi_build__merges_methods_of_one_path_and_adds_roles(void **stat
                                      .routes = b_routes,
                                      .openapi = "{\"paths\":{\"/x\":{\"post\":{}}}}" };
     const pl_capability       *caps[] = { &a, &b, NULL };
-    json_t                    *doc, *roles;
-    pl_error                   err = { 0 };
+    json_t                    *problems = json_array(), *doc = build(caps, problems), *roles;
 
     (void)state;
-    assert_ok(build(caps, &doc, &err), &err);
+    assert_int_equal(json_array_size(problems), 0);
     assert_non_null(operation(doc, "/x", "GET"));
     roles = json_object_get(operation(doc, "/x", "POST"), "x-plumbline-roles");
     assert_int_equal(json_array_size(roles), 2);
@@ -280,9 +287,10 @@ static void openapi_build__merges_methods_of_one_path_and_adds_roles(void **stat
     assert_int_equal(json_array_size(json_object_get(operation(doc, "/x", "POST"), "security")),
                      2);
     json_decref(doc);
+    json_decref(problems);
 }
 
-static void openapi_build__refuses_two_meanings_of_one_name(void **state)
+static void openapi_build__complains_of_two_meanings_and_of_broken_fragments(void **state)
 {
     static const pl_capability a = {
         .name = "a", .openapi = "{\"components\":{\"schemas\":{\"T\":{\"type\":\"string\"}}}}"
@@ -293,15 +301,23 @@ static void openapi_build__refuses_two_meanings_of_one_name(void **state)
     static const pl_capability b = {
         .name = "b", .openapi = "{\"components\":{\"schemas\":{\"T\":{\"type\":\"integer\"}}}}"
     };
-    const pl_capability *agree[] = { &a, &same, NULL }, *differ[] = { &a, &b, NULL };
-    json_t              *doc;
-    pl_error             err = { 0 };
+    static const pl_capability broken = { .name = "broken", .openapi = "{\"paths\":" };
+    const pl_capability       *agree[] = { &a, &same, NULL }, *differ[] = { &a, &b, &broken, NULL };
+    json_t                    *problems = json_array(), *doc, *t;
 
     (void)state;
-    assert_ok(build(agree, &doc, &err), &err);
+    json_decref(build(agree, problems));
+    assert_int_equal(json_array_size(problems), 0);
+    doc = build(differ, problems);
+    assert_int_equal(json_array_size(problems), 2);
+    assert_non_null(strstr(json_string_value(json_array_get(problems, 0)), "'T'"));
+    assert_non_null(strstr(json_string_value(json_array_get(problems, 1)), "broken"));
+    t = json_object_get(
+        json_object_get(json_object_get(json_object_get(doc, "components"), "schemas"), "T"),
+        "type");
+    assert_string_equal(json_string_value(t), "string"); /* the first one stays */
     json_decref(doc);
-    assert_rc(build(differ, &doc, &err), PL_CONFLICT);
-    assert_non_null(strstr(err.text, "'T'"));
+    json_decref(problems);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -309,6 +325,7 @@ static void openapi_build__refuses_two_meanings_of_one_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(openapi__has_fragments_that_agree),
         T(openapi__describes_every_route),
         T(openapi__describes_nothing_that_is_not_routed),
         T(openapi__gives_every_operation_its_own_id),
@@ -316,7 +333,7 @@ int main(void)
         T(openapi__has_no_dangling_references),
         T(openapi__tells_roles_as_the_table_has_them),
         cmocka_unit_test(openapi_build__merges_methods_of_one_path_and_adds_roles),
-        cmocka_unit_test(openapi_build__refuses_two_meanings_of_one_name),
+        cmocka_unit_test(openapi_build__complains_of_two_meanings_and_of_broken_fragments),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

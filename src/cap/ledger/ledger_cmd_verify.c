@@ -1,0 +1,131 @@
+/* plumbline ledger verify: 0 sound, 1 problems, 3 no key to check with, 4 no log or a bad
+ * key, 5 could not run. */
+#include "base/banned.h"
+
+#include "base/str.h"
+#include "base/timefmt.h"
+#include "cap/ledger/ledger_int.h"
+
+#include <unistd.h>
+
+#define QUIET_MS 2000 /* work that takes less needs no progress line */
+#define STEP_MS  500
+
+typedef struct progress {
+    pl_cmd_ctx *c;
+    int64_t     start, shown;
+    bool        is_tty, any;
+} progress;
+
+static void progress_show(void *ctx, uint64_t done, uint64_t total)
+{
+    progress *p = ctx;
+    int64_t   now = pl_mono_ms(), spent = now - p->start;
+    uint64_t  rate;
+
+    if (spent < QUIET_MS || done == 0 || now - p->shown < (p->is_tty ? STEP_MS : 10 * STEP_MS))
+        return;
+    rate = done * 1000 / (uint64_t)spent;
+    (void)fprintf(p->c->err,
+                  pl_cmd_say(p->c, "%s%llu of %llu entries, %llu/s, %llu s left%s",
+                             "%s已核验 %llu / %llu 条，每秒 %llu 条，剩余约 %llu 秒%s"),
+                  p->is_tty ? "\r" : "", (unsigned long long)done, (unsigned long long)total,
+                  (unsigned long long)rate,
+                  (unsigned long long)(rate > 0 ? (total - done) / rate : 0),
+                  p->is_tty ? "   " : "\n");
+    (void)fflush(p->c->err);
+    p->shown = now;
+    p->any = true;
+}
+
+static int print_json(pl_cmd_ctx *c, const cmd_log *l, const pl_ledger_report *r, int code)
+{
+    char    time[25];
+    json_t *j;
+
+    pl_time_format(r->latest_ms, time);
+    j = json_pack("{s:b, s:I, s:o, s:O, s:O, s:[], s:s?, s:s, s:s}", "ok", code == PL_EXIT_OK,
+                  "size", (json_int_t)r->size, "root", pl_hash_json(&r->root), "problems",
+                  r->problems, "signers", r->signers, "witnesses", "latest_time",
+                  r->latest_ms > 0 ? time : NULL, "origin", l->key.name, "key_from", l->key_from);
+    return pl_ledger_cmd_json(c, j, code);
+}
+
+static void print_signers(pl_cmd_ctx *c, const json_t *signers)
+{
+    const json_t *o;
+    size_t        i;
+
+    json_array_foreach(signers, i, o)
+        (void)fprintf(c->out, "  %s%s (%lld) %.16s\n", pl_cmd_say(c, "signer       ", "签名者    "),
+                      json_string_value(json_object_get(o, "name")),
+                      (long long)json_integer_value(json_object_get(o, "statements")),
+                      json_string_value(json_object_get(o, "keyid")));
+}
+
+static int print_human(pl_cmd_ctx *c, const cmd_log *l, const pl_ledger_report *r, int code)
+{
+    char          hex[65], time[25];
+    const json_t *p;
+    size_t        i;
+
+    pl_hex(r->root.b, sizeof(r->root.b), hex);
+    (void)fprintf(c->out, "%s\n", l->key.name);
+    (void)fprintf(c->out, "  %s%llu\n", pl_cmd_say(c, "entries      ", "记录数    "),
+                  (unsigned long long)r->size);
+    (void)fprintf(c->out, "  %s%s\n", pl_cmd_say(c, "root         ", "根哈希    "), hex);
+    print_signers(c, r->signers);
+    if (r->latest_ms > 0) {
+        pl_time_format(r->latest_ms, time);
+        (void)fprintf(c->out, "  %s%s\n", pl_cmd_say(c, "latest time  ", "最晚时间  "), time);
+    }
+    if (strcmp(l->key_from, "log") == 0)
+        (void)fprintf(c->out, "  %s\n",
+                      pl_cmd_say(c,
+                                 "the key is the one the log names itself: compare it with one you "
+                                 "were given",
+                                 "公钥取自账本自身：请与您另行取得的公钥比对"));
+    (void)fprintf(c->out, "\n%s\n",
+                  code == PL_EXIT_OK
+                      ? pl_cmd_say(c, "sound: every signature, entry and tile checks out",
+                                   "完好：全部签名、记录与哈希核验通过")
+                      : pl_cmd_say(c, "NOT sound:", "存在问题："));
+    json_array_foreach(r->problems, i, p)
+        (void)fprintf(c->out, "  %s\n", json_string_value(p));
+    return code;
+}
+
+static pl_rc verify(pl_cmd_ctx *c, const cmd_log *l, pl_ledger_report *r, pl_error *err)
+{
+    progress p = { .c = c, .start = pl_mono_ms(), .is_tty = isatty(fileno(c->err)) == 1 };
+    pl_rc    rc = pl_ledger_verify(l->dir, &l->key, r, progress_show, &p, err);
+
+    if (p.any && p.is_tty)
+        (void)fputc('\n', c->err);
+    return rc;
+}
+
+int pl_ledger_cmd_verify(pl_cmd_ctx *c)
+{
+    pl_ledger_report r;
+    cmd_log          l = { .dir = NULL, .key_from = "" };
+    pl_error         err = { PL_OK, "" };
+    pl_rc            rc = pl_ledger_log_find(c, &l, &err);
+    int              code;
+
+    if (rc != PL_OK) {
+        code = pl_cmd_fail(c, &err);
+        /* Without a key nothing can be said about a log, neither good nor bad. */
+        return rc == PL_DENIED ? PL_EXIT_INCONCLUSIVE : code;
+    }
+    rc = verify(c, &l, &r, &err);
+    if (rc != PL_OK) {
+        code = pl_cmd_fail(c, &err);
+    } else {
+        code = json_array_size(r.problems) == 0 ? PL_EXIT_OK : PL_EXIT_FOUND;
+        code = c->json ? print_json(c, &l, &r, code) : print_human(c, &l, &r, code);
+        pl_ledger_report_done(&r);
+    }
+    pl_ledger_log_done(&l);
+    return code;
+}
