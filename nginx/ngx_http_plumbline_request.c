@@ -175,6 +175,7 @@ plumbline_admit(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
         ctx->reserved = 1;
         return NGX_OK;
     }
+    pl_exchange_set_unrecorded(ctx->exchange);
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_plumbline_module);
     route = pl_policy_route_find(policy, ngx_http_plumbline_str(lcf->route));
     if (pl_policy_fail_mode(policy, route) == PL_FAIL_OPEN) {
@@ -182,6 +183,7 @@ plumbline_admit(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
         return NGX_OK;
     }
     pl_gate_count(ctx->mcf->gate, PL_COUNT_FAIL_CLOSED, 1);
+    ctx->put = 1; /* nothing happened that an event could tell */
     pl_exchange_refuse(ctx->exchange, NGX_HTTP_SERVICE_UNAVAILABLE, "server_error",
                        "event_log_full", "no event could be recorded, so no request is served");
     return NGX_DECLINED;

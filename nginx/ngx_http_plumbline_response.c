@@ -100,7 +100,7 @@ plumbline_headers(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     {
         return NGX_ERROR;
     }
-    if (pl_exchange_event_is_done(x)
+    if (pl_exchange_event_is_done(x) && pl_exchange_is_recorded(x)
         && plumbline_add_header_z(r, "x-plumbline-event-digest",
                                   pl_exchange_event(x, 0)->digest) != NGX_OK)
     {

@@ -14,7 +14,7 @@
 
 #define KEY_FILE_MAX 4096u
 
-/* --- paths -------------------------------------------------------------------- */
+/* --- paths ----------------------------------------------------------------------------- */
 
 char *pl_instance_path(const pl_instance *i, const char *rel)
 {
@@ -65,7 +65,7 @@ const char *pl_datadir(void)
     return dir;
 }
 
-/* --- keys --------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------ */
 
 static pl_rc key_file_check(const char *path, pl_error *err)
 {
@@ -77,7 +77,8 @@ static pl_rc key_file_check(const char *path, pl_error *err)
     if (!S_ISREG(st.st_mode))
         return pl_fail(err, PL_INVALID, "key file is not a regular file: '%s'", path);
     if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return pl_fail(err, PL_DENIED, "key file is open to other users; run: chmod 600 '%s'", path);
+        return pl_fail(err, PL_DENIED, "key file is open to other users; run: chmod 600 '%s'",
+                       path);
     return PL_OK;
 }
 

@@ -10,7 +10,7 @@
 
 #define MIB (1024u * 1024u)
 
-/* --- checks: each says what is wrong with a value, or gives NULL ------------------- */
+/* --- checks: each says what is wrong with a value, or gives NULL ----------------------- */
 
 static bool is_plain(pl_str s)
 {
@@ -98,7 +98,7 @@ static const char *check_path(pl_str s)
     return s.n == 0 || (is_plain(s) && s.p[0] == '/') ? NULL : "must be an absolute path";
 }
 
-/* --- the table ----------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------- */
 
 typedef enum setting_type { SET_STR, SET_INT, SET_BYTES } setting_type;
 
@@ -138,7 +138,7 @@ typedef struct config {
     pl_error    *err;
 } config;
 
-/* --- values -------------------------------------------------------------------- */
+/* --- values ---------------------------------------------------------------------------- */
 
 static pl_rc str_take(const config *c, const setting *s, const json_t *v)
 {
@@ -217,7 +217,7 @@ static pl_rc settings_take(const config *c, const json_t *root)
     return PL_OK;
 }
 
-/* --- keys nobody knows ----------------------------------------------------------- */
+/* --- keys nobody knows ----------------------------------------------------------------- */
 
 static bool is_known(const char *path)
 {

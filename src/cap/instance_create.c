@@ -17,7 +17,7 @@
 
 #define DEFAULT_DATABASE "sqlite:state.db"
 
-/* --- what is there already -------------------------------------------------------- */
+/* --- what is there already ------------------------------------------------------------- */
 
 typedef enum dir_state { DIR_ABSENT, DIR_EMPTY, DIR_INSTANCE, DIR_HALF, DIR_FOREIGN } dir_state;
 
@@ -75,7 +75,7 @@ pl_rc pl_instance_dir_check(const char *dir, pl_error *err)
     return PL_OK;
 }
 
-/* --- opening ------------------------------------------------------------------------ */
+/* --- opening --------------------------------------------------------------------------- */
 
 static pl_rc config_read(const char *path, pl_instance *out, pl_error *err)
 {
@@ -130,7 +130,7 @@ pl_rc pl_instance_open(const char *dir, pl_instance *out, pl_error *err)
     return rc;
 }
 
-/* --- the text of a new configuration -------------------------------------------------- */
+/* --- the text of a new configuration --------------------------------------------------- */
 
 typedef struct fill {
     const char *name; /* "@ID@" */
@@ -196,7 +196,7 @@ static pl_rc config_make(const pl_instance_options *o, const char *defaults, int
     return pl_buf_check(out, err);
 }
 
-/* --- building ---------------------------------------------------------------------------- */
+/* --- building -------------------------------------------------------------------------- */
 
 static pl_rc file_put(const char *dir, const char *rel, pl_str content, mode_t mode, pl_error *err)
 {

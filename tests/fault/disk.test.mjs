@@ -10,7 +10,7 @@ import { ask, chat, request } from '../gateway/lib/client.mjs';
 import { CALM, expectError } from '../gateway/lib/cases.mjs';
 import { fat, fillRings, sampleOf, verifyLedger, verifyPromises } from '../gateway/lib/load.mjs';
 
-const SIZE_MIB = 160; // two event rings of 16 MiB, and what their events become
+const SIZE_MIB = 400; // two event rings of 16 MiB, and what their events become
 
 async function mount(dir) {
   if (process.getuid() !== 0) return 'mounting a small file system needs root';

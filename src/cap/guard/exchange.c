@@ -129,6 +129,16 @@ void pl_exchange_refuse(pl_exchange *x, int status, const char *type, const char
     pl_reply_error(x, status, type, code, message);
 }
 
+void pl_exchange_set_unrecorded(pl_exchange *x)
+{
+    x->unrecorded = true;
+}
+
+bool pl_exchange_is_recorded(const pl_exchange *x)
+{
+    return !x->unrecorded;
+}
+
 bool pl_exchange_is_stream(const pl_exchange *x)
 {
     return x->facts.is_stream;

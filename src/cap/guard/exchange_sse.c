@@ -112,7 +112,8 @@ static void comment(pl_exchange *x, pl_buf *out, int64_t now_ms)
 {
     const pl_event *e = pl_exchange_event(x, now_ms);
 
-    pl_buf_printf(out, ": plumbline event=%s digest=%s\n\n", x->o.id, e->digest);
+    if (!x->unrecorded)
+        pl_buf_printf(out, ": plumbline event=%s digest=%s\n\n", x->o.id, e->digest);
 }
 
 static void end_with_error(pl_exchange *x, pl_buf *out, int64_t now_ms, const char *verdict,

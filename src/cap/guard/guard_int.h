@@ -171,7 +171,7 @@ struct pl_exchange {
     const char *verdict, *direction, *reason, *end;
     char     reason_store[48];
     bool     own, ended, is_sse, replied;
-    bool     oom;
+    bool     oom, unrecorded;
     pl_buf   body;          /* the reply of ANSWER or WHOLE */
     const char *content_type;
     char     upstream_type[96];

@@ -89,6 +89,9 @@ pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body);
  * not ready, upstream down …). Allowed until a reply or stream has begun. */
 void pl_exchange_refuse(pl_exchange *x, int status, const char *type, const char *code,
                         const char *message);
+/* The caller has no place for the event: no digest of it is promised on the wire. */
+void pl_exchange_set_unrecorded(pl_exchange *x);
+bool pl_exchange_is_recorded(const pl_exchange *x);
 bool pl_exchange_is_stream(const pl_exchange *x); /* the request asked for a stream */
 
 /* The upstream's head. WHOLE: keep the head back until response_end. */

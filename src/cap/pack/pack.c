@@ -13,7 +13,7 @@
 
 extern const unsigned char pl_pack_openapi[]; /* pack.openapi.json */
 
-/* --- report ----------------------------------------------------------------------- */
+/* --- report ---------------------------------------------------------------------------- */
 
 /* Cutting a message at a length may cut a character, and file names need not be UTF-8;
  * JSON takes neither. */
@@ -58,7 +58,7 @@ void pack_problem(pack_report *r, pack_severity severity, const char *file, int 
     (void)pl_fail(&r->first, PL_INVALID, "%.90s%s%s: %s", r->dir, *name ? "/" : "", where, what);
 }
 
-/* --- reading ------------------------------------------------------------------------ */
+/* --- reading --------------------------------------------------------------------------- */
 
 /* Kinds without a reader of their own are at least well-formed. */
 static void documents_check(const pl_pack *p, pack_report *r)
@@ -131,7 +131,7 @@ static pl_rc open_dir(const char *dir, pl_pack **out, pl_error *err)
 
 static bool has_manifest(const char *dir)
 {
-    char        path[1300];
+    char        path[1400];
     struct stat st;
 
     (void)snprintf(path, sizeof path, "%s/" PACK_MANIFEST, dir);
@@ -235,7 +235,7 @@ pl_rc pl_pack_open(const char *ref, const char *const *folders, pl_pack **out, p
     return open_named(name, at != NULL ? at + 1 : NULL, folders, out, err);
 }
 
-/* --- facts -------------------------------------------------------------------------------- */
+/* --- facts ----------------------------------------------------------------------------- */
 
 static pl_str text_of(const pl_pack *p, const char *key)
 {
@@ -286,7 +286,7 @@ pl_rc pl_pack_lexicon_each(const pl_pack *p,
     return PL_OK;
 }
 
-/* --- linting --------------------------------------------------------------------------------- */
+/* --- linting --------------------------------------------------------------------------- */
 
 pl_rc pl_pack_lint(const char *dir, json_t **problems, pl_error *err)
 {
@@ -311,7 +311,7 @@ pl_rc pl_pack_lint(const char *dir, json_t **problems, pl_error *err)
     return PL_OK;
 }
 
-/* --- listing ----------------------------------------------------------------------------------- */
+/* --- listing --------------------------------------------------------------------------- */
 
 static json_t *describe(const char *dir)
 {

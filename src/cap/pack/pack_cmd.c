@@ -31,7 +31,7 @@ static const char *title_of(const pl_cmd_ctx *c, const json_t *manifest)
     return text_at(json_object_get(manifest, "title"), pl_cmd_say(c, "en", "zh"));
 }
 
-/* --- list -------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------ */
 
 static void list_line(pl_cmd_ctx *c, const json_t *p)
 {
@@ -68,7 +68,7 @@ static int cmd_list(pl_cmd_ctx *c)
     return PL_EXIT_OK;
 }
 
-/* --- lint --------------------------------------------------------------------------- */
+/* --- lint ------------------------------------------------------------------------------ */
 
 static void problem_line(pl_cmd_ctx *c, const char *dir, const json_t *p)
 {
@@ -136,7 +136,7 @@ static int cmd_lint(pl_cmd_ctx *c)
     return worst;
 }
 
-/* --- show ---------------------------------------------------------------------------- */
+/* --- show ------------------------------------------------------------------------------ */
 
 static json_t *files_json(const pl_pack *p)
 {

@@ -58,15 +58,14 @@ static bool is_one_of(pl_str s, const char *const *list)
 
 bool pack_is_name(pl_str s, size_t max)
 {
-    if (s.n == 0 || s.n > max || !(islower((unsigned char)s.p[0]) || isdigit((unsigned char)s.p[0])))
-        return false;
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
+        bool          mark = c == '.' || c == '_' || c == '-';
 
-        if (!islower(c) && !isdigit(c) && c != '.' && c != '_' && c != '-')
+        if (!islower(c) && !isdigit(c) && (!mark || i == 0))
             return false;
     }
-    return true;
+    return s.n > 0 && s.n <= max;
 }
 
 static int two_digits(const char *p)

@@ -26,7 +26,8 @@ typedef struct pl_lexicon_entry {
     int      severity;
     unsigned flags; /* pl_keyword_flags */
 } pl_lexicon_entry;
-pl_rc pl_pack_lexicon_each(const pl_pack *p, pl_rc (*fn)(void *ctx, const pl_lexicon_entry *e, pl_error *err),
+pl_rc pl_pack_lexicon_each(const pl_pack *p,
+                           pl_rc (*fn)(void *ctx, const pl_lexicon_entry *e, pl_error *err),
                            void *ctx, pl_error *err);
 
 /* Checks everything; `problems` is a new array of {"file","line","severity","message"}. */

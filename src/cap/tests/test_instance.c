@@ -88,7 +88,7 @@ static void assert_open_says(fx *f, pl_rc rc, const char *part)
         fail_msg("'%s' is not in '%s'", part, f->err.text);
 }
 
-/* --- creation ----------------------------------------------------------------- */
+/* --- creation -------------------------------------------------------------------------- */
 
 static void instance_create__gives_what_open_reads(void **state)
 {
@@ -209,7 +209,7 @@ static void instance_create__refuses_paths_too_long_for_sockets(void **state)
     assert_non_null(strstr(f->err.text, "too long"));
 }
 
-/* --- opening -------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------- */
 
 static void instance_open__tells_absent_from_half_made(void **state)
 {
@@ -299,7 +299,7 @@ static void instance_open__reads_every_setting(void **state)
     assert_string_equal(f->inst.database, "sqlite:/var/x.db");
 }
 
-/* --- keys ------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------ */
 
 static void instance_key__refuses_files_open_to_others(void **state)
 {

@@ -12,8 +12,6 @@
 #include "host/cli/backup_int.h"
 #include "host/cli/cli.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,12 +20,13 @@
 #define TRY_GAP_MS 20
 
 typedef struct job {
+    pl_cmd_ctx *c;
     pl_instance inst;
     char        staging[1100], top[1200];
     pl_checkpoint head;
 } job;
 
-/* --- ledger ------------------------------------------------------------------------------------ */
+/* --- ledger ---------------------------------------------------------------------------- */
 
 static pl_rc ledger_top(const char *from, const char *to, pl_error *err)
 {
@@ -76,11 +75,14 @@ static pl_rc ledger_check(job *j, pl_error *err)
     char            *dir = pl_path_join(j->top, "ledger");
     pl_vkey          key;
     pl_ledger_report report = { 0 };
+    pl_cli_progress  progress;
     pl_rc            rc = dir != NULL ? pl_instance_vkey(&j->inst, &key, err)
                                       : pl_fail(err, PL_NOMEM, "out of memory");
 
+    pl_cli_progress_init(&progress, j->c, pl_cmd_say(j->c, "ledger entries", "账本条目"));
     if (rc == PL_OK)
-        rc = pl_ledger_verify(dir, &key, &report, NULL, NULL, err);
+        rc = pl_ledger_verify(dir, &key, &report, pl_cli_progress_tick, &progress, err);
+    pl_cli_progress_end(&progress);
     if (rc == PL_OK && json_array_size(report.problems) > 0)
         rc = pl_fail(err, PL_INVALID, "the ledger does not verify: %.180s",
                      json_string_value(json_array_get(report.problems, 0)));
@@ -93,7 +95,7 @@ static pl_rc ledger_check(job *j, pl_error *err)
     return rc;
 }
 
-/* --- manifest ------------------------------------------------------------------------------------ */
+/* --- manifest -------------------------------------------------------------------------- */
 
 static pl_rc manifest_write(const job *j, pl_error *err)
 {
@@ -135,16 +137,7 @@ static pl_rc fill(job *j, pl_error *err)
     return rc;
 }
 
-/* --- putting it in place -------------------------------------------------------------------------- */
-
-static pl_rc move(const char *from, const char *to, pl_error *err)
-{
-    /* rename() would replace a file that appeared meanwhile. */
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-        return PL_OK;
-    return pl_fail(err, errno == EEXIST ? PL_CONFLICT : PL_IO, "cannot put the backup at '%.120s': "
-                   "%s", to, strerrordesc_np(errno));
-}
+/* --- putting it in place --------------------------------------------------------------- */
 
 static pl_rc as_tar(const job *j, const char *out, pl_error *err)
 {
@@ -158,7 +151,7 @@ static pl_rc as_tar(const job *j, const char *out, pl_error *err)
     rc = backup_run(argv, err);
     if (rc == PL_OK && chmod(temp, 0600) != 0)
         rc = pl_fail(err, PL_IO, "cannot set the mode of '%.150s'", temp);
-    return rc == PL_OK ? move(temp, out, err) : rc;
+    return rc == PL_OK ? backup_move(temp, out, err) : rc;
 }
 
 static bool wants_tar(const char *out)
@@ -181,7 +174,7 @@ static pl_rc make(pl_cmd_ctx *c, job *j, const char *out, pl_error *err)
     if (rc == PL_OK)
         rc = fill(j, err);
     if (rc == PL_OK)
-        rc = wants_tar(out) ? as_tar(j, out, err) : move(j->top, out, err);
+        rc = wants_tar(out) ? as_tar(j, out, err) : backup_move(j->top, out, err);
     backup_remove(j->staging);
     return rc;
 }
@@ -208,7 +201,7 @@ static void report(pl_cmd_ctx *c, const job *j, const char *out)
 
 int pl_cli_backup(pl_cmd_ctx *c)
 {
-    job      j = { 0 };
+    job      j = { .c = c };
     mode_t   mask = umask(022);
     pl_error err;
     pl_rc    rc = make(c, &j, c->argv[0], &err);

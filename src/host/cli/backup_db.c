@@ -6,12 +6,15 @@
 #include "base/str.h"
 #include "host/cli/backup_int.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+
 bool backup_db_is_sqlite(const pl_instance *i)
 {
     return pl_str_starts(pl_str_z(i->database), PL_STR("sqlite:"));
 }
 
-/* --- SQLite -------------------------------------------------------------------------------- */
+/* --- SQLite ---------------------------------------------------------------------------- */
 
 /* VACUUM INTO reads one snapshot and writes a database without a journal beside it. */
 static pl_rc sqlite_save(const char *url, const char *path, pl_error *err)
@@ -29,6 +32,9 @@ static pl_rc sqlite_save(const char *url, const char *path, pl_error *err)
     rc = pl_buf_check(&sql, err);
     if (rc == PL_OK)
         rc = pl_db_exec(db, sql.p, err);
+    if (rc == PL_OK && chmod(path, 0600) != 0)
+        rc = pl_fail(err, PL_IO, "cannot set the mode of '%.150s': %s", path,
+                     strerrordesc_np(errno));
     pl_buf_done(&sql);
     pl_db_close(db);
     return rc;
@@ -52,7 +58,7 @@ pl_rc backup_db_check(const char *url, pl_error *err)
     return rc;
 }
 
-/* --- PostgreSQL ------------------------------------------------------------------------------ */
+/* --- PostgreSQL ------------------------------------------------------------------------ */
 
 static pl_rc postgres_save(const char *url, const char *path, pl_error *err)
 {

@@ -21,7 +21,7 @@ static pl_rc sys_fail(pl_error *err, const char *doing, const char *path)
     return pl_fail(err, PL_IO, "cannot %s '%.150s': %s", doing, path, strerrordesc_np(errno));
 }
 
-/* --- copying ------------------------------------------------------------------------------ */
+/* --- copying --------------------------------------------------------------------------- */
 
 static pl_rc copy_bytes(int in, int out, const char *path, pl_error *err)
 {
@@ -119,13 +119,20 @@ pl_rc backup_copy(const char *from, const char *to, const char *rel, const char 
     return rc;
 }
 
-/* --- the files that change in place --------------------------------------------------------------- */
+/* --- the files that change in place ---------------------------------------------------- */
 
 typedef pl_rc (*top_fn)(void *ctx, const char *path, const char *name, pl_error *err);
 
 static int no_lock(const struct dirent *e)
 {
-    return e->d_type != DT_DIR && strcmp(e->d_name, "lock") != 0;
+    return e->d_name[0] != '.' && strcmp(e->d_name, "lock") != 0;
+}
+
+static bool is_file(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static pl_rc top_each(const char *dir, top_fn fn, void *ctx, pl_error *err)
@@ -137,9 +144,10 @@ static pl_rc top_each(const char *dir, top_fn fn, void *ctx, pl_error *err)
     for (int i = 0; i < n; i++) {
         char *path = pl_path_join(dir, list[i]->d_name);
 
-        if (rc == PL_OK)
-            rc = path != NULL ? fn(ctx, path, list[i]->d_name, err)
-                              : pl_fail(err, PL_NOMEM, "out of memory");
+        if (path == NULL)
+            rc = pl_fail(err, PL_NOMEM, "out of memory");
+        else if (rc == PL_OK && is_file(path))
+            rc = fn(ctx, path, list[i]->d_name, err);
         free(path);
         free(list[i]);
     }
@@ -206,7 +214,7 @@ pl_rc backup_top_copy(const char *from, const char *to, pl_error *err)
     return top_each(from, copy_one, (void *)(uintptr_t)to, err);
 }
 
-/* --- listing ----------------------------------------------------------------------------------------- */
+/* --- listing --------------------------------------------------------------------------- */
 
 static pl_rc list_file(json_t *out, const char *path, const char *rel, const struct stat *st,
                        pl_error *err)
@@ -283,7 +291,7 @@ pl_rc backup_list(const char *dir, json_t **out, pl_error *err)
     return PL_OK;
 }
 
-/* --- small tools ---------------------------------------------------------------------------------------- */
+/* --- small tools ----------------------------------------------------------------------- */
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
 {
@@ -325,4 +333,16 @@ pl_rc backup_staging(const char *path, char *out, size_t cap, pl_error *err)
     if (mkdtemp(out) == NULL)
         return sys_fail(err, "make a folder beside", path);
     return PL_OK;
+}
+
+pl_rc backup_move(const char *from, const char *to, pl_error *err)
+{
+    int e = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0 ? 0 : errno;
+
+    if (e == EINVAL || e == ENOSYS) /* a file system that knows only rename */
+        e = access(to, F_OK) == 0 ? EEXIST : rename(from, to) == 0 ? 0 : errno;
+    if (e == 0)
+        return PL_OK;
+    return pl_fail(err, e == EEXIST ? PL_CONFLICT : PL_IO, "cannot put the result at '%.150s': %s",
+                   to, strerrordesc_np(e));
 }

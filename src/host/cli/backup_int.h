@@ -11,7 +11,7 @@
 #define BACKUP_SQLITE   "state.db"
 #define BACKUP_PGDUMP   "state.pgdump"
 
-/* --- backup_files.c --------------------------------------------------------------------- */
+/* --- backup_files.c -------------------------------------------------------------------- */
 
 /* Copies the regular files and folders of from/rel to to/rel, flushed. Temporary files
  * that vanish meanwhile are left out; links and special files are an error. An absent
@@ -26,13 +26,15 @@ pl_rc backup_top_digest(const char *dir, uint8_t out[32], pl_error *err);
 /* Copies those files, except `lock`. */
 pl_rc backup_top_copy(const char *from, const char *to, pl_error *err);
 void  backup_remove(const char *path);
+/* rename() that replaces nothing: PL_CONFLICT when `to` exists. */
+pl_rc backup_move(const char *from, const char *to, pl_error *err);
 
 /* Runs a program and waits. PL_IO when it cannot run or fails. argv[0] is looked up in PATH. */
 pl_rc backup_run(const char *const *argv, pl_error *err);
 /* Makes "PATH.new-XXXXXX", mode 0700; out holds at least strlen(path) + 12 bytes. */
 pl_rc backup_staging(const char *path, char *out, size_t cap, pl_error *err);
 
-/* --- backup_db.c --------------------------------------------------------------------------- */
+/* --- backup_db.c ----------------------------------------------------------------------- */
 
 bool  backup_db_is_sqlite(const pl_instance *i);
 /* A consistent copy of the database, taken while others write to it. */

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* --- the table of commands ------------------------------------------------------------ */
+/* --- the table of commands ------------------------------------------------------------- */
 
 static int cmd_version(pl_cmd_ctx *c)
 {
@@ -19,7 +19,8 @@ static int cmd_version(pl_cmd_ctx *c)
 }
 
 static const pl_opt up_options[] = {
-    { "upstream", "URL", "OpenAI-compatible endpoint to govern (default: a demo that replays answers)",
+    { "upstream", "URL",
+      "OpenAI-compatible endpoint to govern (default: a demo that replays answers)",
       "被治理的 OpenAI 兼容接口（默认：回放录制答案的演示）" },
     { "listen", "ADDR", "host:port of the console and API", "控制台与接口的监听地址" },
     { "gateway", "ADDR", "host:port that clients of the service use", "网关的监听地址" },
@@ -60,7 +61,8 @@ const pl_cmd pl_cli_own_commands[] = {
     { "init", NULL, "", 0, 0, init_options,
       "make an instance without starting it (systemd, own nginx)", "只创建实例，不启动",
       "plumbline init --dir /var/lib/plumbline", pl_cli_init },
-    { "backup", NULL, "FILE.tar|FOLDER", 1, 1, NULL, "copy an instance consistently, also while it runs",
+    { "backup", NULL, "FILE.tar|FOLDER", 1, 1, NULL,
+      "copy an instance consistently, also while it runs",
       "一致地备份实例，运行中也可以", "plumbline backup plumbline-2026-11-22.tar", pl_cli_backup },
     { "restore", NULL, "FILE.tar|FOLDER", 1, 1, restore_options,
       "bring a backup back into a directory that does not exist, and verify it",
@@ -125,7 +127,7 @@ bool pl_cli_is_noun(const char *noun)
     return s.noun_seen;
 }
 
-/* --- did you mean ------------------------------------------------------------------------ */
+/* --- did you mean ---------------------------------------------------------------------- */
 
 #define WORD_MAX 24
 
@@ -202,7 +204,7 @@ static int unknown_word(pl_cli *cli, const char *noun, const char *word)
     return pl_cli_usage_error(cli, &err);
 }
 
-/* --- one run ------------------------------------------------------------------------------- */
+/* --- one run --------------------------------------------------------------------------- */
 
 static const char *opt_value(void *host, const char *name)
 {

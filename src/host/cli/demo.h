@@ -9,7 +9,7 @@
 
 #define PL_DEMO_MODEL "plumbline-demo"
 
-/* --- demo_answers.c: the recordings --------------------------------------------------- */
+/* --- demo_answers.c: the recordings ---------------------------------------------------- */
 
 typedef struct pl_demo_answers pl_demo_answers;
 
@@ -20,13 +20,13 @@ void  pl_demo_answers_free(pl_demo_answers *a);
 /* The answer to a question; borrowed. */
 pl_str pl_demo_answers_find(const pl_demo_answers *a, pl_str question);
 
-/* --- demo_schema.c: a value that a JSON schema accepts -------------------------------------- */
+/* --- demo_schema.c: a value that a JSON schema accepts --------------------------------- */
 
 /* Understands what OpenAI's structured outputs allow: type, properties, items, enum,
  * const, anyOf, $ref into the same document, minItems, minimum. Bounded depth. */
 json_t *pl_demo_schema_value(const json_t *schema);
 
-/* --- demo_reply.c: what is sent --------------------------------------------------------------- */
+/* --- demo_reply.c: what is sent -------------------------------------------------------- */
 
 typedef struct pl_demo_reply {
     int    status;
@@ -45,7 +45,7 @@ void pl_demo_reply_done(pl_demo_reply *r);
  * two of Chinese. 0 when s is empty. */
 size_t pl_demo_token(pl_str s);
 
-/* --- demo_server.c ------------------------------------------------------------------------------ */
+/* --- demo_server.c --------------------------------------------------------------------- */
 
 typedef struct pl_demo_server pl_demo_server;
 typedef struct pl_demo_options {

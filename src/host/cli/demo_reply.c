@@ -32,7 +32,7 @@ typedef struct answer {
     int64_t     created;
 } answer;
 
-/* --- tokens ------------------------------------------------------------------------------- */
+/* --- tokens ---------------------------------------------------------------------------- */
 
 size_t pl_demo_token(pl_str s)
 {
@@ -69,7 +69,7 @@ static size_t token_count(pl_str s)
     return n;
 }
 
-/* --- reading the request ---------------------------------------------------------------------- */
+/* --- reading the request --------------------------------------------------------------- */
 
 static void content_take(pl_buf *out, const json_t *content)
 {
@@ -183,7 +183,7 @@ static const char *ask_read(ask *q, const json_t *request)
     return NULL;
 }
 
-/* --- deciding the answer -------------------------------------------------------------------------- */
+/* --- deciding the answer --------------------------------------------------------------- */
 
 static char *json_text(json_t *v)
 {
@@ -233,7 +233,7 @@ static bool answer_make(const pl_demo_answers *all, const ask *q, answer *a)
     return true;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------ */
+/* --- writing --------------------------------------------------------------------------- */
 
 static json_t *usage_json(const ask *q, const answer *a)
 {
@@ -308,7 +308,7 @@ static void write_whole(const ask *q, const answer *a, pl_buf *out)
     json_decref(reply);
 }
 
-/* --- streaming ----------------------------------------------------------------------------------------- */
+/* --- streaming ------------------------------------------------------------------------- */
 
 static void event_end(pl_demo_reply *r)
 {
@@ -396,7 +396,7 @@ static void write_stream(const ask *q, const answer *a, pl_demo_reply *r)
     event_end(r);
 }
 
-/* --- all together ----------------------------------------------------------------------------------------- */
+/* --- all together ---------------------------------------------------------------------- */
 
 static void write_error(pl_demo_reply *r, int status, const char *message)
 {

@@ -27,7 +27,7 @@ struct pl_demo_server {
     atomic_ullong      serial;
 };
 
-/* --- one request ------------------------------------------------------------------------------ */
+/* --- one request ----------------------------------------------------------------------- */
 
 typedef struct exchange {
     pl_demo_server *server;
@@ -158,7 +158,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
     return route(c, x, method, path);
 }
 
-/* --- listening ---------------------------------------------------------------------------------- */
+/* --- listening ------------------------------------------------------------------------- */
 
 static pl_rc listen_unix(pl_demo_server *s, const char *path, int *fd, pl_error *err)
 {

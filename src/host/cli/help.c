@@ -2,7 +2,7 @@
 
 #include "host/cli/cli.h"
 
-#define COMMAND_WIDTH 18
+#define COMMAND_WIDTH 20
 #define OPTION_WIDTH  18
 
 static void command_name(const pl_cmd *cmd, char *out, size_t cap)
@@ -46,7 +46,8 @@ static void exit_codes(pl_cli *cli)
     const pl_cmd_ctx *c = &cli->ctx;
 
     (void)fprintf(c->out, "\n%s\n  %s\n  %s\n", pl_cmd_say(c, "Exit status", "退出码"),
-                  pl_cmd_say(c, "0 done, nothing found · 1 the check found something · 2 wrong usage",
+                  pl_cmd_say(c,
+                             "0 done, nothing found · 1 the check found something · 2 wrong usage",
                              "0 完成，没有发现 · 1 检查有发现 · 2 用法错误"),
                   pl_cmd_say(c, "3 inconclusive · 4 bad input · 5 could not run · 130 interrupted",
                              "3 无法判定 · 4 输入有误 · 5 无法运行 · 130 被中断"));

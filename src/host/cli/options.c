@@ -75,10 +75,11 @@ static pl_rc option_at(const pl_cmd *cmd, int argc, char **argv, int i, const pl
 {
     const char   *arg = argv[i];
     const char   *equals = arg[1] == '-' ? strchr(arg, '=') : NULL;
+    size_t        n = equals != NULL ? (size_t)(equals - arg) : strlen(arg);
     const pl_opt *o;
 
     if (arg[1] == '-')
-        o = option_find(cmd, arg + 2, equals != NULL ? (size_t)(equals - arg) - 2 : strlen(arg) - 2);
+        o = option_find(cmd, arg + 2, n - 2);
     else
         o = arg[2] == '\0' ? option_find_short(cmd, arg[1]) : NULL;
     if (o == NULL)

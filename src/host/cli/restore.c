@@ -10,7 +10,6 @@
 #include "host/cli/cli.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #define CONFIG_MAX   (1u << 20)
 
 typedef struct job {
+    pl_cmd_ctx *c;
     const char *source, *target, *database; /* database: --database or NULL */
     char        staging[1100];              /* beside the target; becomes it */
     json_t     *manifest;
@@ -25,7 +25,7 @@ typedef struct job {
     uint64_t    size;
 } job;
 
-/* --- getting the files -------------------------------------------------------------------------- */
+/* --- getting the files ----------------------------------------------------------------- */
 
 static bool is_folder(const char *path)
 {
@@ -54,7 +54,7 @@ static pl_rc unpack(const job *j, pl_error *err)
     return is_folder(j->source) ? copy_folder(j, err) : backup_run(argv, err);
 }
 
-/* --- the manifest ------------------------------------------------------------------------------------ */
+/* --- the manifest ---------------------------------------------------------------------- */
 
 static bool is_sqlite(const job *j)
 {
@@ -143,7 +143,7 @@ static pl_rc files_check(const job *j, pl_error *err)
     return rc;
 }
 
-/* --- making it an instance ------------------------------------------------------------------------------ */
+/* --- making it an instance ------------------------------------------------------------- */
 
 static const char *database_url(const job *j)
 {
@@ -196,7 +196,7 @@ static pl_rc folders_make(const job *j, pl_error *err)
     static const struct {
         const char *rel;
         mode_t      mode;
-    } folders[] = { { "run", 0750 },        { "gateway", 0750 },        { "log", 0750 },
+    } folders[] = { { "run", 0770 },        { "gateway", 0770 },        { "log", 0750 },
                     { "nginx", 0750 },      { "ledger/tmp", 0700 },     { "ledger/tile", 0755 },
                     { "ledger/payload", 0700 }, { "ledger/quarantine", 0700 } };
     pl_rc rc = PL_OK;
@@ -211,7 +211,7 @@ static pl_rc folders_make(const job *j, pl_error *err)
     return rc;
 }
 
-/* --- checking it ------------------------------------------------------------------------------------------ */
+/* --- checking it ----------------------------------------------------------------------- */
 
 static pl_rc report_check(const job *j, const pl_ledger_report *r, pl_error *err)
 {
@@ -238,13 +238,16 @@ static pl_rc ledger_check(job *j, pl_error *err)
     pl_signer       *signer = NULL;
     pl_ledger       *l = NULL;
     pl_vkey          key;
+    pl_cli_progress  progress;
     pl_rc            rc = dir != NULL ? pl_instance_signer(&j->inst, &signer, err)
                                       : pl_fail(err, PL_NOMEM, "out of memory");
 
+    pl_cli_progress_init(&progress, j->c, pl_cmd_say(j->c, "ledger entries", "账本条目"));
     if (rc == PL_OK)
         rc = pl_instance_vkey(&j->inst, &key, err);
     if (rc == PL_OK)
-        rc = pl_ledger_verify(dir, &key, &report, NULL, NULL, err);
+        rc = pl_ledger_verify(dir, &key, &report, pl_cli_progress_tick, &progress, err);
+    pl_cli_progress_end(&progress);
     if (rc == PL_OK)
         rc = report_check(j, &report, err);
     if (rc == PL_OK)
@@ -282,11 +285,10 @@ static void leftovers_remove(const job *j)
 static pl_rc put_in_place(const job *j, pl_error *err)
 {
     leftovers_remove(j);
-    if (chmod(j->staging, 0750) == 0 &&
-        renameat2(AT_FDCWD, j->staging, AT_FDCWD, j->target, RENAME_NOREPLACE) == 0)
-        return PL_OK;
-    return pl_fail(err, errno == EEXIST ? PL_CONFLICT : PL_IO, "cannot put the instance at "
-                   "'%.150s': %s", j->target, strerrordesc_np(errno));
+    if (chmod(j->staging, 0750) != 0)
+        return pl_fail(err, PL_IO, "cannot set the mode of '%.150s': %s", j->staging,
+                       strerrordesc_np(errno));
+    return backup_move(j->staging, j->target, err);
 }
 
 static pl_rc build(job *j, pl_error *err)
@@ -343,7 +345,7 @@ static void report(pl_cmd_ctx *c, const job *j)
 
 int pl_cli_restore(pl_cmd_ctx *c)
 {
-    job      j = { .source = c->argv[0], .target = pl_cmd_dir(c),
+    job      j = { .c = c, .source = c->argv[0], .target = pl_cmd_dir(c),
                    .database = c->opt(c->host, "database") };
     mode_t   mask = umask(022);
     pl_error err;

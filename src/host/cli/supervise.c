@@ -35,7 +35,7 @@ void pl_supervisor_done(pl_supervisor *s)
     (void)sigprocmask(SIG_SETMASK, &s->before, NULL);
 }
 
-/* --- starting --------------------------------------------------------------------------- */
+/* --- starting -------------------------------------------------------------------------- */
 
 /* In the child, between fork and exec: system calls only. */
 static void become(const pl_child *c, const sigset_t *mask, pid_t parent, int log, int report)
@@ -148,7 +148,7 @@ pl_rc pl_child_restart(pl_supervisor *s, pl_child *c, pl_error *err)
     return rc;
 }
 
-/* --- watching --------------------------------------------------------------------------- */
+/* --- watching -------------------------------------------------------------------------- */
 
 /* Takes a child that has ended. What it left in its group (workers that outlived their
  * master) would keep its sockets and goes too, before the number of the group is free. */
@@ -232,7 +232,7 @@ void pl_child_tail(const pl_child *c, int lines, FILE *to)
     }
 }
 
-/* --- stopping --------------------------------------------------------------------------- */
+/* --- stopping -------------------------------------------------------------------------- */
 
 /* True when the child has ended within the time. */
 static bool ended_within(pl_child *c, int64_t ms)

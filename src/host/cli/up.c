@@ -12,7 +12,7 @@
 #define RECEIPT_MS 5000
 #define WATCH_MS   60000
 
-/* --- saying ------------------------------------------------------------------------------------- */
+/* --- saying ---------------------------------------------------------------------------- */
 
 /* One JSON line with --json, else text. Takes the object over. */
 void up_say(const up *u, json_t *event, const char *text)
@@ -41,7 +41,7 @@ void up_say_step(const up *u, const char *event, const char *en, const char *zh,
     up_say(u, json_pack("{s:s, s:s}", "event", event, "what", what[0] != '\0' ? what : en), text);
 }
 
-/* --- the instance ------------------------------------------------------------------------------------- */
+/* --- the instance ---------------------------------------------------------------------- */
 
 static pl_instance_options options_of(pl_cmd_ctx *c)
 {
@@ -199,7 +199,7 @@ static pl_rc prepare(up *u, pl_error *err)
     return rc;
 }
 
-/* --- what is shown when everything runs ----------------------------------------------------------------- */
+/* --- what is shown when everything runs ------------------------------------------------ */
 
 static void show_row(const up *u, const char *en, const char *zh, const char *value)
 {
@@ -213,7 +213,8 @@ static void show_curl(const up *u)
 
     (void)fprintf(u->c->out,
                   "\n%s\n  curl %s/v1/chat/completions%s -H 'Content-Type: application/json' \\\n"
-                  "    -d '{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}'\n\n",
+                  "    -d '{\"model\":\"%s\",\"messages\":[{\"role\":\"user\","
+                  "\"content\":\"%s\"}]}'\n\n",
                   word(u, "Try it:", "试一试："), u->gateway_url, key,
                   u->is_demo ? "plumbline-demo" : "MODEL", word(u, "Hello!", "你好！"));
 }
@@ -260,12 +261,19 @@ static void show_warnings(const up *u)
              "systemd units.", "注意：正以 root 运行，nginx 工作进程也是；生产环境请使用 systemd 单元。");
 }
 
-/* --- self test --------------------------------------------------------------------------------------------- */
+/* --- self test ------------------------------------------------------------------------- */
+
+static const char *mark(const up *u, bool good)
+{
+    if (u->c->color)
+        return good ? "\033[32m✓\033[0m" : "\033[31m✗\033[0m";
+    return good ? "✓" : "✗";
+}
 
 static void selftest_text(const up *u, const pl_selftest_result *r, const char *what, char *out,
                           size_t cap)
 {
-    int n = snprintf(out, cap, "  %s %s: ", r->as_expected ? "✓" : "✗", what);
+    int n = snprintf(out, cap, "  %s %s: ", mark(u, r->as_expected), what);
 
     if (!r->ran) {
         (void)snprintf(out + n, cap - (size_t)n, "%s: %s", word(u, "not sent", "未发送"), r->why);
@@ -310,7 +318,7 @@ static void selftest(const up *u)
     selftest_one(u, PL_SELFTEST_HARMFUL, "harmful", word(u, "harmful request", "有害请求"));
 }
 
-/* --- watching ------------------------------------------------------------------------------------------------ */
+/* --- watching -------------------------------------------------------------------------- */
 
 static int on_death(up *u, pl_child *c)
 {

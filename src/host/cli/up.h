@@ -6,7 +6,7 @@
 #include "cap/instance.h"
 #include "host/cli/supervise.h"
 
-/* --- up_create.c: the first start -------------------------------------------------------- */
+/* --- up_create.c: the first start ------------------------------------------------------ */
 
 /* Makes the instance when there is none, and finishes one whose making was interrupted:
  * ledger, policy, database, administrator, first statements. password is set when the
@@ -14,14 +14,14 @@
 pl_rc pl_up_create(pl_cmd_ctx *c, const pl_instance_options *o, pl_instance *inst,
                    char password[33], pl_error *err);
 
-/* --- up_policy.c --------------------------------------------------------------------------- */
+/* --- up_policy.c ----------------------------------------------------------------------- */
 
 /* Compiles policy/default.yaml. PL_INVALID with file and line when it is wrong. Writes
  * gateway/policy.db when there is none yet; *differs tells whether what is in force there
  * is something else than the source says. */
 pl_rc pl_up_policy(const pl_instance *inst, bool *differs, pl_error *err);
 
-/* --- up_ports.c ------------------------------------------------------------------------------ */
+/* --- up_ports.c ------------------------------------------------------------------------ */
 
 /* PL_CONFLICT with advice when the address cannot be bound now; `option` names the
  * command-line option and `setting` the key that change it. */
@@ -30,7 +30,7 @@ pl_rc pl_up_port_check(const char *address, const char *option, const char *sett
 /* "http://127.0.0.1:8421" for an address to listen on, wildcards included. */
 void pl_up_url(const char *address, char *out, size_t cap);
 
-/* --- up_selftest.c --------------------------------------------------------------------------- */
+/* --- up_selftest.c --------------------------------------------------------------------- */
 
 typedef struct pl_selftest_result {
     bool ran;             /* false: skipped, why says why */

@@ -24,7 +24,7 @@ static bool exists(const pl_instance *inst, const char *rel)
     return there;
 }
 
-/* --- the ledger ------------------------------------------------------------------------------ */
+/* --- the ledger ------------------------------------------------------------------------ */
 
 /* Whether the database was in use before: then a ledger that is not there was lost, and a
  * new one would hide that. */
@@ -65,7 +65,7 @@ static pl_rc ledger_ensure(const pl_instance *inst, pl_error *err)
     return rc;
 }
 
-/* --- what needs the daemon's parts --------------------------------------------------------------- */
+/* --- what needs the daemon's parts ----------------------------------------------------- */
 
 static pl_rc state_created(pl_daemon *d, pl_error *err)
 {

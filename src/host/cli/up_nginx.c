@@ -58,7 +58,7 @@ static const char daemon_headers[] =
     "            proxy_set_header X-Forwarded-For $remote_addr;\n"
     "            proxy_set_header X-Forwarded-Proto $scheme;\n";
 
-/* --- values -------------------------------------------------------------------------------- */
+/* --- values ---------------------------------------------------------------------------- */
 
 /* nginx expands $ and reads quotes and backslashes in words; none of them is of use in a
  * path, so none is let through. */
@@ -91,7 +91,7 @@ static pl_rc values_check(const pl_nginx_params *p, pl_error *err)
     return rc;
 }
 
-/* --- parts ----------------------------------------------------------------------------------- */
+/* --- parts ----------------------------------------------------------------------------- */
 
 static void put_main(const pl_nginx_params *p, pl_buf *o)
 {
@@ -203,7 +203,8 @@ static void put_gateway(const pl_nginx_params *p, const pl_upstream_url *u, pl_b
     pl_buf_printf(o, "    # The gateway: what clients of the AI service talk to.\n"
                      "    server {\n        listen %s;\n        server_name _;\n\n", p->gateway);
     pl_buf_puts(o, "        error_page " GATEWAY_ERRORS "\n            @plumbline_error;\n");
-    pl_buf_puts(o, "        location @plumbline_error {\n            plumbline_error;\n        }\n\n");
+    pl_buf_puts(o, "        location @plumbline_error {\n            plumbline_error;\n"
+                   "        }\n\n");
     pl_buf_puts(o, "        location = /v1/chat/completions {\n            plumbline default;\n");
     pl_buf_printf(o, "            client_max_body_size %llu;\n"
                      "            client_body_buffer_size %llu;\n"

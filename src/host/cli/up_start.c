@@ -19,7 +19,7 @@
 #define WORKERS_MAX 16 /* a reload doubles them for a while, and the rings have 32 slots */
 #define SYSTEM_CA   "/etc/ssl/certs/ca-certificates.crt"
 
-/* --- nginx.conf ------------------------------------------------------------------------------------------ */
+/* --- nginx.conf ------------------------------------------------------------------------ */
 
 static int worker_count(void)
 {
@@ -55,7 +55,7 @@ pl_rc up_conf_write(up *u, pl_error *err)
     return rc;
 }
 
-/* --- starting ---------------------------------------------------------------------------------------------- */
+/* --- starting -------------------------------------------------------------------------- */
 
 typedef bool (*ready_fn)(const up *u);
 
@@ -190,7 +190,7 @@ static int nginx_check(const up *u)
     return PL_EXIT_FAILED;
 }
 
-/* --- all of them -------------------------------------------------------------------------- */
+/* --- all of them ----------------------------------------------------------------------- */
 
 static int start_demo(up *u)
 {

@@ -530,7 +530,7 @@ export interface components {
             /** @description when the checkpoint was published */
             checkpoint_ms: number;
             origin: string;
-            /** @description Merkle root, hex */
+            /** @description Merkle root, base64 */
             root: string;
             size: number;
         };

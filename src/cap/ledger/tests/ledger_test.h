@@ -230,11 +230,22 @@ static inline void lt_remove(const lt_fx *f, const char *rel)
     free(p);
 }
 
-/* Flushing costs milliseconds on a disk and nothing in memory; what these tests are
- * about does not depend on it. */
+static char *lt_memory;
+
+static inline void lt_memory_drop(void)
+{
+    pl_test_rmtree(lt_memory);
+    lt_memory = NULL;
+}
+
+/* Flushing costs milliseconds on a disk and nothing in memory; what these tests are about
+ * does not depend on it. Without /dev/shm they use the usual place. */
 static inline void lt_use_memory(void)
 {
-    if (getenv("TMPDIR") == NULL && access("/dev/shm", W_OK) == 0)
-        (void)setenv("TMPDIR", "/dev/shm", 1);
+    if (access("/dev/shm", W_OK) != 0 || setenv("TMPDIR", "/dev/shm", 1) != 0)
+        return;
+    lt_memory = pl_test_mkdtemp();
+    (void)setenv("TMPDIR", lt_memory, 1);
+    (void)atexit(lt_memory_drop);
 }
 #endif

@@ -130,7 +130,7 @@ static size_t lint_count(fx *f, const char *severity)
     return n;
 }
 
-/* --- loading ------------------------------------------------------------------------- */
+/* --- loading --------------------------------------------------------------------------- */
 
 typedef struct seen {
     size_t           n;
@@ -276,7 +276,7 @@ static void pack_open__wants_folder_and_id_to_agree(void **state)
     assert_non_null(strstr(f->err.text, "'other'"));
 }
 
-/* --- digest --------------------------------------------------------------------------------- */
+/* --- digest ---------------------------------------------------------------------------- */
 
 static void digest_of(fx *f, uint8_t out[32])
 {
@@ -345,7 +345,7 @@ static void pack_manifest__checks_its_digest(void **state)
     pl_pack_free(p);
 }
 
-/* --- broken manifests ---------------------------------------------------------------------------- */
+/* --- broken manifests ------------------------------------------------------------------ */
 
 static void pack_manifest__names_each_mistake_with_its_line(void **state)
 {
@@ -396,7 +396,7 @@ static void pack_open__without_manifest_is_not_found(void **state)
     assert_non_null(strstr(f->err.text, "every pack needs one"));
 }
 
-/* --- broken entries --------------------------------------------------------------------------------- */
+/* --- broken entries -------------------------------------------------------------------- */
 
 static void pack_entries__name_each_mistake_with_its_line(void **state)
 {
@@ -461,7 +461,7 @@ static void pack_entries__may_use_categories_of_the_pack(void **state)
     pl_pack_free(p);
 }
 
-/* --- linting ------------------------------------------------------------------------------------------- */
+/* --- linting --------------------------------------------------------------------------- */
 
 static void pack_lint__lists_all_problems_not_only_the_first(void **state)
 {
@@ -525,7 +525,7 @@ static void pack_lint__of_no_folder_is_not_found(void **state)
     assert_rc(pl_pack_lint("/nonexistent/x", &problems, &f->err), PL_NOTFOUND);
 }
 
-/* --- listing ------------------------------------------------------------------------------------------- */
+/* --- listing --------------------------------------------------------------------------- */
 
 static void pack_list__shows_broken_packs_with_their_error(void **state)
 {
@@ -548,7 +548,7 @@ static void pack_list__shows_broken_packs_with_their_error(void **state)
     json_decref(list);
 }
 
-/* --- what ships ------------------------------------------------------------------------------------------- */
+/* --- what ships ------------------------------------------------------------------------ */
 
 typedef struct tally {
     json_t *n; /* "category/lang" → count */

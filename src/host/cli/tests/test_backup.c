@@ -241,7 +241,7 @@ static void init__does_not_hide_a_lost_ledger(void **state)
     assert_int_equal(access(in(f, "inst/ledger"), F_OK), -1);
 }
 
-/* --- backup and restore ---------------------------------------------------------------------- */
+/* --- backup and restore ---------------------------------------------------------------- */
 
 static void round_trip(fx *f, const char *backup)
 {
@@ -287,6 +287,10 @@ static void backup__comes_back_from_a_folder(void **state)
     assert_int_equal(st.st_mode & 077, 0);
     assert_int_equal(stat(in(f, "restored/keys/ledger.key"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
+    if (!on_postgres()) {
+        assert_int_equal(stat(in(f, "restored/state.db"), &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+    }
     assert_int_equal(stat(in(f, "restored/ledger/tile"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0755);
     assert_int_equal(access(in(f, "restored/backup.json"), F_OK), -1);

@@ -56,7 +56,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* --- dispatch ------------------------------------------------------------------------ */
+/* --- dispatch -------------------------------------------------------------------------- */
 
 static void cli__without_words_shows_help_and_fails(void **state)
 {
@@ -134,7 +134,7 @@ static void cli_version__is_text_or_json(void **state)
     done(&r);
 }
 
-/* --- mistakes ------------------------------------------------------------------------------ */
+/* --- mistakes -------------------------------------------------------------------------- */
 
 static void assert_usage(run r, const char *says)
 {
@@ -189,7 +189,7 @@ static void cli_json__makes_errors_json_on_stderr(void **state)
     }
 }
 
-/* --- languages --------------------------------------------------------------------------------- */
+/* --- languages ------------------------------------------------------------------------- */
 
 static bool is_chinese(const run *r)
 {
@@ -245,7 +245,7 @@ static void cli_commands__are_described_in_both_languages(void **state)
     (void)pl_cli_each(command_check, NULL);
 }
 
-/* --- options as commands see them ------------------------------------------------------------------ */
+/* --- options as commands see them ------------------------------------------------------ */
 
 static pl_rc parse(pl_cli *cli_, char **argv, int argc)
 {
@@ -334,6 +334,82 @@ static void cli_call__says_how_to_start_the_daemon(void **state)
     done(&r);
 }
 
+/* --- packs, whose data directory is the source tree here ----------------------------- */
+
+static json_t *json_of(const char *text)
+{
+    json_t  *j = NULL;
+    pl_error err = { 0 };
+
+    assert_ok(pl_json_parse((pl_str){ text, strlen(text) }, "out", &j, &err), &err);
+    return j;
+}
+
+static void pack_list__shows_what_is_installed(void **state)
+{
+    run     r = cli("pack", "list", "--json", NULL);
+    json_t *j = json_of(r.out), *p = json_array_get(json_object_get(j, "packs"), 0);
+
+    (void)state;
+    assert_int_equal(r.code, 0);
+    assert_string_equal(json_string_value(json_object_get(p, "id")), "lexicon-starter");
+    assert_non_null(json_object_get(p, "digest"));
+    json_decref(j);
+    done(&r);
+    r = cli("pack", "list", "--lang", "zh", NULL);
+    assert_in(r.out, "lexicon-starter@");
+    assert_in(r.out, "入门词库");
+    done(&r);
+}
+
+static void pack_show__tells_sources_and_entries(void **state)
+{
+    run     r = cli("pack", "show", "lexicon-starter", NULL);
+    json_t *j;
+
+    (void)state;
+    assert_int_equal(r.code, 0);
+    assert_in(r.out, "[P] own");
+    assert_in(r.out, "harm.weapons");
+    done(&r);
+    r = cli("pack", "show", "lexicon-starter", "--json", NULL);
+    j = json_of(r.out);
+    assert_true(json_integer_value(json_object_get(
+                    json_object_get(json_object_get(j, "entries"), "harm.fraud"), "zh")) >= 15);
+    assert_int_equal(json_array_size(json_object_get(j, "files")), 3);
+    json_decref(j);
+    done(&r);
+    r = cli("pack", "show", "no-such-pack", NULL);
+    assert_int_equal(r.code, PL_EXIT_BAD_INPUT);
+    done(&r);
+}
+
+static void pack_lint__exits_by_what_it_finds(void **state)
+{
+    run     r = cli("pack", "lint", PL_TEST_SOURCE_ROOT "/packs/lexicon-starter", NULL);
+    char   *dir = pl_test_mkdtemp();
+    json_t *j;
+
+    (void)state;
+    assert_int_equal(r.code, 0);
+    assert_in(r.out, "errors 0, warnings 0");
+    done(&r);
+    r = cli("pack", "lint", dir, NULL);
+    assert_int_equal(r.code, PL_EXIT_FOUND);
+    assert_in(r.out, "pack.yaml: error: missing");
+    done(&r);
+    r = cli("pack", "lint", dir, "--json", NULL);
+    assert_int_equal(r.code, PL_EXIT_FOUND);
+    j = json_of(r.out);
+    assert_true(json_is_false(json_object_get(j, "ok")));
+    json_decref(j);
+    done(&r);
+    r = cli("pack", "lint", "/nonexistent", NULL);
+    assert_int_equal(r.code, PL_EXIT_BAD_INPUT);
+    done(&r);
+    pl_test_rmtree(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,7 +428,11 @@ int main(void)
         cmocka_unit_test_setup(cli_exit_code__is_one_table, setup),
         cmocka_unit_test_setup(cli__reports_output_that_cannot_be_written, setup),
         cmocka_unit_test_setup(cli_call__says_how_to_start_the_daemon, setup),
+        cmocka_unit_test_setup(pack_list__shows_what_is_installed, setup),
+        cmocka_unit_test_setup(pack_show__tells_sources_and_entries, setup),
+        cmocka_unit_test_setup(pack_lint__exits_by_what_it_finds, setup),
     };
 
+    setenv("PLUMBLINE_DATADIR", PL_TEST_SOURCE_ROOT, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

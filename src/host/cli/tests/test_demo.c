@@ -70,7 +70,7 @@ static const char *at(const json_t *j, const char *path)
     return json_string_value(j);
 }
 
-/* --- recordings ----------------------------------------------------------------------- */
+/* --- recordings ------------------------------------------------------------------------ */
 
 static void demo_answers__follow_language_and_longest_word(void **state)
 {
@@ -130,7 +130,7 @@ static void demo_token__cuts_any_text_into_valid_pieces(void **state)
     }
 }
 
-/* --- whole answers ---------------------------------------------------------------------------- */
+/* --- whole answers --------------------------------------------------------------------- */
 
 static void demo_reply__has_the_shape_of_a_chat_completion(void **state)
 {
@@ -282,7 +282,7 @@ static void demo_reply__refuses_broken_requests(void **state)
     }
 }
 
-/* --- streams ----------------------------------------------------------------------------------------- */
+/* --- streams --------------------------------------------------------------------------- */
 
 /* Joins the deltas of choice `index`; counts events; *done: [DONE] came last. */
 static void read_stream(pl_str body, int index, pl_buf *text, const char *key, size_t *events,
@@ -369,7 +369,7 @@ static void demo_stream__carries_tool_arguments_and_usage(void **state)
     pl_buf_done(&text);
 }
 
-/* --- over HTTP ------------------------------------------------------------------------------------------ */
+/* --- over HTTP ------------------------------------------------------------------------- */
 
 static pl_http_response call(const char *method, const char *url, const char *socket, const char *body)
 {

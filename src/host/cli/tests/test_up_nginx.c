@@ -154,7 +154,7 @@ static void nginx_conf__refuses_what_would_change_its_meaning(void **state)
     }
 }
 
-/* --- upstream URLs --------------------------------------------------------------------------- */
+/* --- upstream URLs --------------------------------------------------------------------- */
 
 static void upstream_url__replaces_or_prefixes_v1(void **state)
 {
@@ -209,7 +209,7 @@ static void upstream_url__refuses_what_cannot_be_served(void **state)
     }
 }
 
-/* --- addresses ---------------------------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------------------- */
 
 static void port_check__names_busy_addresses_and_the_way_out(void **state)
 {
