@@ -287,12 +287,24 @@ plumbline_variable_authorization(ngx_http_request_t *r, ngx_http_variable_value_
     return plumbline_set(v, "", 0);
 }
 
+/* "1" when the upstream's key is ours, so that the client's other key headers can be left out. */
+static ngx_int_t
+plumbline_variable_own_key(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_plumbline_main_conf_t *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_plumbline_module);
+    return plumbline_set(v, mcf->upstream_key.len ? "1" : "0", 1);
+}
+
 static ngx_http_variable_t plumbline_variables[] = {
     { ngx_string("plumbline_request_id"), NULL, plumbline_variable_id, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("plumbline_verdict"), NULL, plumbline_variable_verdict, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("plumbline_authorization"), NULL, plumbline_variable_authorization, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("plumbline_own_key"), NULL, plumbline_variable_own_key, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
       ngx_http_null_variable
 };

@@ -199,7 +199,7 @@ static pl_rc name_check(const pl_pack *p, const char *name, pl_error *err)
 static pl_rc open_named(const char *name, const char *version, const char *const *folders,
                         pl_pack **out, pl_error *err)
 {
-    for (; *folders != NULL; folders++) {
+    for (; folders != NULL && *folders != NULL; folders++) {
         char     dir[1200];
         pl_pack *p = NULL;
         pl_rc    rc;

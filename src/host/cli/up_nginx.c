@@ -185,6 +185,10 @@ static void put_proxy(const pl_nginx_params *p, const pl_upstream_url *u, const 
                    "            # What is compressed cannot be screened.\n"
                    "            proxy_set_header Accept-Encoding \"\";\n"
                    "            proxy_set_header Authorization $plumbline_authorization;\n"
+                   "            # A key the client meant for us is none of the upstream's business\n"
+                   "            # when the upstream's own key is used.\n"
+                   "            proxy_set_header Api-Key $plumbline_api_key;\n"
+                   "            proxy_set_header X-Api-Key $plumbline_x_api_key;\n"
                    "            proxy_buffering off;\n"
                    "            proxy_request_buffering on;\n"
                    "            proxy_connect_timeout 10s;\n"
@@ -200,6 +204,10 @@ static void put_gateway(const pl_nginx_params *p, const pl_upstream_url *u, pl_b
 {
     unsigned long long max = (unsigned long long)p->max_body;
 
+    pl_buf_puts(o, "    map $plumbline_own_key $plumbline_api_key {\n"
+                   "        1 \"\";\n        default $http_api_key;\n    }\n"
+                   "    map $plumbline_own_key $plumbline_x_api_key {\n"
+                   "        1 \"\";\n        default $http_x_api_key;\n    }\n\n");
     pl_buf_printf(o, "    # The gateway: what clients of the AI service talk to.\n"
                      "    server {\n        listen %s;\n        server_name _;\n\n", p->gateway);
     pl_buf_puts(o, "        error_page " GATEWAY_ERRORS "\n            @plumbline_error;\n");
@@ -210,7 +218,9 @@ static void put_gateway(const pl_nginx_params *p, const pl_upstream_url *u, pl_b
                      "            client_body_buffer_size %llu;\n"
                      "            client_body_in_single_buffer on;\n", max, max);
     put_proxy(p, u, "/chat/completions", o);
-    pl_buf_puts(o, "        }\n\n        location = /v1/models {\n");
+    pl_buf_puts(o, "        }\n\n        location = /v1/models {\n"
+                   "            if ($request_method !~ ^(GET|HEAD)$) {\n"
+                   "                return 405;\n            }\n");
     put_proxy(p, u, "/models", o);
     pl_buf_puts(o, "        }\n\n"
                    "        # Says that nginx serves; the console's /healthz speaks of the rest.\n"
