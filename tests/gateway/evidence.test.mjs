@@ -8,7 +8,7 @@ import path from 'node:path';
 import OpenAI from 'openai';
 import * as up from './lib/upstream.mjs';
 import { startProduct } from './lib/product.mjs';
-import { ask, chat, readStream, request } from './lib/client.mjs';
+import { ask, chat, readStream, request, tcp } from './lib/client.mjs';
 import { HARM, CALM, inParallel, name } from './lib/cases.mjs';
 import { leafHash, openCheckpoint, parseVkey, sha256, verifyReceipt } from './lib/verify.mjs';
 
@@ -148,8 +148,16 @@ test('the ledger is served as static files that verify', async () => {
   assert.equal(tile.buf.length, width * 32);
   const at = (receipt.ledger.index - n * 256) * 32;
   assert.deepEqual(tile.buf.subarray(at, at + 32), leafHash(Buffer.from(receipt.ledger.entry, 'base64')));
-  for (const secret of ['ledger.key', '../keys/ledger.key', '..%2fkeys%2fledger.key', 'lock', 'wal'])
-    assert.ok((await request(`${product.console}/ledger/${secret}`)).status >= 400, secret);
+  for (const other of ['payload/', 'wal', 'lock', 'ledger.key', 'tile/../wal']) {
+    const r = await tcp(product.console, `GET /ledger/${other} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    assert.match(r, /^HTTP\/1\.1 (400|403|404) /, other);
+  }
+  const keys = ['ledger.key', 'index.key'].map((f) => fs.readFileSync(path.join(product.dir, 'keys', f), 'latin1').trim());
+  for (const way of ['../keys/', '..%2fkeys%2f', 'tile/../../keys/', 'tile/..%2f..%2fkeys/', 'tile//../../keys/', 'tile/%2e%2e/%2e%2e/keys/'])
+    for (const [i, file] of ['ledger.key', 'index.key'].entries()) {
+      const r = await tcp(product.console, `GET /ledger/${way}${file} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      assert.ok(!r.includes(keys[i]), way);
+    }
 });
 
 test('plumbline ledger verify accepts the log and names what is wrong with a changed one', async () => {

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as up from './lib/upstream.mjs';
-import { run, startProduct } from './lib/product.mjs';
+import { NGINX, run, startProduct } from './lib/product.mjs';
 import { ask, chat, readStream } from './lib/client.mjs';
 import { CALM, HARM, labelOf, name } from './lib/cases.mjs';
 import { verifyReceipt } from './lib/verify.mjs';
@@ -27,7 +27,7 @@ const policyDb = () => path.join(product.dir, 'gateway/policy.db');
 function nginxTest() {
   const folder = path.join(product.dir, 'nginx');
   const conf = fs.readdirSync(folder).find((f) => f.endsWith('.conf'));
-  return run('nginx', ['-t', '-p', `${folder}/`, '-c', path.join(folder, conf), '-g', '']);
+  return run(NGINX, ['-t', '-p', `${folder}/`, '-c', path.join(folder, conf), '-g', '']);
 }
 
 function edit(change) {
@@ -188,7 +188,7 @@ test('a route the policy does not have stops nginx -t', async () => {
   assert.match(text, /plumbline default;/);
   const other = path.join(folder, 'other.conf');
   fs.writeFileSync(other, text.replace('plumbline default;', 'plumbline nonesuch;'));
-  const t = await run('nginx', ['-t', '-p', `${folder}/`, '-c', other]);
+  const t = await run(NGINX, ['-t', '-p', `${folder}/`, '-c', other]);
   fs.rmSync(other);
   assert.notEqual(t.code, 0);
   assert.match(t.stderr, /nonesuch/);

@@ -164,16 +164,19 @@ pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_pr
 {
     json_t  *facts = NULL;
     uint64_t index = 0;
+    char     time[25];
     pl_rc    rc;
 
+    pl_time_format(s->now_ms(), time);
     pthread_mutex_lock(&g->lock);
     rc = compile_and_swap(g, s, err);
     if (rc == PL_OK)
         rc = guard_policy_json(g, s, &facts, err);
     if (rc == PL_OK)
         rc = say(s, PL_PREDICATE("policy-activated"),
-                 json_pack("{s:O, s:O, s:s}", "policy", json_object_get(facts, "name"), "sha256",
-                           json_object_get(facts, "digest"), "by", who->id), &index, err);
+                 json_pack("{s:O, s:O, s:s, s:s}", "policy", json_object_get(facts, "name"),
+                           "sha256", json_object_get(facts, "digest"), "by", who->id, "at", time),
+                 &index, err);
     if (rc == PL_OK)
         rc = guard_policy_put(db, json_integer_value(json_object_get(facts, "generation")),
                               json_string_value(json_object_get(facts, "name")),

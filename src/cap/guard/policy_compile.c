@@ -1,23 +1,51 @@
 /* From policy source and packs to one database file. docs/formats/policy.md */
 #include "base/banned.h"
 
+#include "base/file.h"
 #include "base/str.h"
 #include "base/yaml.h"
+#include "base/yaml_at.h"
 #include "cap/guard/pl_guard.h"
 #include "cap/pack/pl_pack.h"
 #include "engine/text/textlabel.h"
 
 typedef struct compiler {
-    const char        *source;
+    const char        *source; /* its name */
+    pl_str             text;   /* its bytes, for positions in messages */
     const char *const *folders;
     pl_error          *err;
-    pl_textdb_builder *text;
+    pl_textdb_builder *builder;
     json_t            *doc; /* the POLC section in the making */
 } compiler;
 
+#define POINTER_MAX 160
+
+/* where: JSON pointer of the value that breaks the rule. */
 static pl_rc bad(compiler *c, const char *where, const char *what)
 {
-    return pl_fail(c->err, PL_INVALID, "%s: %s: %s", c->source, where, what);
+    return pl_yaml_fail(c->err, c->text, c->source, where, "%s", what);
+}
+
+/* An object with known members only. */
+static pl_rc only(compiler *c, const char *where, const json_t *o, const char *const *keys,
+                  const char *what)
+{
+    char        pointer[POINTER_MAX * 2];
+    const char *key;
+    json_t     *v;
+
+    if (!json_is_object(o))
+        return bad(c, where, what);
+    json_object_foreach ((json_t *)o, key, v) {
+        size_t i = 0;
+        while (keys[i] && strcmp(keys[i], key) != 0)
+            i++;
+        if (keys[i])
+            continue;
+        snprintf(pointer, sizeof pointer, "%s/%.*s", where, POINTER_MAX - 1, key);
+        return bad(c, pointer, "unknown key");
+    }
+    return PL_OK;
 }
 
 static bool one_of(const json_t *v, const char *const *names)
@@ -37,9 +65,9 @@ static pl_rc lexicon_entry(void *ctx, const pl_lexicon_entry *e, pl_error *err)
     compiler    *c = ctx;
     pl_text_rule rule = { e->id, e->category, (uint8_t)e->severity };
     uint32_t     index;
-    pl_rc        rc = pl_textdb_builder_rule(c->text, &rule, &index, err);
+    pl_rc        rc = pl_textdb_builder_rule(c->builder, &rule, &index, err);
 
-    return rc == PL_OK ? pl_textdb_builder_keyword(c->text, index, e->text, e->flags, err) : rc;
+    return rc == PL_OK ? pl_textdb_builder_keyword(c->builder, index, e->text, e->flags, err) : rc;
 }
 
 static pl_rc pack_use(compiler *c, const char *ref, json_t *used)
@@ -50,7 +78,7 @@ static pl_rc pack_use(compiler *c, const char *ref, json_t *used)
     pl_rc    rc = pl_pack_open(ref, c->folders, &p, c->err);
 
     if (rc == PL_OK && !pl_str_eqz(pl_pack_kind(p), "lexicon"))
-        rc = bad(c, ref, "a policy can use packs of kind 'lexicon' only");
+        rc = bad(c, "/packs", "a policy can use packs of kind 'lexicon' only");
     if (rc == PL_OK)
         rc = pl_pack_lexicon_each(p, lexicon_entry, c, c->err);
     if (rc == PL_OK) {
@@ -72,10 +100,10 @@ static pl_rc packs(compiler *c, const json_t *list)
 
     json_object_set_new(c->doc, "packs", used);
     if (!json_is_array(list) || json_array_size(list) == 0)
-        return bad(c, "packs", "must list at least one lexicon pack");
+        return bad(c, "/packs", "'packs' must list at least one lexicon pack");
     json_array_foreach ((json_t *)list, i, ref) {
         if (!json_is_string(ref))
-            return bad(c, "packs", "every element must be a pack name");
+            return bad(c, "/packs", "every element must be a pack name");
         rc = pack_use(c, json_string_value(ref), used);
         if (rc != PL_OK)
             return rc;
@@ -85,28 +113,40 @@ static pl_rc packs(compiler *c, const json_t *list)
 
 /* --- routes ---------------------------------------------------------------------------- */
 
-static pl_rc rule_rows(compiler *c, const char *where, const json_t *rows, json_t *out)
+static pl_rc rule_row(compiler *c, const char *where, const json_t *row)
 {
     static const char *const keys[] = { "category", "min_severity", "action", NULL };
     static const char *const actions[] = { "allow", "log", "block", NULL };
+    const json_t *least = json_object_get(row, "min_severity");
+    pl_rc         rc = only(c, where, row, keys, "a rule must be a mapping");
+
+    if (rc != PL_OK)
+        return rc;
+    if (!json_is_string(json_object_get(row, "category")))
+        return bad(c, where, "the rule has no 'category'");
+    if (!one_of(json_object_get(row, "action"), actions))
+        return bad(c, where, "'action' must be allow, log or block");
+    if (least && (!json_is_integer(least) || json_integer_value(least) < 1 ||
+                  json_integer_value(least) > 4))
+        return bad(c, where, "'min_severity' must be 1, 2, 3 or 4");
+    return PL_OK;
+}
+
+static pl_rc rule_rows(compiler *c, const char *route, const char *direction, const json_t *rows,
+                       json_t *out)
+{
+    char    where[POINTER_MAX];
     json_t *row;
     size_t  i;
 
+    snprintf(where, sizeof where, "%.120s/%s", route, direction);
     if (!json_is_array(rows) || json_array_size(rows) == 0)
-        return bad(c, where, "must be a list of rules");
+        return bad(c, where, "there must be a list of rules for 'input' and one for 'output'");
     json_array_foreach ((json_t *)rows, i, row) {
-        json_t *least = json_object_get(row, "min_severity");
-        pl_rc   rc = json_is_object(row) ? pl_json_only(row, keys, c->err)
-                                         : bad(c, where, "a rule must be a mapping");
+        snprintf(where, sizeof where, "%.120s/%s/%zu", route, direction, i);
+        pl_rc rc = rule_row(c, where, row);
         if (rc != PL_OK)
             return rc;
-        if (!json_is_string(json_object_get(row, "category")))
-            return bad(c, where, "a rule has no 'category'");
-        if (!one_of(json_object_get(row, "action"), actions))
-            return bad(c, where, "'action' must be allow, log or block");
-        if (least && (!json_is_integer(least) || json_integer_value(least) < 1 ||
-                      json_integer_value(least) > 4))
-            return bad(c, where, "'min_severity' must be 1, 2, 3 or 4");
         json_array_append(out, row);
     }
     return PL_OK;
@@ -115,8 +155,7 @@ static pl_rc rule_rows(compiler *c, const char *where, const json_t *rows, json_
 static pl_rc both_languages(compiler *c, const char *where, const json_t *texts)
 {
     static const char *const keys[] = { "zh", "en", NULL };
-    pl_rc rc = json_is_object(texts) ? pl_json_only(texts, keys, c->err)
-                                     : bad(c, where, "must have 'zh' and 'en'");
+    pl_rc rc = only(c, where, texts, keys, "must have 'zh' and 'en'");
 
     if (rc != PL_OK)
         return rc;
@@ -129,15 +168,17 @@ static pl_rc both_languages(compiler *c, const char *where, const json_t *texts)
 
 /* REQ: GB45438-2025/5.1  an explicit label that breaks the wording rule is refused here,
  * before it could ever be written. */
-static pl_rc label(compiler *c, const char *where, const json_t *l)
+static pl_rc label(compiler *c, const char *route, const json_t *l)
 {
     static const char *const keys[] = { "explicit", "zh", "en", NULL };
+    char    where[POINTER_MAX];
     json_t *texts;
     pl_rc   rc;
 
+    snprintf(where, sizeof where, "%.120s/label", route);
     if (!json_is_object(l) || !json_is_boolean(json_object_get(l, "explicit")))
-        return bad(c, where, "must have 'explicit: true' or 'explicit: false'");
-    rc = pl_json_only(l, keys, c->err);
+        return bad(c, where, "'label' must have 'explicit: true' or 'explicit: false'");
+    rc = only(c, where, l, keys, "");
     if (rc != PL_OK || json_is_false(json_object_get(l, "explicit")))
         return rc;
     texts = json_pack("{s:O*, s:O*}", "zh", json_object_get(l, "zh"), "en",
@@ -153,16 +194,19 @@ static pl_rc label(compiler *c, const char *where, const json_t *l)
     return rc;
 }
 
-static pl_rc answers(compiler *c, const char *where, const json_t *a)
+static pl_rc answers(compiler *c, const char *route, const json_t *a)
 {
+    char        where[POINTER_MAX];
     const char *key;
     json_t     *v;
 
+    snprintf(where, sizeof where, "%.120s/answers", route);
     if (!json_is_object(a) || !json_object_get(a, "default"))
-        return bad(c, where, "must be a mapping with at least 'default'");
+        return bad(c, where, "'answers' must be a mapping with at least 'default'");
     if (json_object_size(a) > 64)
         return bad(c, where, "more than 64 answers");
     json_object_foreach ((json_t *)a, key, v) {
+        snprintf(where, sizeof where, "%.100s/answers/%.40s", route, key);
         pl_rc rc = both_languages(c, where, v);
         if (rc != PL_OK)
             return rc;
@@ -194,24 +238,27 @@ static pl_rc route(compiler *c, const char *name, const json_t *r, json_t *out)
     static const char *const fail[] = { "closed", "open", NULL };
     static const char *const media[] = { "pass", "refuse", NULL };
     json_t *in_rows = json_array(), *out_rows = json_array();
-    pl_rc   rc = json_is_object(r) ? pl_json_only(r, keys, c->err)
-                                   : bad(c, name, "a route must be a mapping");
+    char    where[POINTER_MAX];
+    pl_rc   rc;
+
+    snprintf(where, sizeof where, "/routes/%.100s", name);
+    rc = only(c, where, r, keys, "a route must be a mapping");
 
     json_object_set_new(out, "name", json_string(name));
     json_object_set_new(out, "input", in_rows);
     json_object_set_new(out, "output", out_rows);
     if (rc == PL_OK)
-        rc = optional_word(c, name, r, "fail", fail, out);
+        rc = optional_word(c, where, r, "fail", fail, out);
     if (rc == PL_OK)
-        rc = optional_word(c, name, r, "media", media, out);
+        rc = optional_word(c, where, r, "media", media, out);
     if (rc == PL_OK)
-        rc = rule_rows(c, name, json_object_get(r, "input"), in_rows);
+        rc = rule_rows(c, where, "input", json_object_get(r, "input"), in_rows);
     if (rc == PL_OK)
-        rc = rule_rows(c, name, json_object_get(r, "output"), out_rows);
+        rc = rule_rows(c, where, "output", json_object_get(r, "output"), out_rows);
     if (rc == PL_OK)
-        rc = label(c, name, json_object_get(r, "label"));
+        rc = label(c, where, json_object_get(r, "label"));
     if (rc == PL_OK)
-        rc = answers(c, name, json_object_get(r, "answers"));
+        rc = answers(c, where, json_object_get(r, "answers"));
     if (rc == PL_OK) {
         json_object_set(out, "label", json_object_get(r, "label"));
         json_object_set(out, "answers", json_object_get(r, "answers"));
@@ -226,7 +273,7 @@ static pl_rc routes(compiler *c, const json_t *all)
 
     json_object_set_new(c->doc, "routes", list);
     if (!json_is_object(all) || json_object_size(all) == 0 || json_object_size(all) > 64)
-        return bad(c, "routes", "must be a mapping of 1 to 64 routes");
+        return bad(c, "/routes", "'routes' must be a mapping of 1 to 64 routes");
     json_object_foreach ((json_t *)all, name, r) {
         json_t *out = json_object();
         json_array_append_new(list, out);
@@ -243,17 +290,16 @@ static pl_rc head(compiler *c, const json_t *src)
 {
     static const char *const keys[] = { "policy", "version", "packs", "routes", NULL };
     json_t *id = json_object_get(src, "policy"), *version = json_object_get(src, "version");
-    pl_rc   rc = json_is_object(src) ? pl_json_only(src, keys, c->err)
-                                     : bad(c, "policy", "the source must be a mapping");
+    pl_rc   rc = only(c, "", src, keys, "the source must be a mapping");
 
     if (rc != PL_OK)
         return rc;
     if (!json_is_string(id) || json_string_length(id) == 0 || json_string_length(id) > 64 ||
         strspn(json_string_value(id), "abcdefghijklmnopqrstuvwxyz0123456789-_.") !=
             json_string_length(id))
-        return bad(c, "policy", "must be a name of a-z, 0-9, '.', '-' and '_', at most 64 long");
+        return bad(c, "/policy", "'policy' must be a name of a-z, 0-9, '.', '-' and '_', at most 64 long");
     if (!json_is_integer(version) || json_integer_value(version) < 1)
-        return bad(c, "version", "must be a positive integer");
+        return bad(c, "/version", "'version' must be a positive integer");
     json_object_set(c->doc, "id", id);
     json_object_set(c->doc, "version", version);
     return PL_OK;
@@ -264,7 +310,7 @@ static pl_rc build(compiler *c, void **out, size_t *n)
     void  *text = NULL;
     size_t text_n = 0;
     char  *doc = NULL;
-    pl_rc  rc = pl_textdb_builder_finish(c->text, &text, &text_n, c->err);
+    pl_rc  rc = pl_textdb_builder_finish(c->builder, &text, &text_n, c->err);
 
     if (rc == PL_OK && !(doc = pl_json_dump(c->doc)))
         rc = pl_fail(c->err, PL_NOMEM, "out of memory");
@@ -285,10 +331,15 @@ pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, voi
 {
     compiler c = { .source = source, .folders = pack_folders, .err = err, .doc = json_object() };
     json_t  *src = NULL;
-    pl_rc    rc = pl_textdb_builder_new(&c.text, err);
+    char    *bytes = NULL;
+    size_t   size = 0;
+    pl_rc    rc = pl_textdb_builder_new(&c.builder, err);
 
     if (rc == PL_OK)
-        rc = pl_yaml_load(source, &src, err);
+        rc = pl_file_read(source, PL_YAML_MAX, &bytes, &size, err);
+    c.text = (pl_str){ bytes, size };
+    if (rc == PL_OK)
+        rc = pl_yaml_parse(c.text, source, &src, err);
     if (rc == PL_OK)
         rc = head(&c, src);
     if (rc == PL_OK)
@@ -297,7 +348,8 @@ pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, voi
         rc = routes(&c, json_object_get(src, "routes"));
     if (rc == PL_OK)
         rc = build(&c, out, n);
-    pl_textdb_builder_free(c.text);
+    pl_textdb_builder_free(c.builder);
+    free(bytes);
     json_decref(src);
     json_decref(c.doc);
     return rc;

@@ -14,6 +14,8 @@ import { request } from './client.mjs';
 export const ROOT = process.env.PL_ROOT ?? fileURLToPath(new URL('../../..', import.meta.url));
 export const STAGE = process.env.PL_STAGE ?? path.join(ROOT, 'build/stage');
 export const BIN = path.join(STAGE, 'bin/plumbline');
+/** As `plumbline up` finds it; the runner names another one under sanitizers. */
+export const NGINX = process.env.PLUMBLINE_NGINX ?? '/usr/sbin/nginx';
 
 const START_MS = 30_000;
 const STOP_MS = 15_000;

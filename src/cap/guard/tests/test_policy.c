@@ -1,0 +1,117 @@
+/* Policy sources: what compiles, and where a mistake is said to be. */
+#include "guard_fixture.h"
+
+#include "cap/guard/guard_int.h"
+
+#define SOURCE "policy: p\nversion: 3\npacks: [lexicon-starter]\nroutes:\n  default:\n" \
+    "    input:\n      - {category: \"harm.*\", action: block}\n" \
+    "    output:\n      - {category: \"*\", action: log}\n" \
+    "    label: {explicit: true, zh: 内容由AI生成, en: AI生成}\n" \
+    "    answers: {default: {zh: 不, en: no}}\n"
+
+static const char *const folders[] = { PL_TEST_SOURCE_ROOT "/packs", NULL };
+
+static pl_rc compile(const char *text, void **image, size_t *n, pl_error *err)
+{
+    char  path[] = "/tmp/plumbline-source-XXXXXX";
+    int   fd = mkstemp(path);
+    pl_rc rc;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    rc = pl_policy_compile(path, folders, image, n, err);
+    unlink(path);
+    return rc;
+}
+
+static void compile__gives_the_same_bytes_for_the_same_source(void **state)
+{
+    void    *a, *b;
+    size_t   an, bn;
+    pl_error err;
+
+    (void)state;
+    assert_ok(compile(SOURCE, &a, &an, &err), &err);
+    assert_ok(compile(SOURCE, &b, &bn, &err), &err);
+    assert_int_equal(an, bn);
+    assert_memory_equal(a, b, an);
+    free(a);
+    free(b);
+}
+
+static void compile__takes_the_policy_we_ship(void **state)
+{
+    char       path[] = "/tmp/plumbline-image-XXXXXX";
+    int        fd = mkstemp(path);
+    void      *image;
+    size_t     n;
+    pl_policy *p;
+    pl_error   err;
+
+    (void)state;
+    assert_ok(pl_policy_compile(PL_TEST_SOURCE_ROOT "/share/defaults/policy/default.yaml", folders,
+                                &image, &n, &err), &err);
+    assert_int_equal(write(fd, image, n), n);
+    close(fd);
+    assert_ok(pl_policy_openat(AT_FDCWD, path, &p, &err), &err);
+    assert_true(pl_policy_route_find(p, PL_STR("default")) >= 0);
+    assert_true(pl_textdb_rule_count(pl_policy_textdb(p)) > 100);
+    pl_policy_unref(p);
+    unlink(path);
+    free(image);
+}
+
+/* PROVES: GB45438-2025/5.1 (a label that breaks the wording rule is refused) */
+static void compile__says_where_the_mistake_is(void **state)
+{
+    static const struct {
+        const char *from, *to, *expect;
+    } cases[] = {
+        { "policy: p", "policy: 'P p'", ":1:1: 'policy' must be" },
+        { "version: 3", "version: 0", ":2:1: 'version' must be" },
+        { "[lexicon-starter]", "[no-such-pack]", "no-such-pack" },
+        { "action: block", "action: stop", ":7:9: 'action' must be" },
+        { "category: \"harm.*\"", "kategory: x", ":7:10: unknown key" },
+        { "    output:", "    outputs:", "unknown key" },
+        { "zh: 内容由AI生成", "zh: 由机器写成", "wording must name AI" },
+        { "answers: {default:", "answers: {other:", "at least 'default'" },
+        { "zh: 不, en: no", "zh: 不", "in both 'zh' and 'en'" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *at = strstr(SOURCE, cases[i].from);
+        char        text[2048];
+        void       *image;
+        size_t      n;
+        pl_error    err;
+        assert_non_null(at);
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - SOURCE), SOURCE, cases[i].to,
+                 at + strlen(cases[i].from));
+        assert_rc(compile(text, &image, &n, &err) != PL_OK, 1);
+        if (!strstr(err.text, cases[i].expect))
+            fail_msg("case %zu: '%s' does not say '%s'", i, err.text, cases[i].expect);
+    }
+}
+
+static void category__patterns_match_prefixes_at_dots_only(void **state)
+{
+    (void)state;
+    assert_true(pl_category_matches(PL_STR("*"), PL_STR("harm.fraud")));
+    assert_true(pl_category_matches(PL_STR("harm.*"), PL_STR("harm.fraud")));
+    assert_true(pl_category_matches(PL_STR("harm.fraud"), PL_STR("harm.fraud")));
+    assert_false(pl_category_matches(PL_STR("harm.*"), PL_STR("harmless.x")));
+    assert_false(pl_category_matches(PL_STR("harm"), PL_STR("harm.fraud")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(compile__gives_the_same_bytes_for_the_same_source),
+        cmocka_unit_test(compile__takes_the_policy_we_ship),
+        cmocka_unit_test(compile__says_where_the_mistake_is),
+        cmocka_unit_test(category__patterns_match_prefixes_at_dots_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
