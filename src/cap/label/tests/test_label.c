@@ -136,6 +136,7 @@ static void label_find__leaves_ordinary_language_alone(void **state)
         assert_false(pl_label_text_find(pl_str_z(texts[i]), &f));
 }
 
+/* PROVES: CN-labelling-measures/6 */
 static void label_verdict__never_claims_more_than_a_trace(void **state)
 {
     (void)state;
