@@ -62,6 +62,8 @@ static pl_rc start(pl_services *s, pl_db *db, pl_error *err)
         rc = guard_record_recover(g, s, db, err);
     if (rc == PL_OK)
         rc = stop_restore(g, db, err);
+    if (rc == PL_OK)
+        rc = guard_stop_adopt(g, s, db, err);
     if (rc != PL_OK) {
         run_free(g);
         return rc;

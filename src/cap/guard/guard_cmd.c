@@ -3,9 +3,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "cap/guard/guard_run.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define TEXT_MAX (256u << 20)
 
@@ -196,8 +201,54 @@ static int switch_call(pl_cmd_ctx *c, const char *path)
     return call(c, "POST", path, json_pack("{s:s}", "reason", reason), print_switch);
 }
 
+/* Nothing may stand between an operator and the stop switch: without a daemon the state
+ * file is written here, and the daemon records it when it starts. */
+static int stop_without_daemon(pl_cmd_ctx *c)
+{
+    char    *dir = pl_path_join(pl_cmd_dir(c), "gateway");
+    pl_gate *g = NULL;
+    pl_error err;
+
+    if (!dir || pl_gate_open(dir, &g, &err) != PL_OK) {
+        free(dir);
+        return PL_EXIT_FAILED;
+    }
+    pl_gate_stop(g, pl_str_z(c->opt(c->host, "reason")), pl_now_ms());
+    pl_gate_close(g);
+    free(dir);
+    if (c->json)
+        fprintf(c->out, "{\"stopped\":true,\"ledger_index\":null}\n");
+    else
+        fprintf(c->out, "%s\n", pl_cmd_say(c, "stopped; plumblined does not run and will record it "
+                "in the ledger when it starts", "已停止；plumblined 未运行，启动后将补记入账本"));
+    return PL_EXIT_OK;
+}
+
+static bool daemon_is_down(pl_cmd_ctx *c)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    char              *path = pl_path_join(pl_cmd_dir(c), "run/control.sock");
+    int                fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool               down = false;
+
+    if (path && fd >= 0 && strlen(path) < sizeof a.sun_path) {
+        memcpy(a.sun_path, path, strlen(path) + 1);
+        down = connect(fd, (struct sockaddr *)&a, sizeof a) != 0 &&
+               (errno == ENOENT || errno == ECONNREFUSED);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return down;
+}
+
 static int cmd_stop(pl_cmd_ctx *c)
 {
+    const char *reason = c->opt(c->host, "reason");
+
+    if (reason && pl_str_trim(pl_str_z(reason)).n && daemon_is_down(c) &&
+        stop_without_daemon(c) == PL_EXIT_OK)
+        return PL_EXIT_OK;
     return switch_call(c, "/api/v1/guard/stop");
 }
 

@@ -97,6 +97,23 @@ pl_rc guard_stop_set(guard_run *g, pl_services *s, pl_db *db, bool stopped, pl_s
     return PL_OK;
 }
 
+/* A stop set while no daemon ran (`guard stop` writes the state file itself then) becomes
+ * evidence now. */
+pl_rc guard_stop_adopt(guard_run *g, pl_services *s, pl_db *db, pl_error *err)
+{
+    static const pl_principal host = { .id = "host", .is_local = 1 };
+    char           reason[256];
+    int64_t        since;
+    guard_stop_row row;
+    pl_rc          rc = guard_stop_get(db, &row, err);
+
+    if (rc != PL_OK && rc != PL_NOTFOUND)
+        return rc;
+    if (!pl_gate_stop_get(g->gate, reason, &since) || (rc == PL_OK && row.stopped))
+        return PL_OK;
+    return stop_locked(g, s, db, true, pl_str_z(reason), &host, err);
+}
+
 /* --- policy ----------------------------------------------------------------------------- */
 
 pl_rc guard_policy_json(const guard_run *g, const pl_services *s, json_t **out, pl_error *err)

@@ -35,6 +35,7 @@ pl_rc guard_record_tick(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms,
 /* guard_control.c: each is one act of a person and one statement in the ledger. */
 pl_rc guard_stop_set(guard_run *g, pl_services *s, pl_db *db, bool stopped, pl_str reason,
                      const pl_principal *who, json_t **out, pl_error *err);
+pl_rc guard_stop_adopt(guard_run *g, pl_services *s, pl_db *db, pl_error *err);
 json_t *guard_stop_json(const guard_run *g);
 /* Compiles DIR/policy/default.yaml, swaps it in, keeps the previous one beside it. */
 pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,

@@ -284,6 +284,23 @@ static void stop__is_evidence_and_survives_a_lost_state_file(void **state)
     free(path);
 }
 
+static void stop__set_without_a_daemon_is_recorded_at_its_start(void **state)
+{
+    fx            *f = *state;
+    guard_stop_row row;
+
+    daemon_stop(f);
+    pl_gate_stop(f->worker, PL_STR("by hand"), 5);
+    daemon_start(f);
+    assert_int_equal(pl_ledger_size(f->sv.ledger), 1);
+    assert_ok(guard_stop_get(f->db, &row, &f->err), &f->err);
+    assert_true(row.stopped);
+    assert_string_equal(row.reason, "by hand");
+    daemon_stop(f);
+    daemon_start(f); /* once */
+    assert_int_equal(pl_ledger_size(f->sv.ledger), 1);
+}
+
 static void expire__removes_only_what_is_old(void **state)
 {
     fx     *f = *state;
@@ -307,6 +324,7 @@ int main(void)
         T(recover__stores_no_event_twice),
         T(list__filters_and_pages),
         T(stop__is_evidence_and_survives_a_lost_state_file),
+        T(stop__set_without_a_daemon_is_recorded_at_its_start),
         T(expire__removes_only_what_is_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
