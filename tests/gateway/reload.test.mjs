@@ -104,9 +104,10 @@ test('a policy is swapped without a reload and without losing a request', async 
     }
   })();
   const after_ = await activate((s) => s.replace('内容由AI生成', '本回答由AI生成'));
+  for (const end = Date.now() + 10_000; served < 4 && Date.now() < end;) await sleep(5);
   running = false;
   await load;
-  assert.ok(served > 3);
+  assert.ok(served > 3, 'requests were served during and after the swap');
   assert.match(after_, /^default@2;/);
   const m = name('new-label');
   model.on(m, up.plain(CALM.zh));

@@ -5,7 +5,7 @@
 #   1. with a new capability from the template, and without label
 #   2. without trace (label is back, the new one is gone)
 #
-# and each time runs every unit test that is left, and the store tests on SQLite.
+# and each time runs every unit test that is left.
 . "${PL_ROOT:-$(dirname "$0")/../..}/tests/tap.sh"
 
 tree=$T/tree
@@ -46,7 +46,7 @@ t 'new-capability makes a capability' "$tree/tools/new-capability" sample
 t 'label goes away' delete label
 t 'the tree without label and with the new one builds' builds
 t 'the new capability passes its tests' passes unit/sample store/sample
-t 'every other test passes' passes --no-postgres unit store
+t 'every other test passes' passes unit
 t 'the command line has the new verb' lists sample
 t 'the layers still hold' "$tree/tools/check-includes"
 
@@ -55,6 +55,6 @@ cp "$ROOT/src/host/capabilities.def" "$tree/src/host/capabilities.def"
 rm -rf "$tree/src/cap/sample"
 t 'trace goes away' delete trace
 t 'the tree without trace builds' builds
-t 'its tests pass' passes --no-postgres unit store
+t 'its tests pass' passes unit
 t 'the command line has lost the verb' lists_not trace
 t_done

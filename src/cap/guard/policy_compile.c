@@ -43,7 +43,7 @@ static pl_rc only(compiler *c, const char *where, const json_t *o, const char *c
         if (keys[i])
             continue;
         snprintf(pointer, sizeof pointer, "%s/%.*s", where, POINTER_MAX - 1, key);
-        return bad(c, pointer, "unknown key");
+        return pl_yaml_fail(c->err, c->text, c->source, pointer, "unknown key '%.64s'", key);
     }
     return PL_OK;
 }

@@ -72,7 +72,7 @@ static void compile__says_where_the_mistake_is(void **state)
         { "version: 3", "version: 0", ":2:1: 'version' must be" },
         { "[lexicon-starter]", "[no-such-pack]", "no-such-pack" },
         { "action: block", "action: stop", ":7:9: 'action' must be" },
-        { "category: \"harm.*\"", "kategory: x", ":7:10: unknown key" },
+        { "category: \"harm.*\"", "kategory: x", ":7:10: unknown key 'kategory'" },
         { "    output:", "    outputs:", "unknown key" },
         { "zh: 内容由AI生成", "zh: 由机器写成", "wording must name AI" },
         { "answers: {default:", "answers: {other:", "at least 'default'" },
