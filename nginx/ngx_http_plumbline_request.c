@@ -145,7 +145,7 @@ plumbline_body(ngx_http_request_t *r, pl_str *out)
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
     }
     cl = r->request_body->bufs;
-    if (cl->next == NULL) {
+    if (cl->next == NULL && ngx_buf_size(cl->buf)) {
         *out = (pl_str){ (const char *) cl->buf->pos, ngx_buf_size(cl->buf) };
         return NGX_OK;
     }
@@ -158,7 +158,9 @@ plumbline_body(ngx_http_request_t *r, pl_str *out)
     }
     *out = (pl_str){ (const char *) p, n };
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        p = ngx_cpymem(p, cl->buf->pos, ngx_buf_size(cl->buf));
+        if (ngx_buf_size(cl->buf)) { /* the end of a chunked body is an empty buffer */
+            p = ngx_cpymem(p, cl->buf->pos, ngx_buf_size(cl->buf));
+        }
     }
     return NGX_OK;
 }

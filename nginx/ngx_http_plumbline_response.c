@@ -297,6 +297,9 @@ plumbline_header_filter(ngx_http_request_t *r)
         ctx->header_held = 1;
         return NGX_OK;
     }
+    if (r->upstream) {
+        r->upstream->buffering = 0; /* whatever proxy_buffering says: a stream is not collected */
+    }
     plumbline_content(r, ctx, "text/event-stream; charset=utf-8", -1);
     if (plumbline_headers(r, ctx) != NGX_OK
         || plumbline_add_header_z(r, "x-accel-buffering", "no") != NGX_OK)

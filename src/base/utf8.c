@@ -141,11 +141,27 @@ static bool is_letter(uint32_t cp)
     return c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO;
 }
 
+static bool is_ascii(pl_str s)
+{
+    uint64_t word, high = 0;
+    size_t   i = 0;
+
+    for (; i + sizeof word <= s.n; i += sizeof word) {
+        memcpy(&word, s.p + i, sizeof word);
+        high |= word;
+    }
+    for (; i < s.n; i++)
+        high |= (uint8_t)s.p[i];
+    return (high & 0x8080808080808080ull) == 0;
+}
+
 int pl_utf8_han_percent(pl_str s)
 {
     const uint8_t *p = (const uint8_t *)s.p;
     uint64_t       han = 0, letters = 0;
 
+    if (is_ascii(s))
+        return 0;
     for (size_t i = 0; i < s.n;) {
         uint32_t cp;
         int      len = utf8_seq(p + i, s.n - i, &cp);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import * as up from '../gateway/lib/upstream.mjs';
-import { makeTemp, run, startProduct } from '../gateway/lib/product.mjs';
+import { makeTemp, run, startProduct, takeDown } from '../gateway/lib/product.mjs';
 import { ask, chat, request } from '../gateway/lib/client.mjs';
 import { CALM, expectError } from '../gateway/lib/cases.mjs';
 import { fat, fillRings, sampleOf, verifyLedger, verifyPromises } from '../gateway/lib/load.mjs';
@@ -78,13 +78,10 @@ test('full disk', async (t) => {
     await verifyPromises(product, sampleOf(promised, 10));
     await verifyLedger(product);
   } finally {
-    await product?.stop().catch((e) => {
-      process.exitCode = 1;
-      console.error(e);
-    });
-    await model.close();
+    const failure = await takeDown(product, model).catch((e) => e);
     const r = await run('umount', [dir]);
     if (r.code !== 0) await run('umount', ['-l', dir]);
     fs.rmdirSync(dir);
+    if (failure) throw failure;
   }
 });

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import * as up from '../gateway/lib/upstream.mjs';
-import { startProduct } from '../gateway/lib/product.mjs';
+import { startProduct, takeDown } from '../gateway/lib/product.mjs';
 import { ask, chat } from '../gateway/lib/client.mjs';
 import { CALM, expectError } from '../gateway/lib/cases.mjs';
 import { fat, fillRings, sampleOf, startLoad, verifyLedger, verifyPromises } from '../gateway/lib/load.mjs';
@@ -20,8 +20,7 @@ after(async () => {
   // A stopped process cannot obey SIGTERM.
   const { daemon } = product?.child ? product.pids() : {};
   if (daemon) process.kill(daemon, 'SIGCONT');
-  await product?.stop();
-  await model?.close();
+  await takeDown(product, model);
 });
 
 const overview = async () => (await product.api('GET', '/api/v1/overview')).json;

@@ -3,7 +3,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import OpenAI from 'openai';
 import * as up from './lib/upstream.mjs';
-import { startProduct } from './lib/product.mjs';
+import { startProduct, takeDown } from './lib/product.mjs';
 import { ask, chat, readStream } from './lib/client.mjs';
 import { HARM, CALM, LABEL, expectAbsent, expectHeaders, labelOf, lexiconTexts, name } from './lib/cases.mjs';
 
@@ -13,10 +13,7 @@ before(async () => {
   product = await startProduct({ upstream: model });
   sdk = new OpenAI({ baseURL: `${product.gateway}/v1`, apiKey: 'sk-client', maxRetries: 0 });
 });
-after(async () => {
-  await product?.stop();
-  await model?.close();
-});
+after(() => takeDown(product, model));
 
 const LANGUAGES = ['zh', 'en'];
 const hasHan = (s) => /\p{Script=Han}/u.test(s);

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import OpenAI from 'openai';
 import * as up from './lib/upstream.mjs';
-import { startProduct } from './lib/product.mjs';
+import { startProduct, takeDown } from './lib/product.mjs';
 import { ask, chat, readStream, request, tcp } from './lib/client.mjs';
 import { HARM, CALM, inParallel, name } from './lib/cases.mjs';
 import { leafHash, openCheckpoint, parseVkey, sha256, verifyReceipt } from './lib/verify.mjs';
@@ -17,10 +17,7 @@ before(async () => {
   model = await up.startUpstream();
   product = await startProduct({ upstream: model });
 });
-after(async () => {
-  await product?.stop();
-  await model?.close();
-});
+after(() => takeDown(product, model));
 
 const id = (r) => r.headers['x-plumbline-request-id'];
 

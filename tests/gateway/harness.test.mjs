@@ -6,6 +6,7 @@ import zlib from 'node:zlib';
 import OpenAI from 'openai';
 import * as up from './lib/upstream.mjs';
 import { ask, chat, parseSse, readStream } from './lib/client.mjs';
+import { assertNoCrash } from './lib/product.mjs';
 import { leafHash, rootFromInclusion, openCheckpoint, parseVkey } from './lib/verify.mjs';
 
 const model = await up.startUpstream();
@@ -105,4 +106,11 @@ test('the verifier follows an inclusion proof and refuses a wrong one', () => {
   assert.notDeepEqual(rootFromInclusion(1, 3, L[0], [L[1], L[2]]), root);
   assert.throws(() => rootFromInclusion(0, 3, L[0], [L[1]]), /too short/);
   assert.throws(() => rootFromInclusion(2, 3, L[2], [L[0], L[1]]), /too long/);
+});
+
+test('a crash or a sanitizer in the logs of the product fails a test', () => {
+  for (const bad of ['worker process 12 exited on signal 11 (core dumped)', 'worker process 12 exited on signal 6', '==3==ERROR: AddressSanitizer: heap-use-after-free',
+    'x.c:1:2: runtime error: null pointer', "plumblined: x.c:3: f: Assertion `a' failed."])
+    assert.throws(() => assertNoCrash(`before\n${bad}\nafter`), /a process crashed/, bad);
+  for (const fine of ['worker process 12 exited on signal 9', 'worker process 12 exited with code 0', 'SIGHUP received']) assertNoCrash(fine);
 });

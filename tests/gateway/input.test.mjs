@@ -7,7 +7,7 @@ import zlib from 'node:zlib';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as up from './lib/upstream.mjs';
-import { startProduct } from './lib/product.mjs';
+import { startProduct, takeDown } from './lib/product.mjs';
 import { ask, chat, request, tcp } from './lib/client.mjs';
 import { HARM, CALM, expectError, expectHeaders, labelOf, name } from './lib/cases.mjs';
 
@@ -16,10 +16,7 @@ before(async () => {
   model = await up.startUpstream();
   product = await startProduct({ upstream: model });
 });
-after(async () => {
-  await product?.stop();
-  await model?.close();
-});
+after(() => takeDown(product, model));
 
 const good = (m = name('ok'), extra) => JSON.stringify(ask(m, CALM.en, extra));
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import * as up from './lib/upstream.mjs';
-import { startProduct } from './lib/product.mjs';
+import { startProduct, takeDown } from './lib/product.mjs';
 import { ask, chat, readStream } from './lib/client.mjs';
 import { CALM, LABEL, labelOf, name } from './lib/cases.mjs';
 
@@ -13,10 +13,7 @@ before(async () => {
   model = await up.startUpstream();
   product = await startProduct({ upstream: model });
 });
-after(async () => {
-  await product?.stop();
-  await model?.close();
-});
+after(() => takeDown(product, model));
 
 const SCHEMA = { type: 'json_schema', json_schema: { name: 'city', strict: true, schema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } } };
 const DATA = '{"city": "Suzhou"}';

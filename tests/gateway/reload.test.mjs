@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as up from './lib/upstream.mjs';
-import { NGINX, run, startProduct } from './lib/product.mjs';
+import { NGINX, run, startProduct, takeDown } from './lib/product.mjs';
 import { ask, chat, readStream } from './lib/client.mjs';
 import { CALM, HARM, labelOf, name } from './lib/cases.mjs';
 import { verifyReceipt } from './lib/verify.mjs';
@@ -15,10 +15,7 @@ before(async () => {
   model = await up.startUpstream();
   product = await startProduct({ upstream: model });
 });
-after(async () => {
-  await product?.stop();
-  await model?.close();
-});
+after(() => takeDown(product, model));
 
 const policyFile = () => path.join(product.dir, 'policy/default.yaml');
 const policyDb = () => path.join(product.dir, 'gateway/policy.db');

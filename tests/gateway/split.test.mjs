@@ -3,7 +3,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import * as up from './lib/upstream.mjs';
-import { startProduct } from './lib/product.mjs';
+import { startProduct, takeDown } from './lib/product.mjs';
 import { ask, chat, readStream } from './lib/client.mjs';
 import { HARM, CALM, expectAbsent, inParallel, labelOf, name, splits } from './lib/cases.mjs';
 
@@ -12,10 +12,7 @@ before(async () => {
   model = await up.startUpstream();
   product = await startProduct({ upstream: model });
 });
-after(async () => {
-  await product?.stop();
-  await model?.close();
-});
+after(() => takeDown(product, model));
 
 const WIDTH = 12;
 const BEFORE = { zh: '先说一句。', en: 'First of all, ' };

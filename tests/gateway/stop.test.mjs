@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import OpenAI from 'openai';
 import * as up from './lib/upstream.mjs';
-import { startProduct } from './lib/product.mjs';
+import { startProduct, takeDown } from './lib/product.mjs';
 import { ask, chat, readStream } from './lib/client.mjs';
 import { CALM, expectError, expectHeaders, labelOf, name } from './lib/cases.mjs';
 import { openEnvelope, parseVkey } from './lib/verify.mjs';
@@ -15,10 +15,7 @@ before(async () => {
   model = await up.startUpstream();
   product = await startProduct({ upstream: model });
 });
-after(async () => {
-  await product?.stop();
-  await model?.close();
-});
+after(() => takeDown(product, model));
 
 const WAYS = {
   cli: async (verb, reason) => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import * as up from './lib/upstream.mjs';
-import { makeTemp, run, startProduct } from './lib/product.mjs';
+import { makeTemp, run, startProduct, takeDown } from './lib/product.mjs';
 import { ask, chat, readStream } from './lib/client.mjs';
 import { CALM, expectError, labelOf, name } from './lib/cases.mjs';
 
@@ -55,8 +55,7 @@ async function withUpstream({ tls, scheme = tls ? 'https' : 'http', suffix = '',
     product = await startProduct({ upstream: `${scheme}://localhost:${model.port}${suffix}`, ...options });
     await body(product, model);
   } finally {
-    await product?.stop();
-    await model.close();
+    await takeDown(product, model);
   }
 }
 

@@ -4,7 +4,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import OpenAI from 'openai';
 import * as up from './lib/upstream.mjs';
-import { startProduct, freePorts } from './lib/product.mjs';
+import { freePorts, startProduct, takeDown } from './lib/product.mjs';
 import { ask, chat, readStream } from './lib/client.mjs';
 import { HARM, CALM, expectAbsent, expectError, expectHeaders, labelOf, name } from './lib/cases.mjs';
 
@@ -13,10 +13,7 @@ before(async () => {
   model = await up.startUpstream();
   product = await startProduct({ upstream: model });
 });
-after(async () => {
-  await product?.stop();
-  await model?.close();
-});
+after(() => takeDown(product, model));
 
 const JSON_BODY = (m, text = 'fine words') => Buffer.from(JSON.stringify(up.completion(m, [text])));
 

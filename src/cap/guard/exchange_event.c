@@ -8,11 +8,37 @@
 #include "cap/guard/guard_int.h"
 #include "engine/text/textlabel.h"
 
+/* One leaf per request: formatted by hand, printf would cost more than the rest of it. */
+static void name_of(pl_buf *b, const char *name)
+{
+    pl_buf_puts(b, ",\"");
+    pl_buf_puts(b, name);
+    pl_buf_puts(b, "\":");
+}
+
 static void member(pl_buf *b, const char *name, pl_str v)
 {
-    pl_buf_printf(b, ",\"%s\":\"", name);
+    name_of(b, name);
+    pl_buf_putc(b, '"');
     pl_buf_json(b, v);
     pl_buf_putc(b, '"');
+}
+
+static void number(pl_buf *b, uint64_t v)
+{
+    char  digits[20];
+    char *p = digits + sizeof digits;
+
+    do
+        *--p = (char)('0' + v % 10);
+    while (v /= 10);
+    pl_buf_put(b, (pl_str){ p, (size_t)(digits + sizeof digits - p) });
+}
+
+static void number_member(pl_buf *b, const char *name, uint64_t v)
+{
+    name_of(b, name);
+    number(b, v);
 }
 
 static void findings(const pl_exchange *x, pl_buf *b, const tally *t, size_t most)
@@ -25,16 +51,18 @@ static void findings(const pl_exchange *x, pl_buf *b, const tally *t, size_t mos
     pl_buf_puts(b, ",\"findings\":[");
     for (size_t i = 0; i < n; i++) {
         pl_text_rule r = pl_textdb_rule_get(db, t->row[i].rule);
-        pl_buf_printf(b, "%s{\"rule\":\"", i ? "," : "");
+        pl_buf_puts(b, i ? ",{\"rule\":\"" : "{\"rule\":\"");
         pl_buf_json(b, r.id);
         pl_buf_putc(b, '"');
         member(b, "category", r.category);
-        pl_buf_printf(b, ",\"severity\":%u,\"action\":\"%s\",\"count\":%u}", r.severity,
-                      action[t->row[i].action], t->row[i].count);
+        number_member(b, "severity", r.severity);
+        member(b, "action", pl_str_z(action[t->row[i].action]));
+        number_member(b, "count", t->row[i].count);
+        pl_buf_putc(b, '}');
     }
     pl_buf_puts(b, "]");
     if (t->more || n < t->n)
-        pl_buf_printf(b, ",\"more\":%zu", t->more + (t->n - n));
+        number_member(b, "more", t->more + (t->n - n));
 }
 
 /* The text that trace will see again: NFC, without blanks at the end. */
@@ -59,8 +87,10 @@ static void output(pl_exchange *x, pl_buf *b, int i)
                        x->event.outputs[x->event.output_count++]);
     }
     free(text);
-    pl_buf_printf(b, "%s{\"bytes\":%llu,\"commitment\":\"%s\"}", i ? "," : "",
-                  (unsigned long long)(c ? c->text_bytes : 0), hex);
+    pl_buf_puts(b, i ? ",{\"bytes\":" : "{\"bytes\":");
+    number(b, c ? c->text_bytes : 0);
+    member(b, "commitment", pl_str_z(hex));
+    pl_buf_putc(b, '}');
 }
 
 static void outputs(pl_exchange *x, pl_buf *b)
@@ -79,18 +109,21 @@ static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
     char time[25];
 
     pl_time_format(x->o.now_ms, time);
-    pl_buf_printf(b, "{\"v\":1,\"id\":\"%s\",\"time\":\"%s\",\"ms\":%lld", x->o.id, time,
-                  (long long)(now_ms > x->o.now_ms ? now_ms - x->o.now_ms : 0));
+    pl_buf_puts(b, "{\"v\":1");
+    member(b, "id", (pl_str){ x->o.id, PL_ID_LEN });
+    member(b, "time", (pl_str){ time, 24 });
+    number_member(b, "ms", (uint64_t)(now_ms > x->o.now_ms ? now_ms - x->o.now_ms : 0));
     member(b, "service", x->o.service);
     member(b, "route", x->o.route_name);
-    pl_buf_printf(b, ",\"surface\":\"chat.completions\",\"stream\":%s",
-                  x->facts.is_stream ? "true" : "false");
+    pl_buf_puts(b, ",\"surface\":\"chat.completions\",\"stream\":");
+    pl_buf_puts(b, x->facts.is_stream ? "true" : "false");
     member(b, "policy", pl_policy_name(x->o.policy));
-    pl_buf_printf(b, ",\"policy_sha256\":\"%s\"", pl_policy_digest(x->o.policy));
+    member(b, "policy_sha256", (pl_str){ pl_policy_digest(x->o.policy), 64 });
     member(b, "verdict", pl_str_z(x->verdict));
     member(b, "direction", pl_str_z(x->direction));
     member(b, "reason", pl_str_z(x->reason));
-    pl_buf_printf(b, ",\"status\":%d,\"upstream_status\":%d", x->status, x->upstream_status);
+    number_member(b, "status", (uint64_t)x->status);
+    number_member(b, "upstream_status", (uint64_t)x->upstream_status);
 }
 
 static void leaf_write(pl_exchange *x, int64_t now_ms, size_t most_findings)
@@ -103,16 +136,22 @@ static void leaf_write(pl_exchange *x, int64_t now_ms, size_t most_findings)
     head(x, b, now_ms);
     if (x->input_bytes)
         pl_hex(x->input_commitment.b, 32, commitment);
-    pl_buf_printf(b, ",\"input\":{\"bytes\":%llu,\"scanned\":%llu,\"commitment\":\"%s\"",
-                  (unsigned long long)x->input_bytes, (unsigned long long)x->in.scanned, commitment);
+    pl_buf_puts(b, ",\"input\":{\"bytes\":");
+    number(b, x->input_bytes);
+    number_member(b, "scanned", x->in.scanned);
+    member(b, "commitment", pl_str_z(commitment));
     findings(x, b, &x->in, most_findings);
     pl_buf_puts(b, "}");
     outputs(x, b);
-    pl_buf_printf(b, ",\"output\":{\"bytes\":%llu,\"scanned\":%llu",
-                  (unsigned long long)x->output_bytes, (unsigned long long)x->out.scanned);
+    pl_buf_puts(b, ",\"output\":{\"bytes\":");
+    number(b, x->output_bytes);
+    number_member(b, "scanned", x->out.scanned);
     findings(x, b, &x->out, most_findings);
-    pl_buf_printf(b, "},\"label\":\"%s\",\"unscreened\":%u,\"end\":\"%s\"}", pl_exchange_label(x),
-                  x->facts.unscreened, x->end);
+    pl_buf_putc(b, '}');
+    member(b, "label", pl_str_z(pl_exchange_label(x)));
+    number_member(b, "unscreened", x->facts.unscreened);
+    member(b, "end", pl_str_z(x->end));
+    pl_buf_putc(b, '}');
 }
 
 const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms)

@@ -101,11 +101,17 @@ export async function startProduct({ upstream, args = [], env = {}, dir, configu
     dir: dir ?? path.join(own, 'data'), own, env, args, selftest,
     upstream: typeof upstream === 'string' ? upstream : upstream?.url,
   });
-  if (configure) {
-    await product.init();
-    await configure(product.dir);
+  try {
+    if (configure) {
+      await product.init();
+      await configure(product.dir);
+    }
+    await product.start({ wait });
+  } catch (e) {
+    await product.stop({ mayCrash: true }).catch(() => {});
+    product.remove();
+    throw e;
   }
-  await product.start({ wait });
   return product;
 }
 
@@ -202,14 +208,15 @@ class Product {
     running.delete(this);
     this.child = null;
     const text = this.out + this.err + this.childLogs();
-    if (!keep) {
-      // A second call from after() must find nothing to do.
-      if (this.own) fs.rmSync(this.own, { recursive: true, force: true });
-    }
+    if (!keep) this.remove();
     assert.ok(ended, `plumbline up did not end within ${STOP_MS} ms\n${text.slice(-8000)}`);
     assert.deepEqual(left.map((p) => p.command), [], 'every child ended with plumbline up');
     if (!mayCrash) assertNoCrash(text);
     return ended;
+  }
+
+  remove() {
+    if (this.own) fs.rmSync(this.own, { recursive: true, force: true });
   }
 
   /** What the children wrote about themselves: DIR/log. The access log is of no use here. */
@@ -267,6 +274,13 @@ class Product {
       await sleep(25);
     }
   }
+}
+
+/** For after(): takes everything down whatever fails, then reports the first failure. */
+export async function takeDown(...things) {
+  const failures = [];
+  for (const t of things.filter(Boolean)) await (t.stop ? t.stop() : t.close()).catch((e) => failures.push(e));
+  if (failures.length) throw failures[0];
 }
 
 /** Fails on traces that a process of ours died of a bug or a sanitizer spoke up. */
