@@ -124,7 +124,9 @@ static void put_http_head(const pl_nginx_params *p, pl_buf *o)
     pl_buf_puts(o, types);
     put_temp_paths(p, o);
     pl_buf_puts(o, log_format);
-    pl_buf_printf(o, "    access_log \"%s/log/access.log\" plumbline;\n", p->dir);
+    pl_buf_printf(o, "    # Buffered: no request waits for a write.\n"
+                     "    access_log \"%s/log/access.log\" plumbline buffer=64k flush=1s;\n",
+                  p->dir);
     pl_buf_puts(o, "    server_tokens off;\n    sendfile on;\n    tcp_nopush on;\n"
                    "    keepalive_timeout 75s;\n    client_header_timeout 30s;\n"
                    "    client_body_timeout 30s;\n\n");
