@@ -59,7 +59,22 @@ struct pl_textdb {
      * characters. Either may say yes by chance; a no is certain. */
     uint8_t kinds[0x10000 / 4];
     uint8_t prefixes[0x20000 / 8];
+    /* For runs of ASCII: a bit per pair of bytes as they stand in the text, set when a
+     * keyword may begin with them. Exact but for pairs with a NUL, which are always set. */
+    uint8_t pairs[0x80 * 0x80 / 8];
 };
+
+static inline uint32_t pair_index(uint8_t a, uint8_t b)
+{
+    return (uint32_t)a << 7 | b;
+}
+
+static inline bool pair_get(const pl_textdb *db, uint8_t a, uint8_t b)
+{
+    uint32_t i = pair_index(a, b);
+
+    return (db->pairs[i >> 3] >> (i & 7) & 1) != 0;
+}
 
 static inline uint32_t ld32(const uint8_t *base, size_t word)
 {

@@ -280,13 +280,22 @@ static bool ends_in_word_char(const uint8_t *begin, const uint8_t *end)
     return is_word_char(folded);
 }
 
+/* Two bytes of ASCII tell enough nearly everywhere in English. Stops where they do not,
+ * or where fewer than five bytes are left. */
+static inline const uint8_t *skip_pairs(const pl_textdb *db, const uint8_t *p, const uint8_t *end)
+{
+    while (end - p > 4 && p[0] < 0x80 && p[1] < 0x80 && !pair_get(db, p[0], p[1]))
+        p++;
+    return p;
+}
+
 /* At the root, with nothing pending: passes by characters that begin no keyword. A
  * character is judged when the three after it are seen, so the last three of a piece
  * are left to the automaton. Skipped characters count to the one before them; one
  * that has none, or too many for its byte in `lengths`, is left to the automaton too. */
 static const uint8_t *skip_dull(pl_text_stream *s, const uint8_t *p, const uint8_t *end)
 {
-    const uint8_t *begin = p, *head = p;
+    const uint8_t *begin = p, *head = p = skip_pairs(s->db, p, end);
     uint64_t       key = 0;
     uint32_t       lengths = 0;
     unsigned       ahead = 0;
@@ -316,6 +325,12 @@ static const uint8_t *skip_dull(pl_text_stream *s, const uint8_t *p, const uint8
         if (may_begin(s->db, key))
             break;
         p += lengths >> 24;
+        const uint8_t *q = skip_pairs(s->db, p, end);
+        if (q > p) { /* the window starts anew there */
+            p = head = q;
+            key = lengths = ahead = 0;
+            blank = false;
+        }
     }
     if (p > begin) {
         s->pos += (uint64_t)(p - begin);

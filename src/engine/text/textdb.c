@@ -202,6 +202,26 @@ static void kind_lower(pl_textdb *db, uint16_t c, enum kind kind)
             (uint8_t)((db->kinds[c >> 2] & ~(3u << shift)) | (unsigned)kind << shift);
 }
 
+static void pair_set(pl_textdb *db, uint8_t a, uint8_t b)
+{
+    uint32_t i = pair_index(a, b);
+
+    db->pairs[i >> 3] |= (uint8_t)(1u << (i & 7));
+}
+
+/* Every spelling in ASCII of a keyword's first two folded characters; with any_second, of
+ * its first alone. */
+static void pairs_note(pl_textdb *db, uint16_t first, uint16_t second, bool any_second)
+{
+    for (unsigned a = 1; a < 0x80; a++) {
+        if (pl_text_fold(a) != first)
+            continue;
+        for (unsigned b = 1; b < 0x80; b++)
+            if (any_second || pl_text_fold(b) == second)
+                pair_set(db, (uint8_t)a, (uint8_t)b);
+    }
+}
+
 static void prefix_note(pl_textdb *db, uint32_t node, const prefix *at)
 {
     uint32_t out = node_get(db, node, NODE_OUT);
@@ -213,6 +233,10 @@ static void prefix_note(pl_textdb *db, uint32_t node, const prefix *at)
                                                   : KIND_TWO);
     if (at->count == 2 || at->count == 4)
         prefix_set(db, at->key);
+    if (at->count == 2)
+        pairs_note(db, first, (uint16_t)at->key, false);
+    else if (at->count == 1 && ends)
+        pairs_note(db, first, 0, true);
 }
 
 /* Walks the first four characters below a node, at most sixteen levels deep. Edges
@@ -242,6 +266,10 @@ static void fill_tables(pl_textdb *db)
 
     for (uint32_t i = first; i < first + n; i++)
         db->root[db->labels[i]] = i;
+    for (unsigned c = 0; c < 0x80; c++) {
+        pair_set(db, 0, (uint8_t)c);
+        pair_set(db, (uint8_t)c, 0);
+    }
     fill_prefixes(db, 0, (prefix){ 0 });
 }
 
