@@ -40,6 +40,7 @@ void pl_supervisor_done(pl_supervisor *s)
 /* In the child, between fork and exec: system calls only. */
 static void become(const pl_child *c, const sigset_t *mask, pid_t parent, int log, int report)
 {
+    static const int handled[] = { SIGPIPE, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 };
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int why;
 
@@ -51,7 +52,10 @@ static void become(const pl_child *c, const sigset_t *mask, pid_t parent, int lo
     (void)dup2(log, STDOUT_FILENO);
     (void)dup2(log, STDERR_FILENO);
     (void)sigprocmask(SIG_SETMASK, mask, NULL);
-    (void)signal(SIGPIPE, SIG_DFL);
+    /* A shell that starts us in the background ignores SIGINT and SIGQUIT, and a child
+     * would inherit that: it could not be asked to stop. */
+    for (size_t i = 0; i < sizeof handled / sizeof handled[0]; i++)
+        (void)signal(handled[i], SIG_DFL);
     (void)execvp(c->argv[0], (char *const *)(uintptr_t)c->argv);
     why = errno;
     (void)!write(report, &why, sizeof why);
