@@ -58,6 +58,7 @@ plumbline_refresh(ngx_event_t *ev)
     ngx_http_plumbline_main_conf_t *mcf = ev->data;
     pl_error                        err;
 
+    (void) pl_gate_claim(mcf->gate, NULL); /* once an old worker gives a slot back */
     if (pl_gate_refresh(mcf->gate, &err) != PL_OK) {
         ngx_log_error(NGX_LOG_ERR, ev->log, 0,
                       "plumbline: new policy refused, the old one stays: %s", err.text);

@@ -60,7 +60,7 @@ plumbline_cleanup(void *data)
     ngx_http_plumbline_ctx_t *ctx = data;
 
     if (ctx->exchange) {
-        if (!pl_exchange_event_is_done(ctx->exchange)) {
+        if (!ctx->put && !pl_exchange_event_is_done(ctx->exchange)) {
             pl_exchange_response_end(ctx->exchange, PL_END_ABORTED, &ctx->out,
                                      ngx_http_plumbline_now());
             pl_gate_count(ctx->mcf->gate, PL_COUNT_ABORTED, 1);
@@ -260,6 +260,7 @@ ngx_http_plumbline_access_handler(ngx_http_request_t *r)
         if (plumbline_create_ctx(r) == NULL) {
             return NGX_ERROR;
         }
+        r->headers_in.upgrade = NULL; /* a 101 would open a tunnel around the filters */
         r->request_body_in_single_buf = 1;
         rc = ngx_http_read_client_request_body(r, plumbline_body_handler);
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {

@@ -71,30 +71,36 @@ static pl_rc piece_add(walk *w, uint32_t channel, const pl_jsontok *t)
     return PL_OK;
 }
 
+/* FNV-1a: any stable spread over names will do. */
+static uint32_t name_hash(uint32_t h, const pl_jsontok *key)
+{
+    for (size_t i = 0; i < key->raw.n; i++)
+        h = (h ^ (uint8_t)key->raw.p[i]) * 16777619u;
+    return (h & (CH_OTHER - 1)) | CH_OTHER;
+}
+
 static uint32_t channel_of(const pl_jsontok *key)
 {
     static const struct {
         const char *name;
         uint32_t    channel;
     } known[] = {
-        { "content", CH_TEXT },          { "reasoning_content", CH_REASON },
-        { "reasoning", CH_REASON },      { "refusal", CH_REFUSAL },
+        { "content", CH_TEXT },
+        { "reasoning_content", CH_REASON },
+        { "refusal", CH_REFUSAL },
     };
-    uint32_t h = 2166136261u; /* FNV-1a: any stable spread over names will do */
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (pl_jsontok_is(key, known[i].name))
             return known[i].channel;
-    for (size_t i = 0; i < key->raw.n; i++)
-        h = (h ^ (uint8_t)key->raw.p[i]) * 16777619u;
-    return (h & (CH_OTHER - 1)) | CH_OTHER;
+    return name_hash(2166136261u, key);
 }
 
 /* Arguments and name of a call are texts that may come in pieces; its id, type and
  * anything else are strings by themselves. */
 static pl_rc tool_string(walk *w, const pl_jsontok *key, const pl_jsontok *t)
 {
-    if (pl_jsontok_is(key, "arguments"))
+    if (pl_jsontok_is(key, "arguments") || pl_jsontok_is(key, "input"))
         return piece_add(w, CH_TOOL, t);
     if (pl_jsontok_is(key, "name"))
         return piece_add(w, CH_TOOL + 1, t);
@@ -146,17 +152,28 @@ static pl_rc tool_calls(walk *w, pl_jsontok *t)
     return rc;
 }
 
+/* A string inside a member: it may continue what the same place said in an earlier event,
+ * and it may be a text of its own. */
+static pl_rc nested_string(walk *w, uint32_t channel, const pl_jsontok *key, const pl_jsontok *t)
+{
+    (void)tell_string(w, t);
+    return piece_add(w, name_hash(channel, key), t);
+}
+
 /* Any other member of message/delta: its strings continue a channel of that name. */
 static pl_rc other_member(walk *w, pl_jsontok *t, uint32_t channel)
 {
-    unsigned open = 0;
-    pl_rc    rc = PL_OK;
+    unsigned   open = 0;
+    pl_jsontok key = { 0 };
+    pl_rc      rc = PL_OK;
 
     for (;;) {
-        if (t->type == PL_JT_STRING)
-            rc = piece_add(w, open ? channel | CH_OTHER : channel, t);
-        else if (t->type == PL_JT_KEY)
+        if (t->type == PL_JT_STRING) {
+            rc = open ? nested_string(w, channel, &key, t) : piece_add(w, channel, t);
+        } else if (t->type == PL_JT_KEY) {
+            key = *t;
             rc = tell_string(w, t);
+        }
         open += opens(t);
         open -= closes(t);
         if (rc != PL_OK || open == 0)
@@ -203,12 +220,21 @@ static pl_rc choice_member(walk *w, pl_jsontok *t)
 
     if (rc != PL_OK)
         return rc;
-    if (pl_jsontok_is(&key, "message") || pl_jsontok_is(&key, "delta"))
+    (void)tell_string(w, &key);
+    if (pl_jsontok_is(&key, "message") || pl_jsontok_is(&key, "delta")) {
+        if (w->c.has_message) /* two readers may take different ones */
+            return pl_fail(w->err, PL_INVALID, "a choice has two messages");
+        w->c.has_message = true;
         return message(w, t);
+    }
+    if (pl_jsontok_is(&key, "text") && t->type == PL_JT_STRING)
+        return piece_add(w, channel_of(&key), t);
     if (pl_jsontok_is(&key, "index") && t->type == PL_JT_NUMBER &&
         pl_str_u64(t->raw, &index, NULL) == PL_OK)
         w->c.index = index > PL_CHOICES_MAX ? PL_CHOICES_MAX : (int64_t)index;
-    if (pl_jsontok_is(&key, "finish_reason") && t->type == PL_JT_STRING)
+    /* Some servers say "" on every chunk that does not finish. */
+    if (pl_jsontok_is(&key, "finish_reason") && t->type == PL_JT_STRING && t->raw.n &&
+        !pl_str_eqz(t->raw, "null"))
         w->c.finished = true;
     if (pl_jsontok_is(&key, "logprobs") && opens(t))
         w->c.has_logprobs = true;

@@ -251,11 +251,7 @@ void pl_channel_feed(pl_exchange *x, choice *c, text_channel *ch, const pl_jsont
         x->oom |= x->inner.failed;
         s = pl_buf_str(&x->inner);
     }
-    if (c->finished) { /* text after its announced end: a new text */
-        pl_text_stream_reset(ch->scan);
-        ch->base = ch->fed;
-        c->finished = false;
-    }
+    x->late |= c->finished;
     x->out.scanned += s.n;
     ch->fed += s.n;
     pl_text_stream_feed(ch->scan, s, on_finding, x);
@@ -341,7 +337,8 @@ pl_response_mode pl_exchange_response_begin(pl_exchange *x, int status, pl_str t
     x->upstream_status = x->status = status;
     snprintf(x->upstream_type, sizeof x->upstream_type, "%.*s",
              (int)(type.n < sizeof x->upstream_type ? type.n : 0), type.p ? type.p : "");
-    if (status < 100 || status > 599) {
+    /* 1xx: nginx takes it for the answer, and the real one for its body. */
+    if (status < 200 || status > 599) {
         pl_exchange_refuse(x, 502, "server_error", "upstream_protocol",
                            "the upstream does not speak HTTP");
         return PL_RESPONSE_WHOLE;

@@ -162,8 +162,8 @@ const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms)
         return &x->event;
     x->event_done = true;
     leaf_write(x, now_ms, PL_TALLY_RULES);
-    for (size_t most = PL_TALLY_RULES / 2; x->leaf.failed; most /= 2) /* too many or too long */
-        leaf_write(x, now_ms, most);
+    for (size_t most = PL_TALLY_RULES; x->leaf.failed && most;) /* too many or too long */
+        leaf_write(x, now_ms, most /= 2);
     h = pl_merkle_leaf(pl_buf_str(&x->leaf));
     pl_hex(h.b, sizeof h.b, x->event.digest);
     x->event.id = pl_exchange_id(x);

@@ -9,7 +9,7 @@
 
 static bool mark_is_safe(const held_mark *m)
 {
-    return m->ch->base + pl_text_stream_safe(m->ch->scan) >= m->end;
+    return pl_text_stream_safe(m->ch->scan) >= m->end;
 }
 
 static bool event_is_safe(const sse_state *s, const held_event *e)
@@ -83,7 +83,10 @@ static void queue(pl_exchange *x, pl_str bytes, size_t first, pl_buf *out)
         return;
     }
     pl_buf_put(&s->held, bytes);
-    x->oom |= s->held.failed;
+    if (s->held.failed) {
+        x->oom = true;
+        return;
+    }
     s->events[s->events_n++] = e;
 }
 
@@ -168,6 +171,9 @@ static bool judged(pl_exchange *x, pl_buf *out, int64_t now_ms)
 {
     if (pl_exchange_blocked(x))
         block(x, out, now_ms);
+    else if (x->late)
+        end_with_error(x, out, now_ms, "error", "upstream_invalid_stream",
+                       "the upstream sent text after the end of that text");
     else if (x->oom)
         end_with_error(x, out, now_ms, "error", "guard_limit",
                        "the stream needs more memory or channels than allowed");
@@ -207,6 +213,8 @@ typedef struct event {
     pl_str       raw, data;
     bool         one_line;      /* data is a view into raw */
     size_t       first_mark;
+    pl_str       id, model;     /* of this event; kept for chunks of our own once it is judged */
+    int64_t      created;
     size_t       splice[SPLICES_MAX]; /* offsets in data where the label goes */
     size_t       splices;
     int          finishing[SPLICES_MAX];
@@ -223,19 +231,36 @@ static int on_string(void *ctx, const pl_jsontok *t)
 
 static void on_head(void *ctx, const char *name, const pl_jsontok *t)
 {
-    sse_state *s = &((event *)ctx)->x->sse;
-    pl_buf    *b = name[0] == 'i' ? &s->id : &s->model;
-    uint64_t   created;
+    event   *e = ctx;
+    uint64_t created;
 
     if (name[0] == 'c') {
         if (t->type == PL_JT_NUMBER && pl_str_u64(t->raw, &created, NULL) == PL_OK)
-            s->created = (int64_t)created;
-    } else if (t->type == PL_JT_STRING && !pl_str_eq(pl_buf_str(b), t->raw)) {
-        pl_buf_clear(b);
-        pl_buf_put(b, t->raw);
-        if (b->failed)
-            pl_buf_clear(b);
+            e->created = (int64_t)created;
+    } else if (t->type == PL_JT_STRING) {
+        *(name[0] == 'i' ? &e->id : &e->model) = t->raw;
     }
+}
+
+static void keep(pl_buf *b, pl_str s)
+{
+    if (s.n == 0 || pl_str_eq(pl_buf_str(b), s))
+        return;
+    pl_buf_clear(b);
+    pl_buf_put(b, s);
+    if (b->failed)
+        pl_buf_clear(b);
+}
+
+/* Only what was judged may be repeated in chunks of our own. */
+static void head_keep(const event *e)
+{
+    sse_state *s = &e->x->sse;
+
+    keep(&s->id, e->id);
+    keep(&s->model, e->model);
+    if (e->created)
+        s->created = e->created;
 }
 
 /* The choice's text is complete: decide it, and say where its label goes. */
@@ -339,7 +364,10 @@ static void json_event(event *e, int64_t now_ms)
                        "the upstream sent an event that is not valid JSON");
         return;
     }
+    head_keep(e);
     event_queue(e);
+    if (judged(x, e->out, now_ms))
+        return;
     release(x, e->out);
     for (int i = 0; x->sse.events_n == 0 && i < x->choice_count; i++)
         if (x->choices[i])

@@ -95,7 +95,8 @@ static void end_error_status(pl_exchange *x, pl_str body)
 
     if (pl_answer_walk(body, &v, NULL) != PL_OK)
         pl_exchange_scan_single(x, body);
-    if (pl_exchange_blocked(x)) {
+    /* What could not be read to its end was not screened. */
+    if (pl_exchange_blocked(x) || x->oom || x->late || !pl_utf8_valid(body)) {
         pl_exchange_refuse(x, 502, "server_error", "upstream_error",
                            "the upstream answered with an error whose text was withheld");
         return;
@@ -117,7 +118,7 @@ static void end_ok(pl_exchange *x, pl_str body)
     if (x->oom) {
         pl_exchange_refuse(x, 503, "server_error", "guard_unavailable",
                            "the answer needs more memory or channels than allowed");
-    } else if (rc != PL_OK) {
+    } else if (rc != PL_OK || x->late) {
         pl_exchange_refuse(x, 502, "server_error", "upstream_invalid_json",
                            "the upstream's answer is not valid JSON");
     } else if (pl_exchange_blocked(x)) {

@@ -155,10 +155,14 @@ static bool slot_take(pl_gate *g, int i, uint64_t me)
 
 pl_rc pl_gate_claim(pl_gate *g, pl_error *err)
 {
-    uint64_t me = owner_of((int)getpid());
+    uint64_t me;
     int      i = 0;
     char     name[32];
     pl_rc    rc;
+
+    if (g->slot >= 0)
+        return PL_OK;
+    me = owner_of((int)getpid());
 
     while (i < PL_GATE_SLOTS && !slot_take(g, i, me))
         i++;
@@ -184,6 +188,8 @@ void pl_gate_release(pl_gate *g)
 {
     if (g->slot < 0)
         return;
+    if (g->reserved) /* exchanges cut off with the process leave no event */
+        pl_gate_count(g, PL_COUNT_LOST, g->reserved);
     slot_unmap(&g->own);
     atomic_store(&g->state->slot[g->slot].owner, 0);
     g->slot = -1;
@@ -260,6 +266,12 @@ static pl_rc slot_next(slot_map *m, uint64_t *seq, pl_str *payload)
     pl_rc    s = ring_next(&m->spill, &spill_at, &spill_seq, &spill);
     pl_rc    h = ring_next(&m->hot, &hot_at, &hot_seq, &hot);
 
+    if (h == PL_OK && s == PL_NOTFOUND) {
+        /* The spill may have got a record between the two looks, and the hot one after it:
+         * having seen that, we surely see the record before it now. */
+        spill_at = m->spill_at;
+        s = ring_next(&m->spill, &spill_at, &spill_seq, &spill);
+    }
     m->touched = true;
     if (h == PL_INVALID || s == PL_INVALID) {
         m->hot_at = h == PL_INVALID ? hot_at : m->hot_at;

@@ -56,9 +56,6 @@ static pl_rc stop_locked(guard_run *g, pl_services *s, pl_db *db, bool stopped, 
     char           time[25];
     pl_rc          rc;
 
-    /* The switch acts even if the ledger cannot: people first, paper second. */
-    if (stopped)
-        pl_gate_stop(g->gate, reason, row.since_ms);
     snprintf(row.reason, sizeof row.reason, PL_STR_FMT, PL_STR_ARG(reason));
     pl_time_format(row.since_ms, time);
     rc = say(s, stopped ? PL_PREDICATE("guard-stop") : PL_PREDICATE("guard-resume"),
@@ -77,12 +74,18 @@ pl_rc guard_stop_set(guard_run *g, pl_services *s, pl_db *db, bool stopped, pl_s
                      const pl_principal *who, json_t **out, pl_error *err)
 {
     guard_stop_row row;
+    bool           was;
     pl_rc          rc = reason_check(reason, err);
 
     if (rc != PL_OK)
         return rc;
+    was = pl_gate_stopped(g->gate);
+    /* The switch acts at once, even while a policy is being compiled under the lock and even
+     * if the ledger cannot be written: people first, paper second. */
+    if (stopped && !was)
+        pl_gate_stop(g->gate, reason, s->now_ms());
     pthread_mutex_lock(&g->lock);
-    if (pl_gate_stopped(g->gate) == stopped)
+    if (was == stopped)
         rc = pl_fail(err, PL_CONFLICT, stopped ? "the service is stopped already"
                                                : "the service is not stopped");
     else

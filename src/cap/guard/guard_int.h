@@ -100,7 +100,7 @@ typedef struct answer_choice {
     int64_t       index;
     answer_piece *piece;
     size_t        n, cap;
-    bool          has_tool, has_logprobs, finished;
+    bool          has_tool, has_logprobs, has_message, finished;
 } answer_choice;
 
 typedef struct answer_visitor {
@@ -117,8 +117,7 @@ pl_rc pl_answer_walk(pl_str json, answer_visitor *v, pl_error *err);
 typedef struct text_channel {
     uint32_t        key;
     pl_text_stream *scan;
-    uint64_t        base;   /* bytes before the scanner's last reset */
-    uint64_t        fed;    /* bytes given to scan, over all resets */
+    uint64_t        fed;    /* bytes given to scan */
     unescaper       escape; /* tool arguments only */
 } text_channel;
 
@@ -172,6 +171,7 @@ struct pl_exchange {
     char     reason_store[48];
     bool     own, ended, is_sse, replied;
     bool     oom, unrecorded;
+    bool     late;          /* text came after its announced end */
     pl_buf   body;          /* the reply of ANSWER or WHOLE */
     const char *content_type;
     char     upstream_type[96];

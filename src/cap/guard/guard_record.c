@@ -195,9 +195,42 @@ static pl_rc record(guard_run *g, batch *b, pl_services *s, pl_db *db, int64_t n
         g->next_batch++; /* the row exists, whatever happens next */
         g->reported_lost = pl_gate_counter(g->gate, PL_COUNT_LOST);
         rc = into_ledger(s, db, &row, err);
+        g->unsettled = rc != PL_OK;
     }
     free(envelope);
     return rc;
+}
+
+/* --- batches whose index is open -------------------------------------------------------------- */
+
+static pl_rc settle(pl_services *s, pl_db *db, const pl_stored_batch *row, uint64_t from,
+                    pl_error *err)
+{
+    pl_hash  leaf = pl_merkle_leaf(row->envelope);
+    uint64_t index;
+    pl_rc    rc = pl_ledger_find(s->ledger, &leaf, from, &index, err);
+
+    if (rc == PL_OK)
+        return guard_batch_set_index(db, row->id, index, err);
+    return rc == PL_NOTFOUND ? into_ledger(s, db, row, err) : rc;
+}
+
+/* Stored, but perhaps not in the ledger: looked up there before it is appended. */
+static pl_rc settle_all(pl_services *s, pl_db *db, pl_error *err)
+{
+    pl_stored_batch row;
+    uint64_t        from;
+    pl_rc           rc = PL_OK;
+
+    while (rc == PL_OK) {
+        pl_arena *a = pl_arena_new(1u << 20);
+        rc = a ? guard_batch_open_find(db, a, &row, &from, err)
+               : pl_fail(err, PL_NOMEM, "out of memory");
+        if (rc == PL_OK)
+            rc = settle(s, db, &row, from, err);
+        pl_arena_free(a);
+    }
+    return rc == PL_NOTFOUND ? PL_OK : rc;
 }
 
 /* --- the tick -------------------------------------------------------------------------------- */
@@ -265,6 +298,10 @@ pl_rc guard_record_tick(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms,
     pl_rc  rc = PL_OK;
 
     rate_sample(g, now_ms);
+    if (g->unsettled) {
+        rc = settle_all(s, db, err);
+        g->unsettled = rc != PL_OK;
+    }
     /* A few full batches per tick at most, so that publishing is never starved. */
     for (int i = 0; i < 8 && n == BATCH_EVENTS && rc == PL_OK; i++)
         rc = drain(g, s, db, now_ms, &n, err);
@@ -277,35 +314,12 @@ pl_rc guard_record_tick(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms,
 
 /* --- after a restart --------------------------------------------------------------------------- */
 
-static pl_rc settle(pl_services *s, pl_db *db, const pl_stored_batch *row, uint64_t from,
-                    pl_error *err)
-{
-    pl_hash  leaf = pl_merkle_leaf(row->envelope);
-    uint64_t index;
-    pl_rc    rc = pl_ledger_find(s->ledger, &leaf, from, &index, err);
-
-    if (rc == PL_OK)
-        return guard_batch_set_index(db, row->id, index, err);
-    return rc == PL_NOTFOUND ? into_ledger(s, db, row, err) : rc;
-}
-
 pl_rc guard_record_recover(guard_run *g, pl_services *s, pl_db *db, pl_error *err)
 {
-    pl_stored_batch row;
-    uint64_t        from;
-    pl_rc           rc = PL_OK;
+    pl_rc rc = settle_all(s, db, err);
 
-    while (rc == PL_OK) {
-        pl_arena *a = pl_arena_new(1u << 20);
-        rc = a ? guard_batch_open_find(db, a, &row, &from, err)
-               : pl_fail(err, PL_NOMEM, "out of memory");
-        if (rc == PL_OK)
-            rc = settle(s, db, &row, from, err);
-        pl_arena_free(a);
-    }
-    if (rc != PL_NOTFOUND)
-        return rc;
-    rc = guard_batch_last_id(db, &g->next_batch, err);
+    if (rc == PL_OK)
+        rc = guard_batch_last_id(db, &g->next_batch, err);
     g->next_batch++;
     return rc;
 }

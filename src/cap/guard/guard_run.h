@@ -21,6 +21,7 @@ typedef struct guard_run {
     char    *ledger_dir;
     int64_t  next_batch, last_publish_ms, last_expire_ms;
     uint64_t reported_lost;
+    bool     unsettled; /* a stored batch is not in the ledger yet */
     uint64_t last_requests, last_blocked;
     pthread_mutex_t lock; /* guards rate, and serialises stop/resume/activate */
     guard_rate rate[GUARD_RATE_SECONDS];

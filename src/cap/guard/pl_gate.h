@@ -49,7 +49,8 @@ pl_rc pl_gate_open(const char *dir, pl_gate **out, pl_error *err);
 void  pl_gate_close(pl_gate *g);
 
 /* --- worker --- */
-/* Takes a free slot (or one whose owner died) and maps its rings. PL_LIMIT: none free;
+/* Takes a free slot (or one whose owner died) and maps its rings; nothing to do when this
+ * object holds one. PL_LIMIT: none free;
  * the gate then works without rings and every reserve fails. */
 pl_rc pl_gate_claim(pl_gate *g, pl_error *err);
 void  pl_gate_release(pl_gate *g);

@@ -114,6 +114,14 @@ static pl_rc scan_value(judge *j, pl_jsontok *t)
     }
 }
 
+/* A part is one text with its neighbours to some models and a text of its own to others:
+ * a word at its edge must be seen either way. */
+static void scan_part_text(judge *j, const pl_jsontok *t)
+{
+    scan_message_text(j, t);
+    scan_string(j, t);
+}
+
 /* One part of a content array: {"type":"text","text":…}, image_url, input_audio … */
 static pl_rc part(judge *j, pl_jsontok *t)
 {
@@ -121,7 +129,7 @@ static pl_rc part(judge *j, pl_jsontok *t)
     pl_rc rc;
 
     if (t->type == PL_JT_STRING) { /* some servers take plain strings as parts */
-        scan_message_text(j, t);
+        scan_part_text(j, t);
         return PL_OK;
     }
     if (t->type != PL_JT_OBJ_BEGIN)
@@ -133,7 +141,7 @@ static pl_rc part(judge *j, pl_jsontok *t)
         if ((rc = next(j, t)) != PL_OK)
             return rc;
         if (body && t->type == PL_JT_STRING) {
-            scan_message_text(j, t);
+            scan_part_text(j, t);
             is_text = true;
         } else if ((rc = scan_value(j, t)) != PL_OK) {
             return rc;

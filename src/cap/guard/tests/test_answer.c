@@ -110,6 +110,11 @@ static void whole__blocks_output_wherever_it_stands(void **state)
         WHOLE("null,\"tool_calls\":[{\"function\":{\"arguments\":"
               "\"{\\\"q\\\":\\\"\\\\u7981\\\\u7528\\\\u6d4b\\\\u8bd5\\\\u8bcd\\\"}\"}}]"),
         "{\"choices\":[],\"note\":\"forbidden zork\"}",
+        WHOLE("[{\"type\":\"text\",\"text\":\"forbidden zork\"}]"),
+        WHOLE("null,\"reasoning\":\"x\",\"reasoning_content\":\"forbidden zork\""),
+        WHOLE("null,\"tool_calls\":[{\"custom\":{\"name\":\"f\",\"input\":\"forbidden zork\"}}]"),
+        "{\"choices\":[{\"forbidden zork\":1,\"message\":{\"content\":\"x\"}}]}",
+        "{\"choices\":[{\"text\":\"forbidden zork\"}]}",
         "{\"choices\":[],\"forbidden zork\":1}",
     };
 
@@ -135,6 +140,12 @@ static void whole__reports_what_the_upstream_did_wrong(void **state)
         { 200, "application/json", "{\"choices\":[", "upstream_invalid_json", 502 },
         { 200, "application/json", "", "upstream_invalid_json", 502 },
         { 200, "text/html", "<html>", "upstream_content_type", 502 },
+        { 200, "application/json", "{\"choices\":[{\"message\":{\"content\":\"a\"},\"message\":"
+          "{\"content\":\"b\"}}]}", "upstream_invalid_json", 502 },
+        { 500, "application/json", "{\"choices\":[{\"index\":500,\"message\":{\"content\":\"x\"}}],"
+          "\"error\":{\"message\":\"forbidden zork\"}}", "upstream_error", 502 },
+        { 500, "text/plain", "\xff\xfe", "upstream_error", 502 },
+        { 101, "", "raw", "upstream_protocol", 502 },
         { 200, "application/json", "{\"choices\":[]} trailing", "upstream_invalid_json", 502 },
         { 500, "text/html", "<p>forbidden zork</p>", "upstream_error", 502 },
         { 429, "application/json", "{\"error\":{\"message\":\"forbidden zork\"}}", "upstream_error",
@@ -293,10 +304,12 @@ static void stream__labels_text_that_ends_in_the_finishing_event(void **state)
     static const char multi[] = TEXT("Hel") "data: {\"choices\":[{\"index\":0,\r\n"
         "data: \"delta\":{\"content\":\"lo\"},\"finish_reason\":\"stop\"}]}\r\n\r\n" DONE;
     static const char none[] = TEXT("Hello") DONE;
-    const char *const cases[] = { one, multi, none };
+    static const char empty[] = CHUNK("{\"content\":\"Hel\"}", "\"\"")
+        CHUNK("{\"content\":\"lo\"}", "\"\"") STOP DONE;
+    const char *const cases[] = { one, multi, none, empty };
 
     (void)state;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         for (size_t step = 0; step < 40; step++) {
             run r = stream(policy, STREAM, cases[i], step, PL_END_COMPLETE);
             expect_content(&r, "Hello\n\n" EN_LABEL);
@@ -321,6 +334,18 @@ static void stream__never_shows_a_blocked_phrase(void **state)
         CHUNK("{\"reasoning_content\":\"forbidden \"}", "null")
         CHUNK("{\"reasoning_content\":\"zork\"}", "null") STOP DONE,
         ": forbidden zork\n\n" STOP DONE,
+        /* servers that say finish_reason "" on every chunk */
+        CHUNK("{\"content\":\"forbidden \"}", "\"\"") CHUNK("{\"content\":\"zork x\"}", "\"\"") STOP DONE,
+        CHUNK("{\"content\":[{\"type\":\"text\",\"text\":\"forbidden \"}]}", "null")
+        CHUNK("{\"content\":[{\"type\":\"text\",\"text\":\"zork\"}]}", "null") STOP DONE,
+        CHUNK("{\"reasoning\":\"x\",\"reasoning_content\":\"forbidden \"}", "null")
+        CHUNK("{\"reasoning\":\"y\",\"reasoning_content\":\"zork\"}", "null") STOP DONE,
+        CHUNK("{\"tool_calls\":[{\"index\":0,\"custom\":{\"input\":\"forbidden \"}}]}", "null")
+        CHUNK("{\"tool_calls\":[{\"index\":0,\"custom\":{\"input\":\"zork\"}}]}", "null") STOP DONE,
+        "data: {\"choices\":[{\"index\":0,\"text\":\"forbidden \"}]}\n\n"
+        "data: {\"choices\":[{\"index\":0,\"text\":\"zork\"}]}\n\n" STOP DONE,
+        /* the block must not repeat what it blocks */
+        "data: {\"id\":\"forbidden zork\",\"choices\":[]}\n\n" STOP DONE,
     };
 
     (void)state;
@@ -383,6 +408,7 @@ static void stream__says_when_it_was_cut_or_broken(void **state)
         { TEXT("Hello"), "upstream_incomplete", PL_END_COMPLETE },
         { TEXT("Hello") "data: {\"choices\":[{\"ind", "upstream_incomplete", PL_END_TRUNCATED },
         { TEXT("Hello") "data: {\"choices\":[{\"ind", "upstream_invalid_stream", PL_END_COMPLETE },
+        { TEXT("Hello") STOP TEXT("forbidden ") DONE, "upstream_invalid_stream", PL_END_COMPLETE },
         { TEXT("Hello") "data: nonsense\n\n" DONE, "upstream_invalid_stream", PL_END_COMPLETE },
         { TEXT("Hello") "data: {\"choices\":7}x\n\n" DONE, "upstream_invalid_stream",
           PL_END_COMPLETE },
@@ -394,7 +420,7 @@ static void stream__says_when_it_was_cut_or_broken(void **state)
             run r = stream(policy, STREAM, cases[i].bytes, step, cases[i].how);
             if (!strstr(r.out.p, cases[i].code))
                 fail_msg("case %zu: no %s in %s", i, cases[i].code, r.out.p);
-            expect_content(&r, "Hello");
+            expect_content(&r, i == 4 ? "Hello\n\n" EN_LABEL : "Hello");
             assert_string_equal(pl_exchange_verdict(r.x), "error");
             assert_true(pl_exchange_event_is_done(r.x));
             run_done(&r);
@@ -418,6 +444,28 @@ static void stream__understands_every_line_end(void **state)
             assert_non_null(strstr(r.out.p, ": plumbline event="));
             run_done(&r);
         }
+}
+
+/* A stream that cannot be held any longer ends; nothing beyond the buffer is touched. */
+static void stream__ends_when_it_would_hold_too_much(void **state)
+{
+    run   r = stream_begin(silent, STREAM);
+    char *big = malloc(900000);
+
+    (void)state;
+    pl_exchange_response_feed(r.x, PL_STR(TEXT("forbidden ")), &r.out, 0);
+    int n = snprintf(big, 900000, "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"");
+    memset(big + n, 'b', 800000);
+    snprintf(big + n + 800000, 100, "\"}}]}\n\n");
+    for (int i = 0; i < 2; i++)
+        pl_exchange_response_feed(r.x, pl_str_z(big), &r.out, 0);
+    memcpy(big, "data: {\"choices\":[{\"index\":0", 28);
+    pl_exchange_response_feed(r.x, pl_str_z(big), &r.out, 0);
+    assert_true(pl_exchange_ended(r.x));
+    assert_non_null(strstr(r.out.p, "guard_limit"));
+    assert_null(strstr(r.out.p, "bbb"));
+    free(big);
+    run_done(&r);
 }
 
 static void stream__stops_at_once(void **state)
@@ -476,6 +524,7 @@ int main(void)
         cmocka_unit_test(stream__keeps_choices_apart),
         cmocka_unit_test(stream__says_when_it_was_cut_or_broken),
         cmocka_unit_test(stream__understands_every_line_end),
+        cmocka_unit_test(stream__ends_when_it_would_hold_too_much),
         cmocka_unit_test(stream__stops_at_once),
         cmocka_unit_test(event__digest_on_the_wire_is_that_of_the_leaf),
         cmocka_unit_test(event__trace_index_is_the_same_for_whole_and_stream),

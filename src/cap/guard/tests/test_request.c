@@ -73,6 +73,12 @@ static void request__blocks_words_wherever_they_stand(void **state)
         /* across parts of one message */
         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"forbidden \"},"
         "{\"type\":\"text\",\"text\":\"zork\"}]}]}",
+        /* at the edge of a part whose neighbour ends in a letter */
+        "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"x\"},"
+        "{\"type\":\"text\",\"text\":\"forbidden zork\"}]}]}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":"
+        "\"forbidden zork\"},{\"type\":\"text\",\"text\":\"x\"}]}]}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":[\"x\",\"forbidden zork\"]}]}",
         /* in tool arguments, also behind a second level of escapes */
         "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"arguments\":"
         "\"{\\\"a\\\":\\\"\\\\u7981\\\\u7528\\\\u6d4b\\\\u8bd5\\\\u8bcd\\\"}\"}}]}]}",
