@@ -17,10 +17,10 @@ after(() => takeDown(product, model));
 
 const JSON_BODY = (m, text = 'fine words') => Buffer.from(JSON.stringify(up.completion(m, [text])));
 
-async function call(behaviour, extra = {}) {
+async function call(behaviour, extra = {}, options = {}) {
   const m = name('up');
   model.on(m, typeof behaviour === 'function' && behaviour.length === 0 ? behaviour() : behaviour);
-  return chat(product.gateway, ask(m, CALM.en, extra));
+  return chat(product.gateway, ask(m, CALM.en, extra), options);
 }
 
 // --- whole answers -----------------------------------------------------------------------
@@ -118,6 +118,19 @@ test('a compressed answer is opened or refused, never passed unread', async () =
     const s = await call((c) => up.gzipped(up.sseBytes(up.chunksOf(c.model, [text])), 'text/event-stream')(c), { stream: true });
     assert.notDeepEqual([...s.buf.subarray(0, 2)], [0x1f, 0x8b]);
     expectAbsent(s.buf, HARM.en);
+  }
+});
+
+test('an upstream cannot lead an answer around the guard', async () => {
+  const ways = {
+    'a tunnel by 101': (c) => up.wire(Buffer.from(`HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: ${HARM.en.length}\r\n\r\n${HARM.en}`))(c),
+    'a 100 before the answer': (c) => up.wire(Buffer.concat([Buffer.from('HTTP/1.1 100 Continue\r\n\r\n'), Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${JSON_BODY(c.model, HARM.en).length}\r\n\r\n`), JSON_BODY(c.model, HARM.en)]))(c),
+    'a redirect inside': (c) => up.body(JSON_BODY(c.model, HARM.en), { headers: { 'content-type': 'application/json', 'x-accel-redirect': '/v1/models' } })(c),
+  };
+  for (const [what, behaviour] of Object.entries(ways)) {
+    const r = await call(behaviour, {}, { headers: { connection: 'upgrade', upgrade: 'x' } });
+    expectAbsent(r.buf, HARM.en);
+    assert.ok(r.headers['x-plumbline-verdict'], what);
   }
 });
 

@@ -55,6 +55,7 @@ static pl_rc create_linked(int dirfd, const char *name, pl_rc (*fill)(int fd, pl
     fd = openat(dirfd, tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
     if (fd < 0)
         return pl_fail(err, PL_IO, "cannot create '%s': %s", name, strerror(errno));
+    (void)fchmod(fd, 0660); /* gateway and daemon may run as two users of one group */
     rc = fill(fd, err);
     if (rc == PL_OK && linkat(dirfd, tmp, dirfd, name, 0) != 0 && errno != EEXIST)
         rc = pl_fail(err, PL_IO, "cannot create '%s': %s", name, strerror(errno));

@@ -76,6 +76,7 @@ static pl_rc ring_create(pl_gate *g, const char *name, pl_error *err)
     fd = openat(g->dirfd, tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
     if (fd < 0)
         return pl_fail(err, PL_IO, "cannot create '%s': %s", name, strerror(errno));
+    (void)fchmod(fd, 0660); /* gateway and daemon may run as two users of one group */
     /* Every block now, so that a full disk later cannot fail a store into the mapping. */
     e = posix_fallocate(fd, 0, (off_t)file_bytes());
     if (e == 0 && (pwrite(fd, &h, sizeof h, 0) != (ssize_t)sizeof h || fsync(fd) != 0))

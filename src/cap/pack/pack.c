@@ -112,11 +112,23 @@ void pl_pack_free(pl_pack *p)
     free(p);
 }
 
+static bool has_manifest(const char *dir)
+{
+    char        path[1400];
+    struct stat st;
+
+    (void)snprintf(path, sizeof path, "%s/" PACK_MANIFEST, dir);
+    return stat(path, &st) == 0;
+}
+
 static pl_rc open_dir(const char *dir, pl_pack **out, pl_error *err)
 {
     pack_report r = { .dir = dir };
-    pl_pack    *p = pack_read(dir, &r);
+    pl_pack    *p;
 
+    if (!has_manifest(dir)) /* before walking what may be anybody's folder */
+        return pl_fail(err, PL_INVALID, "%.120s: no " PACK_MANIFEST ": every pack needs one", dir);
+    p = pack_read(dir, &r);
     if (p == NULL)
         return pl_fail(err, PL_NOMEM, "out of memory");
     if (r.first.rc != PL_OK) {
@@ -128,15 +140,6 @@ static pl_rc open_dir(const char *dir, pl_pack **out, pl_error *err)
 }
 
 /* --- finding --------------------------------------------------------------------------- */
-
-static bool has_manifest(const char *dir)
-{
-    char        path[1400];
-    struct stat st;
-
-    (void)snprintf(path, sizeof path, "%s/" PACK_MANIFEST, dir);
-    return stat(path, &st) == 0;
-}
 
 /* "1.10" after "1.9": numbers by value, part by part. */
 static int version_cmp(const char *a, const char *b)
