@@ -190,7 +190,8 @@ void pl_exchange_scan_single(pl_exchange *x, pl_str s)
     scan_one(x, pl_buf_str(&x->inner));
 }
 
-choice *pl_exchange_choice(pl_exchange *x, int64_t i)
+/* Finds or makes choice i; NULL when i is out of range or memory is out. */
+static choice *choice_get(pl_exchange *x, int64_t i)
 {
     choice *c;
 
@@ -209,7 +210,7 @@ choice *pl_exchange_choice(pl_exchange *x, int64_t i)
     return c;
 }
 
-text_channel *pl_choice_channel(pl_exchange *x, choice *c, uint32_t key)
+static text_channel *channel_get(pl_exchange *x, choice *c, uint32_t key)
 {
     text_channel *ch;
 
@@ -239,7 +240,7 @@ static void text_keep(pl_exchange *x, choice *c, pl_str s)
     pl_jsonlike_feed(&c->like, s);
 }
 
-void pl_channel_feed(pl_exchange *x, choice *c, text_channel *ch, const pl_jsontok *t)
+static void channel_feed(pl_exchange *x, choice *c, text_channel *ch, const pl_jsontok *t)
 {
     pl_str s = pl_exchange_token(x, t);
 
@@ -255,6 +256,32 @@ void pl_channel_feed(pl_exchange *x, choice *c, text_channel *ch, const pl_jsont
     x->out.scanned += s.n;
     ch->fed += s.n;
     pl_text_stream_feed(ch->scan, s, on_finding, x);
+}
+
+choice *pl_exchange_take(pl_exchange *x, const answer_choice *view,
+                         void (*fed)(void *ctx, text_channel *ch), void *ctx, size_t *text_end)
+{
+    choice *c = choice_get(x, view->index);
+
+    *text_end = 0;
+    x->oom |= c == NULL;
+    if (!c)
+        return NULL;
+    c->has_tool |= view->has_tool;
+    c->has_logprobs |= view->has_logprobs;
+    for (size_t i = 0; i < view->n; i++) {
+        text_channel *ch = channel_get(x, c, view->piece[i].channel);
+        if (!ch) {
+            x->oom = true;
+            return NULL;
+        }
+        channel_feed(x, c, ch, &view->piece[i].t);
+        if (fed)
+            fed(ctx, ch);
+        if (ch->key == CH_TEXT)
+            *text_end = view->piece[i].t.end - 1;
+    }
+    return c;
 }
 
 /* An escape that never ended is plain text. */

@@ -55,10 +55,11 @@ static bool grow(void **p, size_t *cap, size_t need, size_t size)
     return true;
 }
 
-static void mark_add(pl_exchange *x, text_channel *ch)
+static void mark_add(void *exchange, text_channel *ch)
 {
-    sse_state *s = &x->sse;
-    uint64_t   pending = ch->escape.n || ch->escape.high; /* an open escape may become text */
+    pl_exchange *x = exchange;
+    sse_state   *s = &x->sse;
+    uint64_t     pending = ch->escape.n || ch->escape.high; /* an open escape may become text */
 
     if (!grow((void **)&s->marks, &s->marks_cap, s->marks_n + 1, sizeof *s->marks)) {
         x->oom = true;
@@ -281,28 +282,12 @@ static void choice_ends(event *e, choice *c, int index, size_t text_end)
 
 static int on_choice(void *ctx, const answer_choice *view)
 {
-    event       *e = ctx;
-    pl_exchange *x = e->x;
-    choice      *c = pl_exchange_choice(x, view->index);
-    size_t       text_end = 0;
+    event *e = ctx;
+    size_t text_end;
+    choice *c = pl_exchange_take(e->x, view, mark_add, e->x, &text_end);
 
-    if (!c) {
-        x->oom = true;
+    if (!c)
         return 1;
-    }
-    c->has_tool |= view->has_tool;
-    c->has_logprobs |= view->has_logprobs;
-    for (size_t i = 0; i < view->n; i++) {
-        text_channel *ch = pl_choice_channel(x, c, view->piece[i].channel);
-        if (!ch) {
-            x->oom = true;
-            return 1;
-        }
-        pl_channel_feed(x, c, ch, &view->piece[i].t);
-        mark_add(x, ch);
-        if (ch->key == CH_TEXT)
-            text_end = view->piece[i].t.end - 1;
-    }
     if (view->finished)
         choice_ends(e, c, (int)view->index, text_end);
     return 0;

@@ -33,25 +33,11 @@ static int on_choice(void *ctx, const answer_choice *view)
 {
     whole       *w = ctx;
     pl_exchange *x = w->x;
-    choice      *c = pl_exchange_choice(x, view->index);
-    size_t       text_end = 0;
+    size_t       text_end;
+    choice      *c = pl_exchange_take(x, view, NULL, NULL, &text_end);
 
-    if (!c) {
-        x->oom = true;
+    if (!c)
         return 1;
-    }
-    c->has_tool |= view->has_tool;
-    c->has_logprobs |= view->has_logprobs;
-    for (size_t i = 0; i < view->n; i++) {
-        text_channel *ch = pl_choice_channel(x, c, view->piece[i].channel);
-        if (!ch) {
-            x->oom = true;
-            return 1;
-        }
-        pl_channel_feed(x, c, ch, &view->piece[i].t);
-        if (ch->key == CH_TEXT)
-            text_end = view->piece[i].t.end - 1;
-    }
     pl_choice_finish(x, c);
     if (text_end && w->n < SPLICES_MAX) {
         w->splice[w->n] = text_end;

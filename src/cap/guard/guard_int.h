@@ -189,11 +189,11 @@ struct pl_exchange {
     bool     event_done;
 };
 
-/* Finds or makes choice i; NULL when i is out of range or memory is out. */
-choice *pl_exchange_choice(pl_exchange *x, int64_t i);
-text_channel *pl_choice_channel(pl_exchange *x, choice *c, uint32_t key);
-/* Scans one string of an answer: continues its channel. */
-void pl_channel_feed(pl_exchange *x, choice *c, text_channel *ch, const pl_jsontok *t);
+/* Scans the strings of one choice, each continuing its channel; `fed` (may be NULL) hears of
+ * every channel that got text. *text_end is the offset of the closing quote of its last
+ * answer text, 0 when there is none. NULL: memory or channels ran out (x->oom). */
+choice *pl_exchange_take(pl_exchange *x, const answer_choice *view,
+                         void (*fed)(void *ctx, text_channel *ch), void *ctx, size_t *text_end);
 void pl_choice_finish(pl_exchange *x, choice *c);
 /* Scans a string by itself, its inner escapes undone as well. */
 void pl_exchange_scan_single(pl_exchange *x, pl_str s);
