@@ -63,4 +63,6 @@ typedef struct pl_migration {
 /* `steps` ends with version 0. PL_CONFLICT when the database is newer than the code. */
 pl_rc pl_db_migrate(pl_db *db, const char *capability, const pl_migration *steps, int64_t now_ms,
                     pl_error *err);
+/* Whether any migration was ever applied here: the database holds an installation's data. */
+bool pl_db_is_migrated(pl_db *db);
 #endif

@@ -123,3 +123,13 @@ pl_rc pl_db_migrate(pl_db *db, const char *capability, const pl_migration *steps
         rc = run_step(db, capability, steps, latest, now_ms, &finished, err);
     return rc;
 }
+
+bool pl_db_is_migrated(pl_db *db)
+{
+    pl_db_stmt *s = NULL;
+    bool        found = pl_db_prepare(db, "SELECT capability FROM schema_version", &s, NULL) == PL_OK &&
+                 pl_db_step(s, NULL) == PL_OK;
+
+    pl_db_done(s);
+    return found;
+}

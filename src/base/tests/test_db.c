@@ -450,8 +450,10 @@ static void db_migrate__applies_each_step_once(void **state)
     fx         *f = *state;
     pl_db_stmt *s;
 
+    assert_false(pl_db_is_migrated(f->db));
     for (int i = 0; i < 3; i++)
         assert_ok(pl_db_migrate(f->db, "room", two_steps, 1000 + i, &f->err), &f->err);
+    assert_true(pl_db_is_migrated(f->db));
     s = prepared(f, "SELECT version, applied_ms FROM schema_version WHERE capability = 'room'"
                     " ORDER BY version");
     for (int64_t v = 1; v <= 2; v++) {

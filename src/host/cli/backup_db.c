@@ -70,16 +70,13 @@ static pl_rc postgres_save(const char *url, const char *path, pl_error *err)
 
 static pl_rc not_in_use(const char *url, pl_error *err)
 {
-    pl_db      *db = NULL;
-    pl_db_stmt *s = NULL;
-    pl_rc       rc = pl_db_open(url, &db, err);
-    bool        used;
+    pl_db *db = NULL;
+    pl_rc  rc = pl_db_open(url, &db, err);
+    bool   used;
 
     if (rc != PL_OK)
         return rc;
-    used = pl_db_prepare(db, "SELECT capability FROM schema_version", &s, NULL) == PL_OK &&
-           pl_db_step(s, NULL) == PL_OK;
-    pl_db_done(s);
+    used = pl_db_is_migrated(db);
     pl_db_close(db);
     if (!used)
         return PL_OK;

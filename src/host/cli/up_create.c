@@ -30,15 +30,12 @@ static bool exists(const pl_instance *inst, const char *rel)
  * new one would hide that. */
 static bool database_in_use(const pl_instance *inst)
 {
-    pl_db      *db = NULL;
-    pl_db_stmt *s = NULL;
-    bool        used = false;
+    pl_db *db = NULL;
+    bool   used;
 
     if (pl_db_open(inst->database, &db, NULL) != PL_OK)
         return false;
-    if (pl_db_prepare(db, "SELECT capability FROM schema_version", &s, NULL) == PL_OK)
-        used = pl_db_step(s, NULL) == PL_OK;
-    pl_db_done(s);
+    used = pl_db_is_migrated(db);
     pl_db_close(db);
     return used;
 }
