@@ -40,8 +40,32 @@ typedef struct pl_text_rule {
     uint8_t severity; /* 1 low … 4 critical                                       */
 } pl_text_rule;
 
+/* How the text differed from the listed spelling. 0: not at all, but for upper and lower
+ * case and the number of blanks between words. */
+enum pl_form {
+    PL_FORM_WIDTH = 1 << 0,     /* full or half width                              */
+    PL_FORM_VARIANT = 1 << 1,   /* traditional for simplified, or the other way    */
+    PL_FORM_COMPAT = 1 << 2,    /* Unicode compatibility form                      */
+    PL_FORM_INVISIBLE = 1 << 3, /* invisible or combining characters between       */
+    PL_FORM_SEPARATED = 1 << 4, /* blanks, punctuation, emoji between              */
+    PL_FORM_JOINED = 1 << 5,    /* blanks of the keyword left out                  */
+    PL_FORM_REPEATED = 1 << 6,  /* characters repeated                             */
+    PL_FORM_LOOKALIKE = 1 << 7, /* letters of another script                       */
+    PL_FORM_DIGITS = 1 << 8,    /* digits and signs for letters                    */
+    PL_FORM_PINYIN = 1 << 9,
+    PL_FORM_SPLIT = 1 << 10,    /* a character written as its parts                */
+    PL_FORM_ENTITY = 1 << 11,   /* decoded: HTML entities                          */
+    PL_FORM_PERCENT = 1 << 12,  /* decoded: percent-encoding                       */
+    PL_FORM_BASE64 = 1 << 13,   /* decoded: base64                                 */
+    PL_FORM_ESCAPE = 1 << 14    /* decoded: backslash escapes of JSON and C             */
+};
+
+#define PL_SCORE_MAX 10000 /* nothing to doubt */
+
 typedef struct pl_text_finding {
-    uint32_t rule;  /* index for pl_textdb_rule                              */
+    uint32_t rule;  /* index for pl_textdb_rule_get                          */
+    uint16_t form;  /* pl_form bits                                          */
+    uint16_t score; /* confidence in 1/10000                                 */
     uint64_t start; /* original byte offset of the first byte                */
     uint64_t end;   /* one past the last byte                                */
 } pl_text_finding;

@@ -78,7 +78,8 @@ static void emit_node(pl_text_stream *s, uint32_t node, uint64_t end, bool right
         bool     touched = right_touched || left_touched(s, chars);
 
         for (; entry < last; entry++) {
-            pl_text_finding f = { entry_get(db, entry, ENTRY_RULE), start_of(s, chars), end };
+            pl_text_finding f = { .rule = entry_get(db, entry, ENTRY_RULE), .score = PL_SCORE_MAX,
+                                  .start = start_of(s, chars), .end = end };
 
             if (touched && (entry_get(db, entry, ENTRY_FLAGS) & PL_KEYWORD_WORD))
                 continue;

@@ -264,8 +264,10 @@ static inline findings naive_scan(const kw *keywords, size_t count, pl_str text)
             bool touched = (i > 0 && token_is_word(t, n, i - 1)) || token_is_word(t, n, i + kn);
 
             if (tokens_match(t + i, key, kn) && !((keywords[k].flags & PL_KEYWORD_WORD) && touched))
-                findings_add(&f, &(pl_text_finding){ keywords[k].rule, t[i].start,
-                                                     t[i + kn - 1].end });
+                findings_add(&f, &(pl_text_finding){ .rule = keywords[k].rule,
+                                                     .score = PL_SCORE_MAX,
+                                                     .start = t[i].start,
+                                                     .end = t[i + kn - 1].end });
         }
     }
     if (f.n > 0)

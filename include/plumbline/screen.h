@@ -1,0 +1,58 @@
+/* The screen: everything one policy database looks for, as one scan or one stream.
+ *
+ * Immutable once opened and shared by any number of threads and processes; a
+ * pl_screen_stream belongs to one thread. Nothing here allocates per finding.
+ *
+ * Findings of keywords and structured data are the same whether a text is scanned whole or
+ * fed in pieces. Names, decoded forms and scores of the classifier exist for whole text
+ * only: they judge a window that has ended (docs/design/002-text-engine.md).
+ */
+#ifndef PLUMBLINE_SCREEN_H
+#define PLUMBLINE_SCREEN_H
+
+#include <plumbline/policydb.h>
+#include <plumbline/text.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct pl_screen pl_screen;
+
+/* Opens the sections TEXT, PIID and MODL of a checked policy database in place; TEXT must
+ * be there. `db` (its image) must outlive the result. */
+PL_API pl_rc pl_screen_open(const pl_policydb *db, pl_screen **out, pl_error *err);
+PL_API void  pl_screen_free(pl_screen *s);
+PL_API const pl_textdb *pl_screen_textdb(const pl_screen *s);
+
+enum pl_screen_parts {
+    PL_SCREEN_KEYWORDS = 1 << 0,
+    PL_SCREEN_STRUCTURED = 1 << 1, /* personal and secret data                    */
+    PL_SCREEN_NAMES = 1 << 2,      /* person names and postal addresses           */
+    PL_SCREEN_DECODED = 1 << 3,    /* what is written encoded                     */
+    PL_SCREEN_MODEL = 1 << 4,      /* classifier, over the whole text             */
+    PL_SCREEN_ALL = 0x1f
+};
+
+/* Whole text. Findings come ordered by end, start, rule; non-zero from emit stops. Of each
+ * part only what the database holds runs. */
+PL_API void pl_screen_scan(const pl_screen *s, pl_str text, unsigned parts, pl_text_emit_fn emit,
+                           void *ctx);
+
+/* Keywords and structured data of a text that comes in pieces. The memory is the caller's
+ * (8-aligned); done frees what long structured data needed and is due once per init. */
+typedef struct pl_screen_stream pl_screen_stream;
+PL_API size_t pl_screen_stream_size(void);
+PL_API void   pl_screen_stream_init(pl_screen_stream *t, const pl_screen *s);
+PL_API void   pl_screen_stream_done(pl_screen_stream *t);
+PL_API void   pl_screen_stream_reset(pl_screen_stream *t);
+PL_API void   pl_screen_stream_feed(pl_screen_stream *t, pl_str piece, pl_text_emit_fn emit,
+                                    void *ctx);
+PL_API void   pl_screen_stream_finish(pl_screen_stream *t, pl_text_emit_fn emit, void *ctx);
+/* Bytes before this offset can no longer become part of a finding of the stream. */
+PL_API uint64_t pl_screen_stream_safe(const pl_screen_stream *t);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
