@@ -55,6 +55,20 @@ int pl_cmd_fail(pl_cmd_ctx *c, const pl_error *err);
 /* Picks the wording for the reader's language. */
 const char *pl_cmd_say(const pl_cmd_ctx *c, const char *en, const char *zh)
     __attribute__((format_arg(2), format_arg(3)));
+/* A line on standard error for work that takes longer than two seconds, with rate and
+ * remaining time. `tick` fits the callbacks that count done of total; total 0: unknown. */
+typedef enum pl_progress_unit { PL_PROGRESS_ITEMS, PL_PROGRESS_BYTES } pl_progress_unit;
+typedef struct pl_cmd_progress {
+    pl_cmd_ctx      *c;
+    const char      *what; /* "entries checked", in the reader's language */
+    pl_progress_unit unit;
+    int64_t          start, shown;
+    bool             is_tty, any;
+} pl_cmd_progress;
+void pl_cmd_progress_init(pl_cmd_progress *p, pl_cmd_ctx *c, const char *what,
+                          pl_progress_unit unit);
+void pl_cmd_progress_tick(void *p, uint64_t done, uint64_t total);
+void pl_cmd_progress_end(pl_cmd_progress *p);
 /* Calls the daemon through DIR/run/control.sock; *body malloc'd, NUL-terminated. PL_IO
  * with advice when it is not running; non-2xx becomes an error from its problem details. */
 pl_rc pl_cmd_call(pl_cmd_ctx *c, const char *method, const char *path, pl_str body, char **out,

@@ -6,38 +6,6 @@
 #include "base/timefmt.h"
 #include "cap/ledger/ledger_int.h"
 
-#include <unistd.h>
-
-#define QUIET_MS 2000 /* work that takes less needs no progress line */
-#define STEP_MS  500
-
-typedef struct progress {
-    pl_cmd_ctx *c;
-    int64_t     start, shown;
-    bool        is_tty, any;
-} progress;
-
-static void progress_show(void *ctx, uint64_t done, uint64_t total)
-{
-    progress *p = ctx;
-    int64_t   now = pl_mono_ms(), spent = now - p->start;
-    uint64_t  rate;
-
-    if (spent < QUIET_MS || done == 0 || now - p->shown < (p->is_tty ? STEP_MS : 10 * STEP_MS))
-        return;
-    rate = done * 1000 / (uint64_t)spent;
-    (void)fprintf(p->c->err,
-                  pl_cmd_say(p->c, "%s%llu of %llu entries, %llu/s, %llu s left%s",
-                             "%s已核验 %llu / %llu 条，每秒 %llu 条，剩余约 %llu 秒%s"),
-                  p->is_tty ? "\r" : "", (unsigned long long)done, (unsigned long long)total,
-                  (unsigned long long)rate,
-                  (unsigned long long)(rate > 0 ? (total - done) / rate : 0),
-                  p->is_tty ? "   " : "\n");
-    (void)fflush(p->c->err);
-    p->shown = now;
-    p->any = true;
-}
-
 static int print_json(pl_cmd_ctx *c, const cmd_log *l, const pl_ledger_report *r, int code)
 {
     char    time[25];
@@ -97,11 +65,12 @@ static int print_human(pl_cmd_ctx *c, const cmd_log *l, const pl_ledger_report *
 
 static pl_rc verify(pl_cmd_ctx *c, const cmd_log *l, pl_ledger_report *r, pl_error *err)
 {
-    progress p = { .c = c, .start = pl_mono_ms(), .is_tty = isatty(fileno(c->err)) == 1 };
-    pl_rc    rc = pl_ledger_verify(l->dir, &l->key, r, progress_show, &p, err);
+    pl_cmd_progress p;
+    pl_rc           rc;
 
-    if (p.any && p.is_tty)
-        (void)fputc('\n', c->err);
+    pl_cmd_progress_init(&p, c, pl_cmd_say(c, "ledger entries", "账本条目"), PL_PROGRESS_ITEMS);
+    rc = pl_ledger_verify(l->dir, &l->key, r, pl_cmd_progress_tick, &p, err);
+    pl_cmd_progress_end(&p);
     return rc;
 }
 

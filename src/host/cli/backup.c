@@ -75,14 +75,15 @@ static pl_rc ledger_check(job *j, pl_error *err)
     char            *dir = pl_path_join(j->top, "ledger");
     pl_vkey          key;
     pl_ledger_report report = { 0 };
-    pl_cli_progress  progress;
+    pl_cmd_progress progress;
     pl_rc            rc = dir != NULL ? pl_instance_vkey(&j->inst, &key, err)
                                       : pl_fail(err, PL_NOMEM, "out of memory");
 
-    pl_cli_progress_init(&progress, j->c, pl_cmd_say(j->c, "ledger entries", "账本条目"));
+    pl_cmd_progress_init(&progress, j->c, pl_cmd_say(j->c, "ledger entries", "账本条目"),
+                         PL_PROGRESS_ITEMS);
     if (rc == PL_OK)
-        rc = pl_ledger_verify(dir, &key, &report, pl_cli_progress_tick, &progress, err);
-    pl_cli_progress_end(&progress);
+        rc = pl_ledger_verify(dir, &key, &report, pl_cmd_progress_tick, &progress, err);
+    pl_cmd_progress_end(&progress);
     if (rc == PL_OK && json_array_size(report.problems) > 0)
         rc = pl_fail(err, PL_INVALID, "the ledger does not verify: %.180s",
                      json_string_value(json_array_get(report.problems, 0)));

@@ -52,18 +52,6 @@ int pl_cli_usage_error(pl_cli *cli, const pl_error *err);
 /* The one table from rc to exit code. */
 int pl_cli_exit_code(pl_rc rc);
 
-/* A line on standard error for work that takes longer than two seconds, with rate and
- * remaining time; `tick` fits the callbacks that count done of total. */
-typedef struct pl_cli_progress {
-    pl_cmd_ctx *c;
-    const char *what; /* "ledger entries" */
-    int64_t     start, shown;
-    bool        is_tty, any;
-} pl_cli_progress;
-void pl_cli_progress_init(pl_cli_progress *p, pl_cmd_ctx *c, const char *what);
-void pl_cli_progress_tick(void *p, uint64_t done, uint64_t total);
-void pl_cli_progress_end(pl_cli_progress *p);
-
 /* Verbs of the host. */
 int pl_cli_up(pl_cmd_ctx *c);
 int pl_cli_init(pl_cmd_ctx *c);

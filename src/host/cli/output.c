@@ -4,14 +4,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "base/timefmt.h"
 #include "host/cli/cli.h"
-
-#include <unistd.h>
-
-#define QUIET_MS 2000
-#define TTY_MS   500
-#define LINE_MS  5000
 
 int pl_cli_exit_code(pl_rc rc)
 {
@@ -82,35 +75,4 @@ const char *pl_cmd_dir(pl_cmd_ctx *c)
     if (dir == NULL || dir[0] == '\0')
         dir = getenv("PLUMBLINE_DIR");
     return dir != NULL && dir[0] != '\0' ? dir : "./plumbline-data";
-}
-
-void pl_cli_progress_init(pl_cli_progress *p, pl_cmd_ctx *c, const char *what)
-{
-    *p = (pl_cli_progress){ .c = c, .what = what, .start = pl_mono_ms(),
-                            .is_tty = isatty(fileno(c->err)) == 1 };
-}
-
-void pl_cli_progress_tick(void *arg, uint64_t done, uint64_t total)
-{
-    pl_cli_progress *p = arg;
-    int64_t          now = pl_mono_ms(), spent = now - p->start;
-    uint64_t         rate;
-
-    if (spent < QUIET_MS || now - p->shown < (p->is_tty ? TTY_MS : LINE_MS))
-        return;
-    rate = done * 1000 / (uint64_t)spent;
-    (void)fprintf(p->c->err, "%s%s: %llu / %llu, %llu/s, %s %llu s%s", p->is_tty ? "\r" : "",
-                  p->what, (unsigned long long)done, (unsigned long long)total,
-                  (unsigned long long)rate, pl_cmd_say(p->c, "left", "剩余"),
-                  (unsigned long long)(rate > 0 && total > done ? (total - done) / rate : 0),
-                  p->is_tty ? "   " : "\n");
-    (void)fflush(p->c->err);
-    p->shown = now;
-    p->any = true;
-}
-
-void pl_cli_progress_end(pl_cli_progress *p)
-{
-    if (p->any && p->is_tty)
-        (void)fprintf(p->c->err, "\n");
 }

@@ -238,16 +238,17 @@ static pl_rc ledger_check(job *j, pl_error *err)
     pl_signer       *signer = NULL;
     pl_ledger       *l = NULL;
     pl_vkey          key;
-    pl_cli_progress  progress;
+    pl_cmd_progress progress;
     pl_rc            rc = dir != NULL ? pl_instance_signer(&j->inst, &signer, err)
                                       : pl_fail(err, PL_NOMEM, "out of memory");
 
-    pl_cli_progress_init(&progress, j->c, pl_cmd_say(j->c, "ledger entries", "账本条目"));
+    pl_cmd_progress_init(&progress, j->c, pl_cmd_say(j->c, "ledger entries", "账本条目"),
+                         PL_PROGRESS_ITEMS);
     if (rc == PL_OK)
         rc = pl_instance_vkey(&j->inst, &key, err);
     if (rc == PL_OK)
-        rc = pl_ledger_verify(dir, &key, &report, pl_cli_progress_tick, &progress, err);
-    pl_cli_progress_end(&progress);
+        rc = pl_ledger_verify(dir, &key, &report, pl_cmd_progress_tick, &progress, err);
+    pl_cmd_progress_end(&progress);
     if (rc == PL_OK)
         rc = report_check(j, &report, err);
     if (rc == PL_OK)
