@@ -9,7 +9,7 @@
 #define CHECKPOINT_MAX 1024 /* origin, size, root and one signature line fit twice over */
 
 /* A root for the empty tree that is not H("") could never have been computed. */
-static pl_rc values_check(const pl_checkpoint *c, pl_error *err)
+pl_rc pl_checkpoint_check(const pl_checkpoint *c, pl_error *err)
 {
     pl_hash empty;
 
@@ -48,7 +48,7 @@ pl_rc pl_checkpoint_sign(const pl_checkpoint *c, const pl_signer *s, char **out,
                          pl_error *err)
 {
     pl_buf text = PL_BUF_INIT(CHECKPOINT_MAX), note = PL_BUF_INIT(2 * CHECKPOINT_MAX);
-    pl_rc  rc = values_check(c, err);
+    pl_rc  rc = pl_checkpoint_check(c, err);
 
     /* A log key signs notes of its own origin only (one key, one log). */
     if (rc == PL_OK && strcmp(c->origin, pl_signer_key(s)->name) != 0)
@@ -90,7 +90,7 @@ static pl_rc root_parse(pl_str line, pl_hash *out, pl_error *err)
     return rc;
 }
 
-static pl_rc text_parse(pl_str text, pl_checkpoint *out, pl_error *err)
+pl_rc pl_checkpoint_parse(pl_str text, pl_checkpoint *out, pl_error *err)
 {
     pl_checkpoint c = { .size = 0 };
     pl_str        rest = text, origin, size, root, extension;
@@ -113,8 +113,6 @@ static pl_rc text_parse(pl_str text, pl_checkpoint *out, pl_error *err)
     if (rc == PL_OK)
         rc = root_parse(root, &c.root, err);
     if (rc == PL_OK)
-        rc = values_check(&c, err);
-    if (rc == PL_OK)
         *out = c;
     return rc;
 }
@@ -122,19 +120,16 @@ static pl_rc text_parse(pl_str text, pl_checkpoint *out, pl_error *err)
 pl_rc pl_checkpoint_open(pl_str note, const pl_vkey *k, pl_checkpoint *out, pl_error *err)
 {
     pl_checkpoint c;
-    pl_note      *n = malloc(sizeof(*n));
-    pl_rc         rc;
+    pl_note      *n = NULL;
+    pl_rc         rc = pl_note_open(note, &n, err);
 
-    if (n == NULL)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    rc = pl_note_parse(note, n, err);
-    if (rc == PL_OK) {
+    if (rc == PL_OK)
         rc = pl_note_verify(n, k, err);
-        if (rc == PL_OK)
-            rc = text_parse(n->text, &c, err);
-        pl_note_done(n);
-    }
-    free(n);
+    if (rc == PL_OK)
+        rc = pl_checkpoint_parse(n->text, &c, err);
+    if (rc == PL_OK)
+        rc = pl_checkpoint_check(&c, err);
+    pl_note_free(n);
     if (rc == PL_NOTFOUND)
         return pl_fail(err, PL_INVALID, "checkpoint is not signed by '%s' with key id %08x",
                        k->name, (unsigned)k->keyid);

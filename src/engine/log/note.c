@@ -155,6 +155,25 @@ pl_rc pl_note_parse(pl_str note, pl_note *out, pl_error *err)
     return PL_OK;
 }
 
+pl_rc pl_note_open(pl_str note, pl_note **out, pl_error *err)
+{
+    pl_note *n = malloc(sizeof(*n));
+    pl_rc    rc = n ? pl_note_parse(note, n, err) : pl_fail(err, PL_NOMEM, "out of memory");
+
+    if (rc != PL_OK)
+        free(n);
+    else
+        *out = n;
+    return rc;
+}
+
+void pl_note_free(pl_note *n)
+{
+    if (n != NULL)
+        pl_note_done(n);
+    free(n);
+}
+
 void pl_note_done(pl_note *n)
 {
     free(n->bytes);
@@ -162,7 +181,7 @@ void pl_note_done(pl_note *n)
     n->nsigs = 0;
 }
 
-static void sigline_format(const pl_note_sig *s, pl_buf *out)
+void pl_note_line_format(const pl_note_sig *s, pl_buf *out)
 {
     pl_buf  blob = PL_BUF_INIT(PL_NOTE_MAX);
     uint8_t id[4] = { (uint8_t)(s->keyid >> 24), (uint8_t)(s->keyid >> 16),
@@ -185,7 +204,7 @@ void pl_note_format(const pl_note *n, pl_buf *out)
     pl_buf_put(out, n->text);
     pl_buf_putc(out, '\n');
     for (size_t i = 0; i < n->nsigs; i++)
-        sigline_format(&n->sigs[i], out);
+        pl_note_line_format(&n->sigs[i], out);
 }
 
 pl_rc pl_note_verify(const pl_note *n, const pl_vkey *k, pl_error *err)

@@ -13,8 +13,9 @@
 
 #define PL_NOTE_MAX (1u << 20) /* bytes of a note we are willing to read */
 
-/* Note signature types; only the first is signed and verified here. */
-#define PL_NOTE_ED25519 0x01u
+/* Note signature types. */
+#define PL_NOTE_ED25519     0x01u
+#define PL_NOTE_COSIGNATURE 0x04u /* timestamped, see cosign.c */
 
 typedef struct pl_note_sig {
     pl_str         name;
@@ -33,8 +34,13 @@ typedef struct pl_note {
 /* PL_INVALID: any departure from the format; PL_LIMIT: too large. */
 pl_rc pl_note_parse(pl_str note, pl_note *out, pl_error *err);
 void  pl_note_done(pl_note *n);
+/* The same on the heap: a note is large. */
+pl_rc pl_note_open(pl_str note, pl_note **out, pl_error *err);
+void  pl_note_free(pl_note *n); /* NULL-safe */
 /* Appends the note; the inverse of parsing. */
 void pl_note_format(const pl_note *n, pl_buf *out);
+/* One signature line with its newline. */
+void pl_note_line_format(const pl_note_sig *s, pl_buf *out);
 /* PL_OK when at least one line of k is there and every line of k verifies. A line
  * belongs to k when name and key id are both equal. PL_NOTFOUND: no line of k. */
 pl_rc pl_note_verify(const pl_note *n, const pl_vkey *k, pl_error *err);
@@ -43,6 +49,13 @@ pl_rc pl_note_verify(const pl_note *n, const pl_vkey *k, pl_error *err);
 pl_rc pl_note_name_check(pl_str name, pl_error *err);
 /* First four bytes of H(name || 0x0A || type || pub). */
 uint32_t pl_note_keyid(pl_str name, uint8_t type, const uint8_t pub[32]);
+/* The text form "name+id+base64(type || key)" of a key of one type, and back. */
+pl_rc pl_note_vkey_parse(pl_str text, uint8_t type, pl_vkey *out, pl_error *err);
+pl_rc pl_note_vkey_format(const pl_vkey *k, uint8_t type, char *buf, size_t cap, pl_error *err);
+/* The lines of a checkpoint's text. Its values still want pl_checkpoint_check: an empty tree
+ * has one root only. */
+pl_rc pl_checkpoint_parse(pl_str text, pl_checkpoint *out, pl_error *err);
+pl_rc pl_checkpoint_check(const pl_checkpoint *c, pl_error *err);
 /* The key a signer signs with. Borrowed from the signer. */
 const pl_vkey *pl_signer_key(const pl_signer *s);
 #endif

@@ -12,7 +12,8 @@ struct pl_signer {
     EVP_PKEY *pkey; /* OpenSSL wipes the secret when it frees the key */
 };
 
-static pl_rc vkey_fill(pl_str name, const uint8_t pub[32], pl_vkey *out, pl_error *err)
+static pl_rc vkey_fill(pl_str name, uint8_t type, const uint8_t pub[32], pl_vkey *out,
+                       pl_error *err)
 {
     pl_vkey k = { .keyid = 0 };
     pl_rc   rc = pl_note_name_check(name, err);
@@ -23,7 +24,7 @@ static pl_rc vkey_fill(pl_str name, const uint8_t pub[32], pl_vkey *out, pl_erro
         return pl_fail(err, PL_LIMIT, "key name is longer than %zu bytes", sizeof(k.name) - 1);
     memcpy(k.name, name.p, name.n);
     memcpy(k.pub, pub, sizeof(k.pub));
-    k.keyid = pl_note_keyid(name, PL_NOTE_ED25519, pub);
+    k.keyid = pl_note_keyid(name, type, pub);
     *out = k;
     return PL_OK;
 }
@@ -41,7 +42,7 @@ pl_rc pl_signer_new(pl_str name, const uint8_t seed[32], pl_signer **out, pl_err
     if (s->pkey == NULL || EVP_PKEY_get_raw_public_key(s->pkey, pub, &n) != 1)
         rc = pl_fail(err, PL_IO, "crypto library refused an Ed25519 key");
     else
-        rc = vkey_fill(name, pub, &s->key, err);
+        rc = vkey_fill(name, PL_NOTE_ED25519, pub, &s->key, err);
     if (rc != PL_OK) {
         pl_signer_free(s);
         return rc;
@@ -102,14 +103,14 @@ pl_rc pl_vkey_verify(const pl_vkey *k, pl_str message, const uint8_t sig[64], pl
     return PL_OK;
 }
 
-pl_rc pl_signer_vkey(const pl_signer *s, char *buf, size_t cap, pl_error *err)
+pl_rc pl_note_vkey_format(const pl_vkey *k, uint8_t type, char *buf, size_t cap, pl_error *err)
 {
     pl_buf  b = PL_BUF_INIT(512);
-    uint8_t typed[33] = { PL_NOTE_ED25519 };
+    uint8_t typed[33] = { type };
     pl_rc   rc;
 
-    memcpy(typed + 1, s->key.pub, 32);
-    pl_buf_printf(&b, "%s+%08x+", s->key.name, (unsigned)s->key.keyid);
+    memcpy(typed + 1, k->pub, 32);
+    pl_buf_printf(&b, "%s+%08x+", k->name, (unsigned)k->keyid);
     pl_buf_base64(&b, typed, sizeof(typed));
     rc = pl_buf_check(&b, err);
     if (rc == PL_OK && b.n >= cap)
@@ -118,6 +119,11 @@ pl_rc pl_signer_vkey(const pl_signer *s, char *buf, size_t cap, pl_error *err)
         memcpy(buf, b.p, b.n + 1);
     pl_buf_done(&b);
     return rc;
+}
+
+pl_rc pl_signer_vkey(const pl_signer *s, char *buf, size_t cap, pl_error *err)
+{
+    return pl_note_vkey_format(&s->key, PL_NOTE_ED25519, buf, cap, err);
 }
 
 /* The key id in its one spelling: eight lower-case hex digits. */
@@ -141,7 +147,7 @@ static pl_rc keyid_parse(pl_str hex, uint32_t *out, pl_error *err)
     return PL_OK;
 }
 
-pl_rc pl_vkey_parse(pl_str text, pl_vkey *out, pl_error *err)
+pl_rc pl_note_vkey_parse(pl_str text, uint8_t type, pl_vkey *out, pl_error *err)
 {
     pl_str   rest = text, name, hex;
     uint8_t  typed[33];
@@ -158,9 +164,11 @@ pl_rc pl_vkey_parse(pl_str text, pl_vkey *out, pl_error *err)
         rc = pl_base64_decode(rest, typed, sizeof(typed), &n, err);
     if (rc != PL_OK && rc != PL_LIMIT)
         return rc;
-    if (rc == PL_LIMIT || n != sizeof(typed) || typed[0] != PL_NOTE_ED25519)
-        return pl_fail(err, PL_INVALID, "verifier key is not an Ed25519 key");
-    rc = vkey_fill(name, typed + 1, &k, err);
+    if (rc == PL_LIMIT || n != sizeof(typed) || typed[0] != type)
+        return pl_fail(err, PL_INVALID,
+                       type == PL_NOTE_COSIGNATURE ? "not the key of a witness (type 04)"
+                                                   : "verifier key is not an Ed25519 key");
+    rc = vkey_fill(name, type, typed + 1, &k, err);
     if (rc != PL_OK)
         return rc;
     if (k.keyid != keyid)
@@ -168,6 +176,11 @@ pl_rc pl_vkey_parse(pl_str text, pl_vkey *out, pl_error *err)
                        (unsigned)keyid, k.name);
     *out = k;
     return PL_OK;
+}
+
+pl_rc pl_vkey_parse(pl_str text, pl_vkey *out, pl_error *err)
+{
+    return pl_note_vkey_parse(text, PL_NOTE_ED25519, out, err);
 }
 
 void pl_vkey_fingerprint(const pl_vkey *k, char out[65])
