@@ -76,6 +76,10 @@ typedef int (*pl_text_emit_fn)(void *ctx, const pl_text_finding *f);
 
 PL_API uint32_t pl_textdb_rule_count(const pl_textdb *db);
 PL_API pl_text_rule pl_textdb_rule_get(const pl_textdb *db, uint32_t index);
+/* Engines have no clock: whoever holds a database that lives on tells it the time. Before the
+ * first call the limits of rules do not count, so that nothing is missed by forgetting it. Any
+ * thread may call it; a scan that runs may take the old time or the new one. */
+PL_API void pl_textdb_now(pl_textdb *db, int64_t now);
 
 typedef struct pl_text_stream pl_text_stream;
 
@@ -101,18 +105,55 @@ PL_API void pl_text_scan(const pl_textdb *db, pl_str text, pl_text_emit_fn emit,
 typedef struct pl_textdb_builder pl_textdb_builder;
 
 enum pl_keyword_flags {
-    PL_KEYWORD_WORD = 1 /* letters and digits may not touch either end */
+    PL_KEYWORD_WORD = 1 << 0,   /* letters and digits may not touch either end              */
+    PL_KEYWORD_PINYIN = 1 << 1, /* the keyword is a spelling in pinyin: PL_FORM_PINYIN      */
+    PL_KEYWORD_SPLIT = 1 << 2   /* ... with characters taken apart: PL_FORM_SPLIT           */
+};
+
+/* Bounds of combinations. */
+#define PL_TEXT_PARTS_MAX  4
+#define PL_TEXT_WITHIN_MAX 1000
+
+/* Several things near each other. Distances count characters as matching sees them: blanks,
+ * punctuation, invisible characters and repetitions do not count, in whatever language. The
+ * finding covers the part that completes the combination; what came before may have been
+ * released by then. */
+typedef struct pl_text_combination {
+    const pl_str *all;    /* 2 to PL_TEXT_PARTS_MAX parts, in any order              */
+    size_t        all_n;
+    const pl_str *none;   /* 0 to PL_TEXT_PARTS_MAX that may not be there: neither   */
+    size_t        none_n; /* among the parts nor within `within` before or after     */
+    unsigned      within; /* from the start of the first to the end of the last part */
+    unsigned      flags;  /* pl_keyword_flags of every part                          */
+} pl_text_combination;
+
+enum pl_textdb_flags {
+    PL_TEXTDB_EXACT = 1 /* bytes as they stand: no folding and no disguises */
 };
 
 PL_API pl_rc pl_textdb_builder_new(pl_textdb_builder **out, pl_error *err);
 PL_API void  pl_textdb_builder_free(pl_textdb_builder *b);
+/* pl_textdb_flags of the database; before the first keyword. */
+PL_API void pl_textdb_builder_flags(pl_textdb_builder *b, unsigned flags);
 /* Adds a rule and gives its index. PL_CONFLICT when the id exists. */
 PL_API pl_rc pl_textdb_builder_rule(pl_textdb_builder *b, const pl_text_rule *rule, uint32_t *index,
                                     pl_error *err);
+/* The rule finds nothing before `from` and after `to`, in Unix seconds; 0 is no limit. It takes
+ * pl_textdb_now to count. */
+PL_API pl_rc pl_textdb_builder_valid(pl_textdb_builder *b, uint32_t rule, int64_t from, int64_t to,
+                                     pl_error *err);
 /* Adds a keyword to a rule. Duplicate (keyword, rule) pairs are kept once.
  * PL_INVALID: not UTF-8, empty after folding, longer than PL_TEXT_KEYWORD_MAX. */
 PL_API pl_rc pl_textdb_builder_keyword(pl_textdb_builder *b, uint32_t rule, pl_str keyword,
                                        unsigned flags, pl_error *err);
+/* Adds a combination to a rule. PL_INVALID: parts that the builder would refuse as keywords, or
+ * numbers beyond the bounds. */
+PL_API pl_rc pl_textdb_builder_combination(pl_textdb_builder *b, uint32_t rule,
+                                           const pl_text_combination *c, pl_error *err);
+/* Adds a phrase that is allowed although it holds something listed: no keyword of any rule is
+ * found inside an occurrence of it. Only the listed spelling is allowed, not its disguises. */
+PL_API pl_rc pl_textdb_builder_exception(pl_textdb_builder *b, pl_str phrase, unsigned flags,
+                                         pl_error *err);
 /* Serialises. Deterministic: the same rules and keywords in any order of
  * insertion per rule give the same bytes. *out is malloc'd; caller frees. */
 PL_API pl_rc pl_textdb_builder_finish(pl_textdb_builder *b, void **out, size_t *n, pl_error *err);

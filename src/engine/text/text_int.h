@@ -41,6 +41,8 @@ enum { RULE_ID, RULE_ID_LEN, RULE_CATEGORY, RULE_CATEGORY_LEN, RULE_SEVERITY, RU
 #define SHAPE_CHILDREN(shape)  ((shape)&0xffffu)
 #define SHAPE_DEPTH(shape)     ((shape) >> 16)
 
+#define KEYWORD_FLAGS (PL_KEYWORD_WORD | PL_KEYWORD_PINYIN | PL_KEYWORD_SPLIT)
+
 /* What begins with a character. */
 enum kind {
     KIND_NONE,  /* no keyword                                                  */

@@ -78,11 +78,14 @@ static void emit_node(pl_text_stream *s, uint32_t node, uint64_t end, bool right
         bool     touched = right_touched || left_touched(s, chars);
 
         for (; entry < last; entry++) {
+            uint32_t        flags = entry_get(db, entry, ENTRY_FLAGS);
             pl_text_finding f = { .rule = entry_get(db, entry, ENTRY_RULE), .score = PL_SCORE_MAX,
                                   .start = start_of(s, chars), .end = end };
 
-            if (touched && (entry_get(db, entry, ENTRY_FLAGS) & PL_KEYWORD_WORD))
+            if (touched && (flags & PL_KEYWORD_WORD))
                 continue;
+            f.form = (uint16_t)((flags & PL_KEYWORD_PINYIN ? PL_FORM_PINYIN : 0) |
+                                (flags & PL_KEYWORD_SPLIT ? PL_FORM_SPLIT : 0));
             if (to->emit(to->ctx, &f) != 0) {
                 s->stopped = true;
                 return;

@@ -32,6 +32,7 @@ struct pl_textdb_builder {
     keyword_item *keywords;
     size_t        keyword_count, keyword_cap;
     pl_buf        pool;
+    unsigned      flags; /* pl_textdb_flags */
 };
 
 /* One distinct keyword: a run of the sorted items. */
@@ -188,7 +189,7 @@ pl_rc pl_textdb_builder_keyword(pl_textdb_builder *b, uint32_t rule, pl_str keyw
 
     if (rule >= b->rule_count)
         return pl_fail(err, PL_INVALID, "keyword names rule %u of %zu", rule, b->rule_count);
-    if (flags & ~(unsigned)PL_KEYWORD_WORD)
+    if (flags & ~(unsigned)KEYWORD_FLAGS)
         return pl_fail(err, PL_INVALID, "keyword has unknown flags 0x%x", flags);
     rc = pl_text_fold_keyword(keyword, folded, &n, &chars, err);
     if (rc == PL_OK)
@@ -210,6 +211,32 @@ pl_rc pl_textdb_builder_keyword(pl_textdb_builder *b, uint32_t rule, pl_str keyw
         .flags = (uint8_t)flags,
     };
     return PL_OK;
+}
+
+void pl_textdb_builder_flags(pl_textdb_builder *b, unsigned flags)
+{
+    b->flags = flags;
+}
+
+pl_rc pl_textdb_builder_valid(pl_textdb_builder *b, uint32_t rule, int64_t from, int64_t to,
+                              pl_error *err)
+{
+    (void)b, (void)rule, (void)from, (void)to;
+    return pl_fail(err, PL_INVALID, "time limits are not supported yet");
+}
+
+pl_rc pl_textdb_builder_combination(pl_textdb_builder *b, uint32_t rule,
+                                    const pl_text_combination *c, pl_error *err)
+{
+    (void)b, (void)rule, (void)c;
+    return pl_fail(err, PL_INVALID, "combinations are not supported yet");
+}
+
+pl_rc pl_textdb_builder_exception(pl_textdb_builder *b, pl_str phrase, unsigned flags,
+                                  pl_error *err)
+{
+    (void)b, (void)phrase, (void)flags;
+    return pl_fail(err, PL_INVALID, "exceptions are not supported yet");
 }
 
 /* --- from sorted words to an automaton ------------------------------------- */
