@@ -1,7 +1,7 @@
 /* The screen: everything one policy database looks for, as one scan or one stream.
  *
  * Immutable once opened and shared by any number of threads and processes; a
- * pl_screen_stream belongs to one thread. Nothing here allocates per finding.
+ * pl_screen_stream belongs to one thread.
  *
  * Findings of keywords and structured data are the same whether a text is scanned whole or
  * fed in pieces. Names, decoded forms and scores of the classifier exist for whole text
@@ -34,10 +34,13 @@ enum pl_screen_parts {
     PL_SCREEN_ALL = 0x1f
 };
 
-/* Whole text. Findings come ordered by end, start, rule; non-zero from emit stops. Of each
- * part only what the database holds runs. */
-PL_API void pl_screen_scan(const pl_screen *s, pl_str text, unsigned parts, pl_text_emit_fn emit,
-                           void *ctx);
+/* Whole text. Findings come ordered by end, start, rule; non-zero from emit stops the scan,
+ * which is no failure. Of each part only what the database holds runs. Memory is bounded by
+ * the findings of one window (PL_SCREEN_WINDOW), whatever the size of the text.
+ * PL_NOMEM: not all findings of a window could be kept; nothing of it was emitted. */
+#define PL_SCREEN_WINDOW (256u << 10)
+PL_API pl_rc pl_screen_scan(const pl_screen *s, pl_str text, unsigned parts, pl_text_emit_fn emit,
+                            void *ctx, pl_error *err);
 
 /* Keywords and structured data of a text that comes in pieces. The memory is the caller's
  * (8-aligned); done frees what long structured data needed and is due once per init. */

@@ -31,6 +31,10 @@ extern "C" {
  * blanks) end a match, so that nothing can hold the safe offset back for ever. */
 #define PL_TEXT_GAP_MAX (1u << 24)
 
+/* No finding spans more bytes than this: what would is not one. It bounds what a stream can
+ * hold back, and lets long texts be read in windows that overlap by as much. */
+#define PL_TEXT_SPAN_MAX (16u << 10)
+
 typedef struct pl_textdb pl_textdb;
 
 /* One rule: what a finding is called. Strings are borrowed from the database. */
