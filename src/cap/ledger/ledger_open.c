@@ -135,7 +135,7 @@ static pl_rc key_match(pl_ledger *l, pl_error *err)
     if (rc == PL_OK && strcmp(mine.name, l->key.name) != 0)
         rc = pl_fail(err, PL_INVALID, "ledger belongs to origin '%s', not to '%s'", l->key.name,
                      mine.name);
-    if (rc == PL_OK && memcmp(mine.pub, l->key.pub, sizeof(mine.pub)) != 0)
+    if (rc == PL_OK && !pl_vkey_equal(&mine, &l->key))
         rc = pl_fail(err, PL_INVALID, "ledger '%s' was made with another key", l->key.name);
     return rc;
 }

@@ -55,7 +55,7 @@ static void check_identity(verifier *v)
     if (pl_ledger_read_line(v->dir, "vkey", text, sizeof(text), &err) != PL_OK ||
         pl_vkey_parse(pl_str_z(text), &k, &err) != PL_OK)
         pl_ledger_verify_problem(v, "vkey: %s", err.text);
-    else if (strcmp(k.name, v->key->name) != 0 || memcmp(k.pub, v->key->pub, sizeof(k.pub)) != 0)
+    else if (strcmp(k.name, v->key->name) != 0 || !pl_vkey_equal(&k, v->key))
         pl_ledger_verify_problem(v, "vkey: not the key the log is checked with");
     if (pl_ledger_read_line(v->dir, "origin", origin, sizeof(origin), &err) != PL_OK)
         pl_ledger_verify_problem(v, "origin: %s", err.text);
@@ -167,11 +167,6 @@ static void signer_count(verifier *v, const char *keyid)
                                                               "keyid", keyid, "statements", 1));
 }
 
-static bool same_key(const pl_vkey *a, const pl_vkey *b)
-{
-    return memcmp(a->pub, b->pub, sizeof(a->pub)) == 0;
-}
-
 /* Keys come and go by statements of keys that were known before. */
 static void key_event(verifier *v, uint64_t index, const json_t *predicate)
 {
@@ -187,7 +182,7 @@ static void key_event(verifier *v, uint64_t index, const json_t *predicate)
                                  err.text);
         return;
     }
-    while (i < v->nkeys && !same_key(&v->keys[i], &k))
+    while (i < v->nkeys && !pl_vkey_equal(&v->keys[i], &k))
         i++;
     if (pl_str_eqz(event, "add")) {
         if (i == v->nkeys && i < VERIFY_KEYS_MAX)

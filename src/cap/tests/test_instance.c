@@ -332,15 +332,16 @@ static void instance_signer__verifies_under_the_instance_vkey(void **state)
     fx        *f = *state;
     pl_signer *s = NULL;
     pl_vkey    k;
-    uint8_t    sig[64];
+    pl_sig     sig;
 
     assert_ok(create(f), &f->err);
     assert_ok(pl_instance_open(f->dir, &f->inst, &f->err), &f->err);
     assert_ok(pl_instance_signer(&f->inst, &s, &f->err), &f->err);
-    assert_ok(pl_signer_sign(s, PL_STR("message"), sig, &f->err), &f->err);
+    assert_ok(pl_signer_sign(s, 0, PL_STR("message"), &sig, &f->err), &f->err);
     assert_ok(pl_instance_vkey(&f->inst, &k, &f->err), &f->err);
     assert_string_equal(k.name, f->inst.origin);
-    assert_ok(pl_vkey_verify(&k, PL_STR("message"), sig, &f->err), &f->err);
+    assert_ok(pl_vkey_verify(&k, PL_STR("message"), (pl_str){ (const char *)sig.b, sig.n }, &f->err),
+              &f->err);
     pl_signer_free(s);
 }
 

@@ -6,7 +6,8 @@
 #include "engine/log/note.h"
 
 #define SIZE_LIMIT     (UINT64_C(1) << 63)
-#define CHECKPOINT_MAX 1024 /* origin, size, root and one signature line fit twice over */
+#define TEXT_MAX       1024 /* origin, size and root fit twice over */
+#define SIGNED_MAX     (TEXT_MAX + PL_SIGNER_KEYS_MAX * 512)
 
 /* A root for the empty tree that is not H("") could never have been computed. */
 pl_rc pl_checkpoint_check(const pl_checkpoint *c, pl_error *err)
@@ -22,21 +23,35 @@ pl_rc pl_checkpoint_check(const pl_checkpoint *c, pl_error *err)
     return PL_OK;
 }
 
+/* A log key signs notes of its own origin only (one key, one log). */
+static pl_rc keys_check(const pl_checkpoint *c, const pl_signer *s, pl_error *err)
+{
+    for (size_t i = 0; i < pl_signer_count(s); i++) {
+        const pl_vkey *k = pl_signer_key(s, i);
+
+        if (strcmp(c->origin, k->name) != 0)
+            return pl_fail(err, PL_INVALID, "key '%s' may not sign for origin '%s'", k->name,
+                           c->origin);
+    }
+    return PL_OK;
+}
+
 static pl_rc sign_text(pl_str text, const pl_signer *s, pl_buf *out, pl_error *err)
 {
-    uint8_t  sig[64];
+    pl_sig   sig[PL_SIGNER_KEYS_MAX];
     pl_note *n = calloc(1, sizeof(*n));
-    pl_rc    rc;
+    pl_rc    rc = PL_OK;
 
     if (n == NULL)
         return pl_fail(err, PL_NOMEM, "out of memory");
-    rc = pl_signer_sign(s, text, sig, err);
-    if (rc == PL_OK) {
-        const pl_vkey *k = pl_signer_key(s);
+    n->text = text;
+    for (size_t i = 0; rc == PL_OK && i < pl_signer_count(s); i++) {
+        const pl_vkey *k = pl_signer_key(s, i);
 
-        n->text = text;
-        n->nsigs = 1;
-        n->sigs[0] = (pl_note_sig){ pl_str_z(k->name), k->keyid, sig, sizeof(sig) };
+        rc = pl_signer_sign(s, i, text, &sig[i], err);
+        n->sigs[n->nsigs++] = (pl_note_sig){ pl_str_z(k->name), k->keyid, sig[i].b, sig[i].n };
+    }
+    if (rc == PL_OK) {
         pl_note_format(n, out);
         rc = pl_buf_check(out, err);
     }
@@ -47,13 +62,11 @@ static pl_rc sign_text(pl_str text, const pl_signer *s, pl_buf *out, pl_error *e
 pl_rc pl_checkpoint_sign(const pl_checkpoint *c, const pl_signer *s, char **out, size_t *n,
                          pl_error *err)
 {
-    pl_buf text = PL_BUF_INIT(CHECKPOINT_MAX), note = PL_BUF_INIT(2 * CHECKPOINT_MAX);
+    pl_buf text = PL_BUF_INIT(TEXT_MAX), note = PL_BUF_INIT(SIGNED_MAX);
     pl_rc  rc = pl_checkpoint_check(c, err);
 
-    /* A log key signs notes of its own origin only (one key, one log). */
-    if (rc == PL_OK && strcmp(c->origin, pl_signer_key(s)->name) != 0)
-        rc = pl_fail(err, PL_INVALID, "key '%s' may not sign for origin '%s'",
-                     pl_signer_key(s)->name, c->origin);
+    if (rc == PL_OK)
+        rc = keys_check(c, s, err);
     if (rc == PL_OK) {
         pl_buf_printf(&text, "%s\n%llu\n", c->origin, (unsigned long long)c->size);
         pl_buf_base64(&text, c->root.b, sizeof(c->root.b));
@@ -117,25 +130,60 @@ pl_rc pl_checkpoint_parse(pl_str text, pl_checkpoint *out, pl_error *err)
     return rc;
 }
 
-pl_rc pl_checkpoint_open(pl_str note, const pl_vkey *k, pl_checkpoint *out, pl_error *err)
+/* PL_NOTFOUND: signed by none of the keys. */
+static pl_rc keys_verify(const pl_note *n, const pl_vkey *keys, size_t nkeys, uint8_t *signed_by,
+                         pl_error *err)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < nkeys; i++) {
+        pl_rc rc = pl_note_verify(n, &keys[i], err);
+
+        if (rc != PL_OK && rc != PL_NOTFOUND)
+            return rc;
+        any |= rc == PL_OK;
+        if (signed_by != NULL)
+            signed_by[i] = rc == PL_OK;
+    }
+    return any ? PL_OK : PL_NOTFOUND;
+}
+
+static pl_rc origin_check(const pl_checkpoint *c, const pl_vkey *keys, size_t nkeys, pl_error *err)
+{
+    for (size_t i = 0; i < nkeys; i++)
+        if (strcmp(c->origin, keys[i].name) != 0)
+            return pl_fail(err, PL_INVALID, "checkpoint of '%s' is signed by '%s'", c->origin,
+                           keys[i].name);
+    return PL_OK;
+}
+
+pl_rc pl_checkpoint_open_any(pl_str note, const pl_vkey *keys, size_t nkeys, pl_checkpoint *out,
+                             uint8_t *signed_by, pl_error *err)
 {
     pl_checkpoint c;
     pl_note      *n = NULL;
     pl_rc         rc = pl_note_open(note, &n, err);
 
     if (rc == PL_OK)
-        rc = pl_note_verify(n, k, err);
+        rc = keys_verify(n, keys, nkeys, signed_by, err);
     if (rc == PL_OK)
         rc = pl_checkpoint_parse(n->text, &c, err);
     if (rc == PL_OK)
         rc = pl_checkpoint_check(&c, err);
     pl_note_free(n);
-    if (rc == PL_NOTFOUND)
+    if (rc == PL_NOTFOUND && nkeys == 1)
         return pl_fail(err, PL_INVALID, "checkpoint is not signed by '%s' with key id %08x",
-                       k->name, (unsigned)k->keyid);
-    if (rc == PL_OK && strcmp(c.origin, k->name) != 0)
-        rc = pl_fail(err, PL_INVALID, "checkpoint of '%s' is signed by '%s'", c.origin, k->name);
+                       keys->name, (unsigned)keys->keyid);
+    if (rc == PL_NOTFOUND)
+        return pl_fail(err, PL_INVALID, "checkpoint is not signed by any of %zu known keys", nkeys);
+    if (rc == PL_OK)
+        rc = origin_check(&c, keys, nkeys, err);
     if (rc == PL_OK)
         *out = c;
     return rc;
+}
+
+pl_rc pl_checkpoint_open(pl_str note, const pl_vkey *k, pl_checkpoint *out, pl_error *err)
+{
+    return pl_checkpoint_open_any(note, k, 1, out, NULL, err);
 }

@@ -10,22 +10,31 @@
 
 pl_rc pl_cosigner_parse(pl_str vkey, pl_cosigner *out, pl_error *err)
 {
-    return pl_note_vkey_parse(vkey, PL_NOTE_COSIGNATURE, &out->key, err);
+    pl_vkey k;
+    pl_rc   rc = pl_note_vkey_parse(vkey, &k, err);
+
+    if (rc != PL_OK)
+        return rc;
+    if (k.alg != PL_KEY_COSIGNER)
+        return pl_fail(err, PL_INVALID, "not the key of a witness (type 04)");
+    out->key = k;
+    return PL_OK;
 }
 
 pl_rc pl_cosigner_format(const pl_cosigner *k, char *buf, size_t cap, pl_error *err)
 {
-    return pl_note_vkey_format(&k->key, PL_NOTE_COSIGNATURE, buf, cap, err);
+    return pl_vkey_format(&k->key, buf, cap, err);
 }
 
 pl_rc pl_cosigner_of(const pl_signer *s, pl_cosigner *out, pl_error *err)
 {
-    pl_vkey k = *pl_signer_key(s);
+    const pl_vkey *k = pl_signer_key(s, 0);
 
-    (void)err;
-    k.keyid = pl_note_keyid(pl_str_z(k.name), PL_NOTE_COSIGNATURE, k.pub);
-    out->key = k;
-    return PL_OK;
+    if (k->alg != PL_KEY_ED25519)
+        return pl_fail(err, PL_INVALID, "key '%s' is not an Ed25519 key, as a witness needs",
+                       k->name);
+    return pl_vkey_make(pl_str_z(k->name), PL_KEY_COSIGNER,
+                        (pl_str){ (const char *)k->pub, k->pub_n }, &out->key, err);
 }
 
 static pl_rc message_make(pl_str text, uint64_t time_s, pl_buf *out, pl_error *err)
@@ -41,12 +50,15 @@ static pl_rc blob_make(pl_str text, const pl_signer *s, uint64_t time_s, uint8_t
                        pl_error *err)
 {
     pl_buf message = PL_BUF_INIT(PL_NOTE_MAX);
+    pl_sig sig;
     pl_rc  rc = message_make(text, time_s, &message, err);
 
     for (unsigned i = 0; i < 8; i++)
         blob[i] = (uint8_t)(time_s >> (56 - 8 * i));
     if (rc == PL_OK)
-        rc = pl_signer_sign(s, pl_buf_str(&message), blob + 8, err);
+        rc = pl_signer_sign(s, 0, pl_buf_str(&message), &sig, err);
+    if (rc == PL_OK)
+        memcpy(blob + 8, sig.b, BLOB_BYTES - 8);
     pl_buf_done(&message);
     return rc;
 }
@@ -104,6 +116,7 @@ static pl_rc line_check(pl_str text, const pl_note_sig *s, const pl_cosigner *k,
                         pl_error *err)
 {
     pl_buf   message = PL_BUF_INIT(PL_NOTE_MAX);
+    pl_str   sig = { (const char *)s->sig + 8, BLOB_BYTES - 8 };
     uint64_t at = 0;
     pl_rc    rc;
 
@@ -115,7 +128,7 @@ static pl_rc line_check(pl_str text, const pl_note_sig *s, const pl_cosigner *k,
         return pl_fail(err, PL_INVALID, "cosignature of '%s' has a time of 2^63 or more",
                        k->key.name);
     rc = message_make(text, at, &message, err);
-    if (rc == PL_OK && pl_vkey_verify(&k->key, pl_buf_str(&message), s->sig + 8, err) != PL_OK)
+    if (rc == PL_OK && pl_vkey_verify(&k->key, pl_buf_str(&message), sig, err) != PL_OK)
         rc = pl_fail(err, PL_INVALID, "cosignature of '%s' does not verify", k->key.name);
     pl_buf_done(&message);
     if (rc == PL_OK)

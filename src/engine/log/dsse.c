@@ -10,7 +10,6 @@
 #include "engine/log/note.h"
 
 #define ENVELOPE_MAX (16u << 20)
-#define SIGS_MAX     16 /* each costs one verification per known key */
 
 /* "DSSEv1" SP LEN(type) SP type SP LEN(body) SP body; lengths are bytes. */
 static void pae(pl_str type, pl_str body, pl_buf *out)
@@ -21,39 +20,53 @@ static void pae(pl_str type, pl_str body, pl_buf *out)
     pl_buf_put(out, body);
 }
 
-static void envelope_format(pl_str type, pl_str payload, const pl_vkey *k, const uint8_t sig[64],
-                            pl_buf *out)
+static pl_rc signature_put(pl_str message, const pl_signer *s, size_t i, pl_buf *out,
+                           pl_error *err)
 {
-    char keyid[65];
+    const pl_vkey *k = pl_signer_key(s, i);
+    char           keyid[65];
+    pl_sig         sig;
+    pl_rc          rc = pl_signer_sign(s, i, message, &sig, err);
 
+
+    if (rc != PL_OK)
+        return rc;
     pl_vkey_fingerprint(k, keyid);
+    pl_buf_printf(out, "%s{\"keyid\":\"%s\",\"sig\":\"", i > 0 ? "," : "", keyid);
+    pl_buf_base64(out, sig.b, sig.n);
+    pl_buf_puts(out, "\"}");
+    return PL_OK;
+}
+
+static pl_rc envelope_put(pl_str type, pl_str payload, const pl_signer *s, pl_buf *out,
+                          pl_error *err)
+{
+    pl_buf message = PL_BUF_INIT(ENVELOPE_MAX);
+    pl_rc  rc;
+
+    pae(type, payload, &message);
+    rc = pl_buf_check(&message, err);
     pl_buf_puts(out, "{\"payload\":\"");
     pl_buf_base64(out, payload.p, payload.n);
     pl_buf_puts(out, "\",\"payloadType\":\"");
     pl_buf_json(out, type);
-    pl_buf_printf(out, "\",\"signatures\":[{\"keyid\":\"%s\",\"sig\":\"", keyid);
-    pl_buf_base64(out, sig, 64);
-    pl_buf_puts(out, "\"}]}");
+    pl_buf_puts(out, "\",\"signatures\":[");
+    for (size_t i = 0; rc == PL_OK && i < pl_signer_count(s); i++)
+        rc = signature_put(pl_buf_str(&message), s, i, out, err);
+    pl_buf_puts(out, "]}");
+    pl_buf_done(&message);
+    return rc == PL_OK ? pl_buf_check(out, err) : rc;
 }
 
 pl_rc pl_dsse_sign(pl_str payload_type, pl_str payload, const pl_signer *s, char **out, size_t *n,
                    pl_error *err)
 {
-    pl_buf  message = PL_BUF_INIT(ENVELOPE_MAX), envelope = PL_BUF_INIT(ENVELOPE_MAX);
-    uint8_t sig[64];
-    pl_rc   rc;
+    pl_buf envelope = PL_BUF_INIT(ENVELOPE_MAX);
+    pl_rc  rc;
 
     if (payload_type.n == 0 || !pl_utf8_valid(payload_type))
         return pl_fail(err, PL_INVALID, "payload type is empty or not UTF-8");
-    pae(payload_type, payload, &message);
-    rc = pl_buf_check(&message, err);
-    if (rc == PL_OK)
-        rc = pl_signer_sign(s, pl_buf_str(&message), sig, err);
-    pl_buf_done(&message);
-    if (rc == PL_OK) {
-        envelope_format(payload_type, payload, pl_signer_key(s), sig, &envelope);
-        rc = pl_buf_check(&envelope, err);
-    }
+    rc = envelope_put(payload_type, payload, s, &envelope, err);
     if (rc != PL_OK) {
         pl_buf_done(&envelope);
         return rc;
@@ -111,12 +124,62 @@ static pl_rc payload_take(const json_t *envelope, pl_dsse *d, pl_error *err)
     return rc == PL_OK ? either_base64(text, "payload", &d->payload, &d->payload_n, err) : rc;
 }
 
-/* PL_OK when this signature verifies with one of the keys; its keyid is only a hint
- * that anybody could have written, so every key is tried. */
-static pl_rc signature_try(const json_t *sig, pl_str message, const pl_vkey *keys, size_t nkeys,
-                           char keyid[65], pl_error *err)
+/* What signatures are judged against, and who was found to have signed. */
+typedef struct judging {
+    pl_str         message;
+    const pl_vkey *keys;
+    size_t         nkeys;
+    pl_dsse       *d;
+} judging;
+
+static void signer_add(judging *g, size_t key)
 {
-    pl_str text;
+    pl_dsse *d = g->d;
+
+    for (size_t i = 0; i < d->nsigners; i++)
+        if (pl_vkey_equal(&g->keys[d->signer[i]], &g->keys[key]))
+            return;
+    if (d->nsigners == 0)
+        pl_vkey_fingerprint(&g->keys[key], d->keyid);
+    d->signer[d->nsigners++] = (unsigned)key;
+}
+
+static bool verifies(const judging *g, size_t key, pl_str sig)
+{
+    return pl_vkey_verify(&g->keys[key], g->message, sig, NULL) == PL_OK;
+}
+
+/* keyid is a hint that anybody could have written, so every key is tried; but a signature
+ * that says it is a known key's and is not has been spoilt. */
+static pl_rc signature_judge(judging *g, pl_str sig, pl_str keyid, pl_error *err)
+{
+    size_t named = g->nkeys;
+
+    for (size_t i = 0; i < g->nkeys && named == g->nkeys; i++) {
+        char fingerprint[65];
+
+        pl_vkey_fingerprint(&g->keys[i], fingerprint);
+        if (pl_str_eqz(keyid, fingerprint))
+            named = i;
+    }
+    if (named < g->nkeys) {
+        if (!verifies(g, named, sig))
+            return pl_fail(err, PL_INVALID, "signature of '%s' does not verify",
+                           g->keys[named].name);
+        signer_add(g, named);
+        return PL_OK;
+    }
+    for (size_t i = 0; i < g->nkeys; i++)
+        if (verifies(g, i, sig)) {
+            signer_add(g, i);
+            break;
+        }
+    return PL_OK;
+}
+
+static pl_rc signature_take(judging *g, const json_t *sig, pl_error *err)
+{
+    pl_str text, keyid = PL_STR("");
     char  *bytes = NULL;
     size_t n = 0;
     pl_rc  rc;
@@ -128,12 +191,8 @@ static pl_rc signature_try(const json_t *sig, pl_str message, const pl_vkey *key
         rc = either_base64(text, "signature", &bytes, &n, err);
     if (rc != PL_OK)
         return rc;
-    rc = PL_NOTFOUND;
-    for (size_t i = 0; rc == PL_NOTFOUND && n == 64 && i < nkeys; i++)
-        if (pl_vkey_verify(&keys[i], message, (const uint8_t *)bytes, NULL) == PL_OK) {
-            pl_vkey_fingerprint(&keys[i], keyid);
-            rc = PL_OK;
-        }
+    (void)pl_json_get_str(sig, "keyid", false, &keyid, NULL);
+    rc = signature_judge(g, (pl_str){ bytes, n }, keyid, err);
     free(bytes);
     return rc;
 }
@@ -143,22 +202,23 @@ static pl_rc signatures_verify(const json_t *envelope, const pl_vkey *keys, size
 {
     const json_t *sigs = json_object_get(envelope, "signatures");
     pl_buf        message = PL_BUF_INIT(ENVELOPE_MAX);
+    judging       g = { .keys = keys, .nkeys = nkeys, .d = d };
     pl_rc         rc;
 
     if (!json_is_array(sigs) || json_array_size(sigs) == 0)
         return pl_fail(err, PL_INVALID, "envelope has no signatures");
-    if (json_array_size(sigs) > SIGS_MAX)
-        return pl_fail(err, PL_INVALID, "envelope has more than %d signatures", SIGS_MAX);
+    /* Each costs one verification per known key. */
+    if (json_array_size(sigs) > PL_DSSE_SIGS_MAX)
+        return pl_fail(err, PL_INVALID, "envelope has more than %d signatures", PL_DSSE_SIGS_MAX);
     pae(pl_str_z(d->payload_type), (pl_str){ d->payload, d->payload_n }, &message);
     rc = pl_buf_check(&message, err);
-    if (rc == PL_OK)
-        rc = PL_NOTFOUND;
-    for (size_t i = 0; rc == PL_NOTFOUND && i < json_array_size(sigs); i++)
-        rc = signature_try(json_array_get(sigs, i), pl_buf_str(&message), keys, nkeys, d->keyid,
-                           err);
+    g.message = pl_buf_str(&message);
+    for (size_t i = 0; rc == PL_OK && i < json_array_size(sigs); i++)
+        rc = signature_take(&g, json_array_get(sigs, i), err);
     pl_buf_done(&message);
-    return rc == PL_NOTFOUND ? pl_fail(err, PL_INVALID, "no signature of a known key verifies")
-                             : rc;
+    if (rc == PL_OK && d->nsigners == 0)
+        return pl_fail(err, PL_INVALID, "no signature of a known key verifies");
+    return rc;
 }
 
 pl_rc pl_dsse_open(pl_str envelope, const pl_vkey *keys, size_t nkeys, pl_dsse *out, pl_error *err)

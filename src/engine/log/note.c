@@ -2,7 +2,6 @@
 
 #include "engine/log/note.h"
 
-#include "base/hash.h"
 #include "base/str.h"
 #include "base/utf8.h"
 
@@ -34,18 +33,9 @@ pl_rc pl_note_name_check(pl_str name, pl_error *err)
     return PL_OK;
 }
 
-uint32_t pl_note_keyid(pl_str name, uint8_t type, const uint8_t pub[32])
+uint32_t pl_note_keyid_get(const uint8_t b[4])
 {
-    pl_sha256 s;
-    uint8_t   h[32];
-
-    pl_sha256_init(&s);
-    pl_sha256_update(&s, name.p, name.n);
-    pl_sha256_update(&s, "\n", 1);
-    pl_sha256_update(&s, &type, 1);
-    pl_sha256_update(&s, pub, 32);
-    pl_sha256_final(&s, h);
-    return (uint32_t)h[0] << 24 | (uint32_t)h[1] << 16 | (uint32_t)h[2] << 8 | h[3];
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
 static pl_rc characters_check(pl_str note, pl_error *err)
@@ -99,7 +89,7 @@ static pl_rc sigline_parse(pl_str line, uint8_t *at, size_t room, pl_note_sig *o
         return pl_fail(err, PL_INVALID, "signature is shorter than 5 bytes");
     *out = (pl_note_sig){
         .name = name,
-        .keyid = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3],
+        .keyid = pl_note_keyid_get(at),
         .sig = at + 4,
         .n = n - 4,
     };
@@ -216,9 +206,7 @@ pl_rc pl_note_verify(const pl_note *n, const pl_vkey *k, pl_error *err)
 
         if (s->keyid != k->keyid || !pl_str_eqz(s->name, k->name))
             continue;
-        if (s->n != 64)
-            return pl_fail(err, PL_INVALID, "signature of '%s' has %zu bytes", k->name, s->n);
-        if (pl_vkey_verify(k, n->text, s->sig, err) != PL_OK)
+        if (pl_vkey_verify(k, n->text, (pl_str){ (const char *)s->sig, s->n }, err) != PL_OK)
             return pl_fail(err, PL_INVALID, "signature of '%s' does not verify", k->name);
         any = true;
     }

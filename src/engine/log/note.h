@@ -13,10 +13,6 @@
 
 #define PL_NOTE_MAX (1u << 20) /* bytes of a note we are willing to read */
 
-/* Note signature types. */
-#define PL_NOTE_ED25519     0x01u
-#define PL_NOTE_COSIGNATURE 0x04u /* timestamped, see cosign.c */
-
 typedef struct pl_note_sig {
     pl_str         name;
     uint32_t       keyid;
@@ -47,15 +43,12 @@ pl_rc pl_note_verify(const pl_note *n, const pl_vkey *k, pl_error *err);
 
 /* Non-empty, valid UTF-8 without Unicode space, control characters or '+'. */
 pl_rc pl_note_name_check(pl_str name, pl_error *err);
-/* First four bytes of H(name || 0x0A || type || pub). */
-uint32_t pl_note_keyid(pl_str name, uint8_t type, const uint8_t pub[32]);
-/* The text form "name+id+base64(type || key)" of a key of one type, and back. */
-pl_rc pl_note_vkey_parse(pl_str text, uint8_t type, pl_vkey *out, pl_error *err);
-pl_rc pl_note_vkey_format(const pl_vkey *k, uint8_t type, char *buf, size_t cap, pl_error *err);
+/* The first four bytes, big-endian. */
+uint32_t pl_note_keyid_get(const uint8_t b[4]);
+/* Any verifier key, also a cosigner's. */
+pl_rc pl_note_vkey_parse(pl_str text, pl_vkey *out, pl_error *err);
 /* The lines of a checkpoint's text. Its values still want pl_checkpoint_check: an empty tree
  * has one root only. */
 pl_rc pl_checkpoint_parse(pl_str text, pl_checkpoint *out, pl_error *err);
 pl_rc pl_checkpoint_check(const pl_checkpoint *c, pl_error *err);
-/* The key a signer signs with. Borrowed from the signer. */
-const pl_vkey *pl_signer_key(const pl_signer *s);
 #endif

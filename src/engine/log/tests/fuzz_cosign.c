@@ -18,7 +18,8 @@ static void same(pl_rc rc, char *out, size_t n, pl_str want)
 
 static void request(pl_str in)
 {
-    static const pl_vkey nobody = { .name = "nobody.example" };
+    static const pl_vkey nobody = { .name = "nobody.example", .alg = PL_KEY_ED25519,
+                                    .pub_n = 32 };
     pl_witnessed         last = { .size = 0 };
     pl_add_checkpoint    r;
     pl_checkpoint        c;

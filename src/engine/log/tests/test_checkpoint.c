@@ -68,24 +68,24 @@ static void cosigned_checkpoint__gives_the_reference_file(void **state)
 {
     fx        *f = *state;
     uint8_t    seed[32], blob[72], h[32], want[32];
+    pl_sig     made;
     pl_signer *w = NULL;
     pl_note    n = { .text = PL_STR(TEXT), .nsigs = 2 };
-    uint8_t    sig[64];
+    pl_sig     sig;
     pl_buf     b = PL_BUF_INIT(4096);
 
     memset(seed, 0x22, sizeof(seed));
     assert_ok(pl_signer_new(PL_STR("witness.example/w1"), seed, &w, &f->err), &f->err);
     assert_ok(
-        pl_signer_sign(w, PL_STR("cosignature/v1\ntime 1790000000\n" TEXT), blob + 8, &f->err),
+        pl_signer_sign(w, 0, PL_STR("cosignature/v1\ntime 1790000000\n" TEXT), &made, &f->err),
         &f->err);
+    memcpy(blob + 8, made.b, 64);
     for (int i = 0; i < 8; i++)
         blob[i] = (uint8_t)(UINT64_C(1790000000) >> (56 - 8 * i));
-    assert_ok(pl_signer_sign(f->signer, n.text, sig, &f->err), &f->err);
-    n.sigs[0] = (pl_note_sig){ PL_STR(ORIGIN), f->key.keyid, sig, sizeof(sig) };
-    n.sigs[1] = (pl_note_sig){ PL_STR("witness.example/w1"),
-                               pl_note_keyid(PL_STR("witness.example/w1"), 0x04,
-                                             pl_signer_key(w)->pub),
-                               blob, sizeof(blob) };
+    assert_ok(pl_signer_sign(f->signer, 0, n.text, &sig, &f->err), &f->err);
+    n.sigs[0] = (pl_note_sig){ PL_STR(ORIGIN), f->key.keyid, sig.b, sig.n };
+    n.sigs[1] = (pl_note_sig){ PL_STR("witness.example/w1"), 0xe0cd2864, blob,
+                               sizeof(blob) };
     pl_note_format(&n, &b);
     assert_str(pl_buf_str(&b), TEXT "\n" LOG_LINE WITNESS_LINE);
     pl_sha256_of(pl_buf_str(&b), h);
@@ -136,13 +136,13 @@ static void checkpoint_open__rejects_every_changed_byte_of_the_text(void **state
 static pl_rc open_signed(fx *f, pl_str text)
 {
     pl_note       n = { .text = text, .nsigs = 1 };
-    uint8_t       sig[64];
+    pl_sig        sig;
     pl_buf        b = PL_BUF_INIT(4096);
     pl_checkpoint c;
     pl_rc         rc;
 
-    assert_ok(pl_signer_sign(f->signer, text, sig, &f->err), &f->err);
-    n.sigs[0] = (pl_note_sig){ PL_STR(ORIGIN), f->key.keyid, sig, sizeof(sig) };
+    assert_ok(pl_signer_sign(f->signer, 0, text, &sig, &f->err), &f->err);
+    n.sigs[0] = (pl_note_sig){ PL_STR(ORIGIN), f->key.keyid, sig.b, sig.n };
     pl_note_format(&n, &b);
     rc = pl_checkpoint_open(pl_buf_str(&b), &f->key, &c, &f->err);
     pl_buf_done(&b);

@@ -429,10 +429,12 @@ static void witness_judge__knows_the_root_of_the_empty_tree(void **state)
     fx           *f = *state;
     pl_witnessed  last = { 0, pl_merkle_range_root(&ranges[0]) };
     uint8_t       blob[68] = { 0x3d, 0x39, 0x6d, 0x79 };
+    pl_sig        sig;
     pl_buf        note = PL_BUF_INIT(2000);
     pl_checkpoint c;
 
-    assert_ok(pl_signer_sign(f->log, lt_z(text), blob + 4, &f->err), &f->err);
+    assert_ok(pl_signer_sign(f->log, 0, lt_z(text), &sig, &f->err), &f->err);
+    memcpy(blob + 4, sig.b, 64);
     pl_buf_printf(&note, "%s\n" DASH " plumbline.example/ledger ", text);
     pl_buf_base64(&note, blob, sizeof(blob));
     pl_buf_puts(&note, "\n");

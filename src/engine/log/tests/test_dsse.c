@@ -27,7 +27,7 @@ static int setup(void **state)
         uint8_t seed[32] = { (uint8_t)(i + 1) };
 
         assert_ok(pl_signer_new(PL_STR("k.example"), seed, &f->signer[i], &f->err), &f->err);
-        f->key[i] = *pl_signer_key(f->signer[i]);
+        f->key[i] = *pl_signer_key(f->signer[i], 0);
     }
     assert_ok(pl_dsse_sign(PL_STR(TYPE), PL_STR(BODY), f->signer[0], &f->env, &f->env_n, &f->err),
               &f->err);
@@ -64,7 +64,8 @@ static pl_rc open_with(fx *f, const char *envelope, const pl_vkey *keys, size_t 
 static void dsse_sign__signs_the_published_pae(void **state)
 {
     fx     *f = *state;
-    uint8_t sig[64], h[32], want[32];
+    pl_sig  sig;
+    uint8_t h[32], want[32];
     pl_buf  b = PL_BUF_INIT(4096);
     char    fingerprint[65];
 
@@ -72,13 +73,13 @@ static void dsse_sign__signs_the_published_pae(void **state)
     pl_sha256_of(PL_STR(PAE), h);
     lt_unhex("217751fac2c4f14edb2c9297fbc34abcb016ba88e74757e875ec4ac16fb6b6a1", want, 32);
     assert_memory_equal(h, want, 32);
-    assert_ok(pl_signer_sign(f->signer[0], PL_STR(PAE), sig, &f->err), &f->err);
+    assert_ok(pl_signer_sign(f->signer[0], 0, PL_STR(PAE), &sig, &f->err), &f->err);
     pl_vkey_fingerprint(&f->key[0], fingerprint);
     pl_buf_printf(&b,
                   "{\"payload\":\"aGVsbG8gd29ybGQ=\",\"payloadType\":\"" TYPE
                   "\",\"signatures\":[{\"keyid\":\"%s\",\"sig\":\"",
                   fingerprint);
-    pl_buf_base64(&b, sig, sizeof(sig));
+    pl_buf_base64(&b, sig.b, sig.n);
     pl_buf_puts(&b, "\"}]}");
     assert_str(pl_buf_str(&b), f->env);
     pl_buf_done(&b);
@@ -237,7 +238,8 @@ static void dsse_open__rejects_duplicate_members(void **state)
 static void dsse__counts_the_length_of_the_type_in_bytes(void **state)
 {
     fx     *f = *state;
-    uint8_t sig[64], want[64];
+    uint8_t sig[64];
+    pl_sig  want;
     char   *env = NULL, *at;
     size_t  n = 0;
     pl_buf  b = PL_BUF_INIT(256);
@@ -245,12 +247,12 @@ static void dsse__counts_the_length_of_the_type_in_bytes(void **state)
     assert_ok(pl_dsse_sign(PL_STR("\xe5\x87\x86/\xe7\xbb\xb3"), PL_STR("x"), f->signer[0], &env, &n,
                            &f->err),
               &f->err);
-    assert_ok(pl_signer_sign(f->signer[0], PL_STR("DSSEv1 7 \xe5\x87\x86/\xe7\xbb\xb3 1 x"), want,
-                             &f->err),
+    assert_ok(pl_signer_sign(f->signer[0], 0, PL_STR("DSSEv1 7 \xe5\x87\x86/\xe7\xbb\xb3 1 x"),
+                             &want, &f->err),
               &f->err);
     at = strstr(env, "\"sig\":\"") + 7;
     assert_ok(pl_base64_decode((pl_str){ at, 88 }, sig, sizeof(sig), &n, &f->err), &f->err);
-    assert_memory_equal(sig, want, 64);
+    assert_memory_equal(sig, want.b, 64);
     free(env);
     pl_buf_done(&b);
 }
