@@ -4,11 +4,10 @@
 #include "base/str.h"
 #include "host/daemon/daemon.h"
 #include "host/daemon/log.h"
+#include "host/socket.h"
 
-#include <errno.h>
 #include <microhttpd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -222,49 +221,6 @@ static pl_rc make_address(const pl_daemon *d, const char *name, struct sockaddr_
     return PL_OK;
 }
 
-/* A socket file outlives a daemon that was killed. It may go only when nobody answers. */
-static pl_rc remove_stale(const struct sockaddr_un *address, pl_error *err)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int rc, e;
-
-    if (fd < 0)
-        return pl_fail(err, PL_IO, "cannot make a socket: %s", strerrordesc_np(errno));
-    rc = connect(fd, (const struct sockaddr *)address, sizeof *address);
-    e = errno;
-    (void)close(fd);
-    if (rc == 0)
-        return pl_fail(err, PL_CONFLICT, "another daemon answers on '%s'", address->sun_path);
-    if (e == ENOENT)
-        return PL_OK;
-    if (e != ECONNREFUSED)
-        return pl_fail(err, PL_CONFLICT, "cannot replace '%s': %s", address->sun_path,
-                       strerrordesc_np(e));
-    if (unlink(address->sun_path) != 0 && errno != ENOENT)
-        return pl_fail(err, PL_IO, "cannot remove '%s': %s", address->sun_path,
-                       strerrordesc_np(errno));
-    return PL_OK;
-}
-
-/* The mode is there from the first moment: umask, not chmod afterwards. */
-static pl_rc bind_socket(const struct sockaddr_un *address, mode_t mode, int *out, pl_error *err)
-{
-    int    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t was = umask(0777 & ~mode);
-    int    bound = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)address, sizeof *address);
-
-    (void)umask(was);
-    if (bound == 0 && listen(fd, SOMAXCONN) == 0) {
-        *out = fd;
-        return PL_OK;
-    }
-    (void)pl_fail(err, PL_IO, "cannot listen on '%s': %s", address->sun_path,
-                  strerrordesc_np(errno));
-    if (fd >= 0)
-        (void)close(fd);
-    return PL_IO;
-}
-
 static struct MHD_Daemon *start_server(pl_listener *l, int fd)
 {
     /* The logger comes first: it must be there for complaints about other options. */
@@ -290,9 +246,7 @@ pl_rc pl_listener_start(pl_daemon *d, const char *name, bool is_control, pl_list
     *l = (pl_listener){ .d = d, .is_control = is_control, .fd = -1 };
     rc = make_address(d, name, &l->address, err);
     if (rc == PL_OK)
-        rc = remove_stale(&l->address, err);
-    if (rc == PL_OK)
-        rc = bind_socket(&l->address, is_control ? 0600 : 0660, &fd, err);
+        rc = pl_unix_listen(l->address.sun_path, is_control ? 0600 : 0660, &fd, err);
     if (rc == PL_OK && (l->mhd = start_server(l, fd)) == NULL) {
         (void)close(fd);
         (void)unlink(l->address.sun_path);

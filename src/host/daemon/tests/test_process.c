@@ -216,7 +216,7 @@ static void daemon__leaves_a_socket_alone_that_somebody_answers_on(void **state)
     spawn(f, &p, NULL);
     status = wait_for_end(&p);
     assert_int_equal(WEXITSTATUS(status), PL_EXIT_FAILED);
-    assert_non_null(strstr(p.text, "another daemon answers on"));
+    assert_non_null(strstr(p.text, "another process answers on"));
     assert_int_equal(access(f->remote, F_OK), 0);
     (void)close(fd);
 }
