@@ -1,5 +1,8 @@
 #include "base/banned.h"
 
+#include "base/str.h"
+#include "engine/text/model.h"
+
 #include <plumbline/screen.h>
 #include <stdbool.h>
 
@@ -7,9 +10,53 @@
 #define FINDINGS_MAX (4u << 20)
 #define OVERLAP      (PL_TEXT_SPAN_MAX + 256u)
 
+#define NO_RULE UINT32_MAX
+
+/* The rules that report a label of the classifier; NO_RULE: not reported. */
+typedef struct label_rules {
+    uint32_t yes, uncertain;
+} label_rules;
+
 struct pl_screen {
-    pl_textdb *text;
+    pl_textdb  *text;
+    pl_model   *model; /* NULL: the database has none */
+    label_rules label[PL_MODEL_LABELS_MAX];
 };
+
+/* Rules "model.LABEL" and "model.LABEL.uncertain" belong to the labels of the classifier. */
+static void model_rule_bind(pl_screen *s, uint32_t rule, pl_str id)
+{
+    pl_str prefix = PL_STR(PL_MODEL_RULE_PREFIX), suffix = PL_STR(PL_MODEL_RULE_UNCERTAIN);
+
+    if (!pl_str_starts(id, prefix))
+        return;
+    id = (pl_str){ id.p + prefix.n, id.n - prefix.n };
+    for (size_t i = 0; i < pl_model_label_count(s->model); i++) {
+        pl_str name = pl_model_label(s->model, i);
+
+        if (pl_str_eq(id, name))
+            s->label[i].yes = rule;
+        else if (id.n == name.n + suffix.n && pl_str_starts(id, name) && pl_str_ends(id, suffix))
+            s->label[i].uncertain = rule;
+    }
+}
+
+static pl_rc model_open(pl_screen *s, const pl_policydb *db, pl_error *err)
+{
+    pl_str section;
+    pl_rc  rc = pl_policydb_section_find(db, PL_SECTION_MODEL, &section, NULL);
+
+    if (rc == PL_NOTFOUND)
+        return PL_OK;
+    rc = pl_model_open(section, &s->model, err);
+    if (rc != PL_OK)
+        return rc;
+    for (size_t i = 0; i < PL_MODEL_LABELS_MAX; i++)
+        s->label[i] = (label_rules){ NO_RULE, NO_RULE };
+    for (uint32_t r = 0; r < pl_textdb_rule_count(s->text); r++)
+        model_rule_bind(s, r, pl_textdb_rule_get(s->text, r).id);
+    return PL_OK;
+}
 
 pl_rc pl_screen_open(const pl_policydb *db, pl_screen **out, pl_error *err)
 {
@@ -22,6 +69,8 @@ pl_rc pl_screen_open(const pl_policydb *db, pl_screen **out, pl_error *err)
     rc = pl_policydb_section_find(db, PL_SECTION_TEXT, &section, err);
     if (rc == PL_OK)
         rc = pl_textdb_open(section, &s->text, err);
+    if (rc == PL_OK)
+        rc = model_open(s, db, err);
     if (rc != PL_OK) {
         pl_screen_free(s);
         return rc;
@@ -34,6 +83,7 @@ void pl_screen_free(pl_screen *s)
 {
     if (!s)
         return;
+    pl_model_free(s->model);
     pl_textdb_free(s->text);
     free(s);
 }
@@ -136,16 +186,51 @@ static void window_scan(const pl_screen *s, pl_str text, unsigned parts, collect
             all_parts[i].scan(s, (pl_str){ text.p + begin, (size_t)(end - begin) }, collect, c);
 }
 
+static void model_report(const pl_screen *s, const pl_model_score *scores, uint64_t start,
+                         uint64_t end, collector *c)
+{
+    for (size_t i = 0; i < pl_model_label_count(s->model); i++) {
+        pl_model_verdict v = scores[i].verdict;
+        uint32_t         rule = v == PL_MODEL_YES ? s->label[i].yes : s->label[i].uncertain;
+        pl_text_finding  f = { .rule = rule, .start = start, .end = end,
+                               .score = (uint16_t)(scores[i].probability * PL_SCORE_MAX + 0.5f) };
+
+        if (v != PL_MODEL_NO && rule != NO_RULE && collect(c, &f) != 0)
+            return;
+    }
+}
+
+/* The classifier cuts the text into windows of its own, from the beginning of the text; those
+ * that end in the collector's window are due. *next is where the first of them begins. */
+static void model_scan(const pl_screen *s, pl_str text, collector *c, size_t *next)
+{
+    pl_model_score scores[PL_MODEL_LABELS_MAX];
+
+    c->shift = 0;
+    while (*next < c->to && !c->failed) {
+        size_t end = pl_model_window(text, *next);
+
+        if (end > c->to)
+            return;
+        (void)pl_model_run(s->model, (pl_str){ text.p + *next, end - *next }, scores);
+        model_report(s, scores, *next, end, c);
+        *next = end;
+    }
+}
+
 pl_rc pl_screen_scan(const pl_screen *s, pl_str text, unsigned parts, pl_text_emit_fn emit,
                      void *ctx, pl_error *err)
 {
     collector c = { .cap = FEW };
-    bool      more = text.n > 0;
+    bool      more = text.n > 0, model = s->model && (parts & PL_SCREEN_MODEL);
+    size_t    model_next = 0;
 
     c.list = c.few;
     while (more && !c.failed) {
         c.to = text.n - c.from > PL_SCREEN_WINDOW ? c.from + PL_SCREEN_WINDOW : text.n;
         window_scan(s, text, parts, &c);
+        if (model && !c.failed)
+            model_scan(s, text, &c, &model_next);
         more = !c.failed && deliver(&c, emit, ctx) && c.to < text.n;
         c.from = c.to;
     }
