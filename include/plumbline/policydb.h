@@ -30,7 +30,7 @@ typedef struct pl_policydb_section {
     pl_str   bytes;
 } pl_policydb_section;
 
-/* Builds the file image. *out is malloc'd; caller frees. */
+/* Builds the file image. *out is malloc'd, PL_POLICYDB_ALIGN-aligned; caller frees. */
 PL_API pl_rc pl_policydb_build(const pl_policydb_section *sections, size_t count, void **out,
                                size_t *n, pl_error *err);
 

@@ -120,10 +120,12 @@ pl_rc pl_policydb_build(const pl_policydb_section *sections, size_t count, void 
 
     if (rc != PL_OK)
         return rc;
-    p = calloc(1, size);
+    /* Aligned as a mapped file is, so that sections are used in place here too. */
+    p = aligned_alloc(PL_POLICYDB_ALIGN, align_up(size));
     if (!p)
         return pl_fail(err, PL_NOMEM, "out of memory for a policy database of %llu bytes",
                        (unsigned long long)size);
+    memset(p, 0, align_up(size));
     write_image(p, size, sorted, count);
     *out = p;
     *n = size;
