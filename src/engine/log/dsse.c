@@ -3,11 +3,10 @@
 #include "base/banned.h"
 
 #include "base/buf.h"
-#include "base/json.h"
 #include "base/str.h"
 #include "base/utf8.h"
 
-#include "engine/log/note.h"
+#include "engine/log/dsse.h"
 
 #define ENVELOPE_MAX (16u << 20)
 
@@ -221,25 +220,42 @@ static pl_rc signatures_verify(const json_t *envelope, const pl_vkey *keys, size
     return rc;
 }
 
-pl_rc pl_dsse_open(pl_str envelope, const pl_vkey *keys, size_t nkeys, pl_dsse *out, pl_error *err)
+pl_rc pl_dsse_read_unverified(pl_str envelope, pl_dsse *out, json_t **j, pl_error *err)
 {
     pl_dsse d = { .payload_n = 0 };
-    json_t *j = NULL;
+    json_t *top = NULL;
     pl_rc   rc;
 
     if (envelope.n > ENVELOPE_MAX)
         return pl_fail(err, PL_LIMIT, "envelope is larger than %u bytes", ENVELOPE_MAX);
-    rc = pl_json_parse(envelope, "envelope", &j, err);
+    rc = pl_json_parse(envelope, "envelope", &top, err);
     if (rc != PL_OK)
         return rc;
-    if (!json_is_object(j))
+    if (!json_is_object(top))
         rc = pl_fail(err, PL_INVALID, "envelope is not a JSON object");
     if (rc == PL_OK)
-        rc = type_take(j, &d, err);
+        rc = type_take(top, &d, err);
     if (rc == PL_OK)
-        rc = payload_take(j, &d, err);
-    if (rc == PL_OK)
-        rc = signatures_verify(j, keys, nkeys, &d, err);
+        rc = payload_take(top, &d, err);
+    if (rc != PL_OK) {
+        json_decref(top);
+        pl_dsse_done(&d);
+        return rc;
+    }
+    *j = top;
+    *out = d;
+    return PL_OK;
+}
+
+pl_rc pl_dsse_open(pl_str envelope, const pl_vkey *keys, size_t nkeys, pl_dsse *out, pl_error *err)
+{
+    pl_dsse d;
+    json_t *j = NULL;
+    pl_rc   rc = pl_dsse_read_unverified(envelope, &d, &j, err);
+
+    if (rc != PL_OK)
+        return rc;
+    rc = signatures_verify(j, keys, nkeys, &d, err);
     json_decref(j);
     if (rc != PL_OK) {
         pl_dsse_done(&d);
