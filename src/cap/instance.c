@@ -122,12 +122,17 @@ static pl_rc vkey_from_file(const pl_instance *i, pl_vkey *out, pl_error *err)
 {
     char   path[1200], *text = NULL;
     size_t n = 0;
+    pl_str rest, first = PL_STR("");
     pl_rc  rc;
 
     (void)snprintf(path, sizeof path, "%s/ledger/vkey", i->dir);
     rc = pl_file_read(path, KEY_FILE_MAX, &text, &n, err);
+    /* One key a line, the one in use first. */
+    rest = (pl_str){ text, n };
+    if (rc == PL_OK && !pl_str_split(&rest, '\n', &first))
+        rc = pl_fail(err, PL_INVALID, "file is empty: '%s'", path);
     if (rc == PL_OK)
-        rc = pl_vkey_parse(pl_str_trim((pl_str){ text, n }), out, err);
+        rc = pl_vkey_parse(pl_str_trim(first), out, err);
     free(text);
     return rc;
 }

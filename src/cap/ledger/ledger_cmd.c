@@ -26,8 +26,8 @@ static pl_rc key_find(pl_cmd_ctx *c, cmd_log *l, pl_error *err)
 {
     const char *given = c->opt(c->host, "key");
     pl_instance i;
-    char        text[512];
-    pl_rc       rc;
+    pl_vkey     keys[LEDGER_VKEYS_MAX];
+    size_t      n = 0;
 
     if (given != NULL) {
         l->key_from = "option";
@@ -38,11 +38,9 @@ static pl_rc key_find(pl_cmd_ctx *c, cmd_log *l, pl_error *err)
         pl_instance_vkey(&i, &l->key, NULL) == PL_OK)
         return PL_OK;
     l->key_from = "log";
-    rc = pl_ledger_read_line(l->dir, "vkey", text, sizeof(text), NULL);
-    if (rc == PL_OK)
-        rc = pl_vkey_parse(pl_str_z(text), &l->key, NULL);
-    if (rc != PL_OK)
+    if (pl_ledger_vkeys_read(l->dir, keys, &n, NULL) != PL_OK)
         return pl_fail(err, PL_DENIED, "no key to check the ledger with: give one with --key");
+    l->key = keys[0];
     return PL_OK;
 }
 

@@ -23,6 +23,55 @@ static pl_rc line_put(const char *dir, const char *rel, const char *line, touche
     return rc;
 }
 
+pl_rc pl_ledger_vkeys_read(const char *dir, pl_vkey *keys, size_t *n, pl_error *err)
+{
+    char  *bytes = NULL;
+    size_t len = 0, count = 0;
+    pl_str rest, line;
+    pl_rc  rc = pl_ledger_read(dir, "vkey", LEDGER_VKEYS_MAX * PL_VKEY_TEXT_MAX, &bytes, &len, err);
+
+    if (rc != PL_OK)
+        return rc;
+    rest = (pl_str){ bytes, len };
+    while (rc == PL_OK && pl_str_split(&rest, '\n', &line)) {
+        if (count == LEDGER_VKEYS_MAX)
+            rc = pl_fail(err, PL_LIMIT, "file 'vkey' has more than %d keys", LEDGER_VKEYS_MAX);
+        else
+            rc = pl_vkey_parse(line, &keys[count++], err);
+    }
+    if (rc == PL_OK && (count == 0 || bytes[len - 1] != '\n'))
+        rc = pl_fail(err, PL_INVALID, "file 'vkey' does not end with a whole line");
+    for (size_t i = 1; rc == PL_OK && i < count; i++)
+        if (strcmp(keys[i].name, keys[0].name) != 0)
+            rc = pl_fail(err, PL_INVALID, "file 'vkey' has keys of two names");
+    free(bytes);
+    if (rc == PL_OK)
+        *n = count;
+    return rc;
+}
+
+pl_rc pl_ledger_vkeys_write(const char *dir, const pl_vkey *keys, size_t n, pl_error *err)
+{
+    pl_buf  b = PL_BUF_INIT(LEDGER_VKEYS_MAX * PL_VKEY_TEXT_MAX);
+    touched t = { NULL, 0 };
+    char    text[PL_VKEY_TEXT_MAX];
+    pl_rc   rc = PL_OK;
+
+    for (size_t i = 0; rc == PL_OK && i < n; i++) {
+        rc = pl_vkey_format(&keys[i], text, sizeof(text), err);
+        pl_buf_printf(&b, "%s\n", text);
+    }
+    if (rc == PL_OK)
+        rc = pl_buf_check(&b, err);
+    if (rc == PL_OK)
+        rc = pl_ledger_put(dir, "vkey", pl_buf_str(&b), 0644, &t, err);
+    if (rc == PL_OK)
+        rc = pl_touched_sync(&t, err);
+    pl_touched_done(&t);
+    pl_buf_done(&b);
+    return rc;
+}
+
 pl_rc pl_ledger_key_of(const pl_signer *signer, pl_vkey *key, char *text, size_t cap, pl_error *err)
 {
     pl_rc rc = pl_signer_vkey(signer, text, cap, err);
@@ -30,7 +79,8 @@ pl_rc pl_ledger_key_of(const pl_signer *signer, pl_vkey *key, char *text, size_t
     return rc == PL_OK ? pl_vkey_parse(pl_str_z(text), key, err) : rc;
 }
 
-static pl_rc record_sign(head_record *r, const char *origin, const pl_signer *signer, pl_error *err)
+pl_rc pl_ledger_record_sign(head_record *r, const char *origin, const pl_signer *signer,
+                            pl_error *err)
 {
     pl_checkpoint c = { .size = r->size, .root = r->root };
     char         *note = NULL;
@@ -61,7 +111,7 @@ static pl_rc first_record(const char *dir, const pl_vkey *key, const pl_signer *
 
     pl_merkle_range_init(&empty);
     r.root = pl_merkle_range_root(&empty);
-    rc = record_sign(&r, key->name, signer, err);
+    rc = pl_ledger_record_sign(&r, key->name, signer, err);
     if (rc == PL_OK)
         rc = pl_head_open(dir, true, &fd, err);
     if (rc == PL_OK)
@@ -114,8 +164,11 @@ static pl_rc log_fill(const char *dir, const pl_vkey *key, const char *vkey,
 
 static pl_rc origin_check(pl_str origin, const pl_vkey *key, pl_error *err)
 {
-    if (origin.n > LEDGER_ORIGIN_MAX)
-        return pl_fail(err, PL_LIMIT, "ledger origin is longer than %d bytes", LEDGER_ORIGIN_MAX);
+    /* An ECDSA signature is longer in a note than the others. */
+    size_t max = key->alg == PL_KEY_P256 ? LEDGER_ORIGIN_MAX - 4 : LEDGER_ORIGIN_MAX;
+
+    if (origin.n > max)
+        return pl_fail(err, PL_LIMIT, "ledger origin is longer than %zu bytes", max);
     if (!pl_str_eqz(origin, key->name))
         return pl_fail(err, PL_INVALID, "ledger origin '" PL_STR_FMT "' is not the key's name '%s'",
                        PL_STR_ARG(origin), key->name);

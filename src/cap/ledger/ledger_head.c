@@ -16,7 +16,7 @@
 #define SLOT_MAGIC  "PLHD"
 #define SLOT_NOTE   66 /* offset of the note, after its length */
 
-_Static_assert(SLOT_NOTE + LEDGER_NOTE_MAX <= SLOT_DIGEST, "the note must fit the slot");
+_Static_assert(SLOT_NOTE + LEDGER_SLOT_NOTE <= SLOT_DIGEST, "the note must fit the slot");
 
 static void put_be(uint8_t *p, uint64_t v, unsigned n)
 {
@@ -33,8 +33,19 @@ static uint64_t get_be(const uint8_t *p, unsigned n)
     return v;
 }
 
+/* Bytes of a note up to the end of its first signature line. */
+static size_t first_line_end(const head_record *r)
+{
+    const char *sigs = strstr(r->note, "\n\n");
+    const char *end = sigs != NULL ? strchr(sigs + 2, '\n') : NULL;
+
+    return end != NULL ? (size_t)(end - r->note) + 1 : r->note_n;
+}
+
 static void slot_format(const head_record *r, uint8_t slot[SLOT_BYTES])
 {
+    size_t n = first_line_end(r);
+
     memset(slot, 0, SLOT_BYTES);
     memcpy(slot, SLOT_MAGIC, 4);
     put_be(slot + 4, 1, 4);
@@ -42,8 +53,8 @@ static void slot_format(const head_record *r, uint8_t slot[SLOT_BYTES])
     put_be(slot + 16, r->size, 8);
     memcpy(slot + 24, r->root.b, 32);
     put_be(slot + 56, r->generation, 8);
-    put_be(slot + 64, r->note_n, 2);
-    memcpy(slot + SLOT_NOTE, r->note, r->note_n);
+    put_be(slot + 64, n, 2);
+    memcpy(slot + SLOT_NOTE, r->note, n);
     pl_sha256_of((pl_str){ (const char *)slot, SLOT_DIGEST }, slot + SLOT_DIGEST);
 }
 
@@ -54,7 +65,7 @@ static bool slot_parse(const uint8_t slot[SLOT_BYTES], head_record *r)
 
     pl_sha256_of((pl_str){ (const char *)slot, SLOT_DIGEST }, digest);
     if (memcmp(digest, slot + SLOT_DIGEST, sizeof(digest)) != 0 ||
-        memcmp(slot, SLOT_MAGIC, 4) != 0 || get_be(slot + 4, 4) != 1 || n > LEDGER_NOTE_MAX)
+        memcmp(slot, SLOT_MAGIC, 4) != 0 || get_be(slot + 4, 4) != 1 || n > LEDGER_SLOT_NOTE)
         return false;
     r->sequence = get_be(slot + 8, 8);
     r->size = get_be(slot + 16, 8);
@@ -119,6 +130,8 @@ pl_rc pl_head_write(int fd, head_record *r, pl_error *err)
     head_record next = *r;
     pl_rc       rc;
 
+    if (first_line_end(r) > LEDGER_SLOT_NOTE)
+        return pl_fail(err, PL_LIMIT, "checkpoint note is longer than %d bytes", LEDGER_SLOT_NOTE);
     next.sequence++;
     slot_format(&next, slot);
     rc = pl_pwrite_all(fd, slot, sizeof(slot), (off_t)(next.sequence % 2) * SLOT_BYTES, err);

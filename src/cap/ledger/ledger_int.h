@@ -7,12 +7,15 @@
 #include "cap/cmd.h"
 #include "cap/ledger/pl_ledger.h"
 
+#include <plumbline/keylife.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 #define LEDGER_LEVELS      8             /* tile levels of any tree below 2^63         */
-#define LEDGER_NOTE_MAX    414           /* checkpoint note in a head slot             */
+#define LEDGER_NOTE_MAX    8191          /* checkpoint note with a line of every key   */
+#define LEDGER_SLOT_NOTE   414           /* the same with the first line, in a head slot */
+#define LEDGER_VKEYS_MAX   16            /* keys that sign checkpoints at a time       */
 #define LEDGER_ORIGIN_MAX  120           /* so that the note always fits               */
 #define LEDGER_SEGMENT     (8u << 20)    /* bytes a write-ahead segment is made with   */
 #define LEDGER_BATCH_MAX   (32u << 20)   /* bytes of entries in one frame              */
@@ -86,6 +89,8 @@ void pl_wal_close(wal *w);
 
 /* --- ledger_head.c: the record that outlives every crash ------------------------------- */
 
+/* The file keeps of the note its text and first signature: the writer can make the others
+ * again, now that nothing else of this size can be signed. */
 typedef struct head_record {
     uint64_t sequence, size, generation;
     pl_hash  root;
@@ -156,7 +161,9 @@ struct pl_ledger {
     char            *dir;
     bool             writer;
     const pl_signer *signer; /* borrowed */
-    pl_vkey          key;
+    pl_vkey          key; /* the first of keys */
+    pl_vkey          keys[LEDGER_VKEYS_MAX]; /* those of the checkpoints, from the file vkey */
+    size_t           nkeys;
     int              lock_fd, head_fd;
     uint64_t         generation; /* of this writer; never changes while open */
 
@@ -182,6 +189,12 @@ struct pl_ledger {
 /* ledger_create.c */
 pl_rc pl_ledger_key_of(const pl_signer *signer, pl_vkey *key, char *text, size_t cap,
                        pl_error *err);
+/* Fills in the note: the record's size and root, signed by every key. */
+pl_rc pl_ledger_record_sign(head_record *r, const char *origin, const pl_signer *signer,
+                            pl_error *err);
+/* A key file of a log: one key a line, the one in use first. keys has LEDGER_VKEYS_MAX. */
+pl_rc pl_ledger_vkeys_read(const char *dir, pl_vkey *keys, size_t *n, pl_error *err);
+pl_rc pl_ledger_vkeys_write(const char *dir, const pl_vkey *keys, size_t n, pl_error *err);
 pl_rc pl_ledger_folders_make(const char *dir, pl_error *err);
 /* ledger_open.c; segment_bytes differs from LEDGER_SEGMENT in tests only. */
 pl_rc pl_ledger_open_sized(const char *dir, const pl_signer *signer, size_t segment_bytes,
@@ -204,21 +217,27 @@ typedef struct statement_view {
 } statement_view;
 pl_rc pl_statement_read(const json_t *j, statement_view *out, pl_error *err);
 
-/* ledger_verify.c, ledger_verify_files.c */
-#define VERIFY_KEYS_MAX 64
+/* ledger_verify*.c */
 typedef struct verifier {
     const char       *dir;
     const pl_vkey    *key;
     pl_checkpoint     head; /* what the log is checked against */
     pl_ledger_report *report;
-    pl_vkey           keys[VERIFY_KEYS_MAX]; /* whose statements are known, now */
-    size_t            nkeys;
+    pl_key_history   *keys;
+    uint64_t          statements[PL_KEYS_MAX]; /* each of them signed */
     size_t            unlisted; /* problems beyond those listed */
     void (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *ctx;
 } verifier;
 void pl_ledger_verify_problem(verifier *v, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* ledger_verify_keys.c: whose log and whose statements. Collects the key events of the log
+ * before anything else is judged; names what the log says of itself wrongly. */
+void pl_ledger_verify_keys(verifier *v);
+/* The keys that signed an entry, each within its life. */
+void pl_ledger_verify_signers(verifier *v, uint64_t index, const pl_dsse *d);
+void pl_ledger_verify_key_event(verifier *v, uint64_t index, pl_str entry);
+void pl_ledger_verify_signers_list(verifier *v);
 /* Every partial tile and bundle that was ever published and is still there. */
 void pl_ledger_verify_partials(verifier *v);
 void pl_ledger_verify_payloads(verifier *v);

@@ -55,36 +55,40 @@ void pl_ledger_close(pl_ledger *l)
     free(l);
 }
 
-static pl_rc key_read(const char *dir, pl_vkey *key, pl_error *err)
+static pl_rc keys_read(pl_ledger *l, pl_error *err)
 {
-    char  text[512], origin[256];
-    pl_rc rc = pl_ledger_read_line(dir, "vkey", text, sizeof(text), err);
+    char  origin[256];
+    pl_rc rc = pl_ledger_vkeys_read(l->dir, l->keys, &l->nkeys, err);
 
     if (rc == PL_OK)
-        rc = pl_vkey_parse(pl_str_z(text), key, err);
+        rc = pl_ledger_read_line(l->dir, "origin", origin, sizeof(origin), err);
+    if (rc == PL_OK && strcmp(origin, l->keys[0].name) != 0)
+        rc = pl_fail(err, PL_INVALID, "ledger of '%s' holds the key of '%s'", origin,
+                     l->keys[0].name);
     if (rc == PL_OK)
-        rc = pl_ledger_read_line(dir, "origin", origin, sizeof(origin), err);
-    if (rc == PL_OK && strcmp(origin, key->name) != 0)
-        rc = pl_fail(err, PL_INVALID, "ledger of '%s' holds the key of '%s'", origin, key->name);
+        l->key = l->keys[0];
     return rc;
 }
 
-/* The published checkpoint, verified. */
-static pl_rc checkpoint_read(const char *dir, const pl_vkey *key, pl_checkpoint *head, char **note,
-                             size_t *n, pl_error *err)
+/* The published checkpoint, verified; signed_by has a flag for each of l's keys. */
+static pl_rc checkpoint_read(pl_ledger *l, uint8_t *signed_by, pl_error *err)
 {
-    char  *bytes = NULL;
-    size_t got = 0;
-    pl_rc  rc = pl_ledger_read(dir, "checkpoint", NOTE_FILE_MAX, &bytes, &got, err);
+    char         *bytes = NULL;
+    size_t        got = 0;
+    pl_checkpoint head;
+    pl_rc         rc = pl_ledger_read(l->dir, "checkpoint", NOTE_FILE_MAX, &bytes, &got, err);
 
     if (rc == PL_OK)
-        rc = pl_checkpoint_open((pl_str){ bytes, got }, key, head, err);
+        rc = pl_checkpoint_open_any((pl_str){ bytes, got }, l->keys, l->nkeys, &head, signed_by,
+                                    err);
     if (rc != PL_OK) {
         free(bytes);
         return rc;
     }
-    *note = bytes;
-    *n = got;
+    free(l->note);
+    l->head = head;
+    l->note = bytes;
+    l->note_n = got;
     return PL_OK;
 }
 
@@ -95,9 +99,9 @@ pl_rc pl_ledger_open_reader(const char *dir, pl_ledger **out, pl_error *err)
 
     if (l == NULL)
         return pl_fail(err, PL_NOMEM, "out of memory");
-    rc = key_read(dir, &l->key, err);
+    rc = keys_read(l, err);
     if (rc == PL_OK)
-        rc = checkpoint_read(dir, &l->key, &l->head, &l->note, &l->note_n, err);
+        rc = checkpoint_read(l, NULL, err);
     if (rc != PL_OK) {
         pl_ledger_close(l);
         return rc;
@@ -124,38 +128,58 @@ static pl_rc lock_take(pl_ledger *l, pl_error *err)
     return rc;
 }
 
-static pl_rc key_match(pl_ledger *l, pl_error *err)
+static bool is_ours(const pl_ledger *l, const pl_vkey *k)
 {
-    char    text[512];
-    pl_vkey mine;
-    pl_rc   rc = pl_ledger_key_of(l->signer, &mine, text, sizeof(text), err);
+    for (size_t i = 0; i < l->nkeys; i++)
+        if (pl_vkey_equal(&l->keys[i], k))
+            return true;
+    return false;
+}
 
-    if (rc == PL_OK)
-        rc = key_read(l->dir, &l->key, err);
-    if (rc == PL_OK && strcmp(mine.name, l->key.name) != 0)
-        rc = pl_fail(err, PL_INVALID, "ledger belongs to origin '%s', not to '%s'", l->key.name,
-                     mine.name);
-    if (rc == PL_OK && !pl_vkey_equal(&mine, &l->key))
-        rc = pl_fail(err, PL_INVALID, "ledger '%s' was made with another key", l->key.name);
+static pl_rc keys_match(pl_ledger *l, pl_error *err)
+{
+    pl_rc rc = keys_read(l, err);
+
+    for (size_t i = 0; rc == PL_OK && i < pl_signer_count(l->signer); i++) {
+        const pl_vkey *k = pl_signer_key(l->signer, i);
+
+        if (strcmp(k->name, l->key.name) != 0)
+            rc = pl_fail(err, PL_INVALID, "ledger belongs to origin '%s', not to '%s'",
+                         l->key.name, k->name);
+        else if (!is_ours(l, k))
+            rc = pl_fail(err, PL_INVALID, "ledger '%s' was made with another key", l->key.name);
+    }
     return rc;
 }
 
 static pl_rc record_check(const pl_ledger *l, pl_error *err)
 {
     pl_checkpoint c;
-    pl_rc rc = pl_checkpoint_open((pl_str){ l->record.note, l->record.note_n }, &l->key, &c, err);
+    pl_rc rc = pl_checkpoint_open_any((pl_str){ l->record.note, l->record.note_n }, l->keys,
+                                      l->nkeys, &c, NULL, err);
 
     if (rc == PL_OK && (c.size != l->record.size || !pl_hash_equal(&c.root, &l->record.root)))
         rc = pl_fail(err, PL_INVALID, "file 'head' contradicts its own checkpoint");
     return rc;
 }
 
+/* Whether every key of the signer has its line in the published checkpoint. */
+static bool all_signed(const pl_ledger *l, const uint8_t *signed_by)
+{
+    for (size_t i = 0; i < pl_signer_count(l->signer); i++)
+        for (size_t j = 0; j < l->nkeys; j++)
+            if (pl_vkey_equal(&l->keys[j], pl_signer_key(l->signer, i)) && !signed_by[j])
+                return false;
+    return true;
+}
+
 /* Compares what was published with what the head record says was signed. PL_NOTFOUND:
- * the record is newer, a crash came between the two. */
+ * the record is newer, a crash came between the two; or a key has not signed yet. */
 static pl_rc checkpoint_check(pl_ledger *l, pl_error *err)
 {
     const head_record *r = &l->record;
-    pl_rc              rc = checkpoint_read(l->dir, &l->key, &l->head, &l->note, &l->note_n, err);
+    uint8_t            signed_by[LEDGER_VKEYS_MAX];
+    pl_rc              rc = checkpoint_read(l, signed_by, err);
 
     if (rc != PL_OK)
         return rc;
@@ -167,7 +191,7 @@ static pl_rc checkpoint_check(pl_ledger *l, pl_error *err)
     if (l->head.size == r->size && !pl_hash_equal(&l->head.root, &r->root))
         return pl_fail(err, PL_INVALID, "two roots were signed for size %llu",
                        (unsigned long long)r->size);
-    return l->head.size < r->size ? PL_NOTFOUND : PL_OK;
+    return l->head.size < r->size || !all_signed(l, signed_by) ? PL_NOTFOUND : PL_OK;
 }
 
 static pl_rc head_load(pl_ledger *l, pl_error *err)
@@ -190,13 +214,17 @@ pl_rc pl_ledger_checkpoint_put(const char *dir, const head_record *r, pl_error *
     return rc;
 }
 
-static pl_rc checkpoint_restore(pl_ledger *l, pl_error *err)
+/* Signs the size and root of the record again, with the keys of today, and publishes them.
+ * The record first: it must be the new key's, or the next opening could not read it. */
+static pl_rc checkpoint_renew(pl_ledger *l, pl_error *err)
 {
-    pl_rc rc = pl_ledger_checkpoint_put(l->dir, &l->record, err);
+    pl_rc rc = pl_ledger_record_sign(&l->record, l->key.name, l->signer, err);
 
-    free(l->note);
-    l->note = NULL;
-    return rc == PL_OK ? checkpoint_read(l->dir, &l->key, &l->head, &l->note, &l->note_n, err) : rc;
+    if (rc == PL_OK)
+        rc = pl_head_write(l->head_fd, &l->record, err);
+    if (rc == PL_OK)
+        rc = pl_ledger_checkpoint_put(l->dir, &l->record, err);
+    return rc == PL_OK ? checkpoint_read(l, NULL, err) : rc;
 }
 
 static pl_rc edge_load(pl_ledger *l, pl_error *err)
@@ -249,7 +277,7 @@ static pl_rc writer_recover(pl_ledger *l, size_t segment_bytes, pl_error *err)
     pl_rc    rc = lock_take(l, err);
 
     if (rc == PL_OK)
-        rc = key_match(l, err);
+        rc = keys_match(l, err);
     if (rc == PL_OK)
         rc = head_load(l, err);
     if (rc != PL_OK)
@@ -268,7 +296,7 @@ static pl_rc writer_recover(pl_ledger *l, size_t segment_bytes, pl_error *err)
         rc = pl_head_write(l->head_fd, &l->record, err);
     }
     if (rc == PL_OK && is_behind)
-        rc = checkpoint_restore(l, err);
+        rc = checkpoint_renew(l, err);
     if (rc == PL_OK) {
         pl_ledger_sweep(l->dir, "tmp", false);
         pl_wal_trim(l->dir, l->record.size - l->record.size % PL_TILE_WIDTH);

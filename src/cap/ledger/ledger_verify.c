@@ -46,24 +46,6 @@ void pl_ledger_verify_problem(verifier *v, const char *fmt, ...)
 
 /* --- what the log says it is ----------------------------------------------------------- */
 
-static void check_identity(verifier *v)
-{
-    char     text[512], origin[256];
-    pl_vkey  k;
-    pl_error err;
-
-    if (pl_ledger_read_line(v->dir, "vkey", text, sizeof(text), &err) != PL_OK ||
-        pl_vkey_parse(pl_str_z(text), &k, &err) != PL_OK)
-        pl_ledger_verify_problem(v, "vkey: %s", err.text);
-    else if (strcmp(k.name, v->key->name) != 0 || !pl_vkey_equal(&k, v->key))
-        pl_ledger_verify_problem(v, "vkey: not the key the log is checked with");
-    if (pl_ledger_read_line(v->dir, "origin", origin, sizeof(origin), &err) != PL_OK)
-        pl_ledger_verify_problem(v, "origin: %s", err.text);
-    else if (strcmp(origin, v->key->name) != 0)
-        pl_ledger_verify_problem(v, "origin: '%s' is not the name of the key '%s'", origin,
-                                 v->key->name);
-}
-
 static pl_rc checkpoint_load(verifier *v, pl_checkpoint *out, pl_error *err)
 {
     char  *note = NULL;
@@ -71,7 +53,7 @@ static pl_rc checkpoint_load(verifier *v, pl_checkpoint *out, pl_error *err)
     pl_rc  rc = pl_ledger_read(v->dir, "checkpoint", NOTE_MAX, &note, &n, err);
 
     if (rc == PL_OK)
-        rc = pl_checkpoint_open((pl_str){ note, n }, v->key, out, err);
+        rc = pl_key_history_checkpoint(v->keys, (pl_str){ note, n }, out, err);
     free(note);
     return rc;
 }
@@ -110,7 +92,7 @@ static bool head_load(verifier *v, pl_checkpoint *out)
         (void)close(fd);
     }
     if (rc == PL_OK)
-        rc = pl_checkpoint_open((pl_str){ r.note, r.note_n }, v->key, out, &err);
+        rc = pl_key_history_checkpoint(v->keys, (pl_str){ r.note, r.note_n }, out, &err);
     if (rc != PL_OK)
         pl_ledger_verify_problem(v, "head: %s", err.text);
     return rc == PL_OK;
@@ -143,58 +125,6 @@ static bool check_head(verifier *v)
 
 /* --- statements ------------------------------------------------------------------------ */
 
-static void signer_count(verifier *v, const char *keyid)
-{
-    json_t     *o;
-    size_t      i;
-    const char *name = "";
-
-    json_array_foreach(v->report->signers, i, o)
-        if (strcmp(json_string_value(json_object_get(o, "keyid")), keyid) == 0) {
-            json_t *n = json_object_get(o, "statements");
-
-            (void)json_integer_set(n, json_integer_value(n) + 1);
-            return;
-        }
-    for (size_t k = 0; k < v->nkeys; k++) {
-        char hex[65];
-
-        pl_vkey_fingerprint(&v->keys[k], hex);
-        if (strcmp(hex, keyid) == 0)
-            name = v->keys[k].name;
-    }
-    (void)json_array_append_new(v->report->signers, json_pack("{s:s, s:s, s:i}", "name", name,
-                                                              "keyid", keyid, "statements", 1));
-}
-
-/* Keys come and go by statements of keys that were known before. */
-static void key_event(verifier *v, uint64_t index, const json_t *predicate)
-{
-    pl_str   event = PL_STR(""), text = PL_STR("");
-    pl_vkey  k;
-    pl_error err = { PL_OK, "" };
-    size_t   i = 0;
-
-    if (pl_json_get_str(predicate, "event", true, &event, &err) != PL_OK ||
-        pl_json_get_str(predicate, "vkey", true, &text, &err) != PL_OK ||
-        pl_vkey_parse(text, &k, &err) != PL_OK) {
-        pl_ledger_verify_problem(v, "entry %llu: key event: %s", (unsigned long long)index,
-                                 err.text);
-        return;
-    }
-    while (i < v->nkeys && !pl_vkey_equal(&v->keys[i], &k))
-        i++;
-    if (pl_str_eqz(event, "add")) {
-        if (i == v->nkeys && i < VERIFY_KEYS_MAX)
-            v->keys[v->nkeys++] = k;
-        else if (i == v->nkeys)
-            pl_ledger_verify_problem(v, "entry %llu: more than %d keys", (unsigned long long)index,
-                                     VERIFY_KEYS_MAX);
-    } else if (pl_str_eqz(event, "retire") && i < v->nkeys) {
-        v->keys[i] = v->keys[--v->nkeys];
-    }
-}
-
 /* The content is checked with all payloads; here only what the statement adds to it. */
 static void payload_binding(verifier *v, uint64_t index, const json_t *predicate)
 {
@@ -222,7 +152,8 @@ static void payload_binding(verifier *v, uint64_t index, const json_t *predicate
     free(path);
 }
 
-static pl_rc statement_judge(verifier *v, uint64_t index, const pl_dsse *d, pl_error *err)
+static pl_rc statement_judge(verifier *v, uint64_t index, pl_str entry, const pl_dsse *d,
+                             pl_error *err)
 {
     statement_view s;
     json_t        *j = NULL;
@@ -234,11 +165,11 @@ static pl_rc statement_judge(verifier *v, uint64_t index, const pl_dsse *d, pl_e
     if (rc == PL_OK)
         rc = pl_statement_read(j, &s, err);
     if (rc == PL_OK) {
-        signer_count(v, d->keyid);
+        pl_ledger_verify_signers(v, index, d);
         if (s.time_ms > v->report->latest_ms)
             v->report->latest_ms = s.time_ms;
         if (pl_str_eqz(s.type, PL_PREDICATE("key-event")))
-            key_event(v, index, s.predicate);
+            pl_ledger_verify_key_event(v, index, entry);
         payload_binding(v, index, s.predicate);
     }
     json_decref(j);
@@ -249,10 +180,11 @@ static void check_statement(verifier *v, uint64_t index, pl_str entry)
 {
     pl_dsse  d;
     pl_error err;
-    pl_rc    rc = pl_dsse_open(entry, v->keys, v->nkeys, &d, &err);
+    pl_rc    rc = pl_dsse_open(entry, pl_key_history_keys(v->keys), pl_key_history_count(v->keys),
+                                &d, &err);
 
     if (rc == PL_OK) {
-        rc = statement_judge(v, index, &d, &err);
+        rc = statement_judge(v, index, entry, &d, &err);
         pl_dsse_done(&d);
     }
     if (rc != PL_OK)
@@ -418,7 +350,7 @@ void pl_ledger_report_done(pl_ledger_report *r)
 
 static void check_all(verifier *v)
 {
-    check_identity(v);
+    pl_ledger_verify_keys(v);
     if (check_head(v)) {
         v->report->size = v->head.size;
         v->report->root = v->head.root;
@@ -428,6 +360,7 @@ static void check_all(verifier *v)
         pl_ledger_verify_partials(v);
     }
     pl_ledger_verify_payloads(v);
+    pl_ledger_verify_signers_list(v);
     if (v->unlisted > 0)
         (void)json_array_append_new(v->report->problems,
                                     json_sprintf("%zu more problems", v->unlisted));
@@ -447,17 +380,19 @@ pl_rc pl_ledger_verify(const char *dir, const pl_vkey *key, pl_ledger_report *ou
     if (rc != PL_OK)
         return rc;
     v = calloc(1, sizeof(*v));
-    if (v == NULL) {
+    rc = v ? pl_key_history_new(key, &v->keys, err) : pl_fail(err, PL_NOMEM, "out of memory");
+    if (rc != PL_OK) {
+        free(v);
         pl_ledger_report_done(&r);
-        return pl_fail(err, PL_NOMEM, "out of memory");
+        return rc;
     }
     v->dir = dir;
     v->key = key;
     v->report = &r;
     v->progress = progress;
     v->ctx = ctx;
-    v->keys[v->nkeys++] = *key;
     check_all(v);
+    pl_key_history_free(v->keys);
     free(v);
     *out = r;
     return PL_OK;
