@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "engine/text/model.h"
+#include "engine/text/pii.h"
 
 #include <plumbline/screen.h>
 #include <stdbool.h>
@@ -21,6 +22,8 @@ struct pl_screen {
     pl_textdb  *text;
     pl_model   *model; /* NULL: the database has none */
     label_rules label[PL_MODEL_LABELS_MAX];
+    bool          has_pii;
+    pl_pii_config pii;
 };
 
 /* Rules "model.LABEL" and "model.LABEL.uncertain" belong to the labels of the classifier. */
@@ -58,6 +61,18 @@ static pl_rc model_open(pl_screen *s, const pl_policydb *db, pl_error *err)
     return PL_OK;
 }
 
+static pl_rc pii_open(pl_screen *s, const pl_policydb *db, pl_error *err)
+{
+    pl_str section;
+    pl_rc  rc = pl_policydb_section_find(db, PL_SECTION_PII, &section, NULL);
+
+    if (rc == PL_NOTFOUND)
+        return PL_OK;
+    rc = pl_pii_config_parse(section, pl_textdb_rule_count(s->text), &s->pii, err);
+    s->has_pii = rc == PL_OK;
+    return rc;
+}
+
 pl_rc pl_screen_open(const pl_policydb *db, pl_screen **out, pl_error *err)
 {
     pl_screen *s = calloc(1, sizeof *s);
@@ -71,6 +86,8 @@ pl_rc pl_screen_open(const pl_policydb *db, pl_screen **out, pl_error *err)
         rc = pl_textdb_open(section, &s->text, err);
     if (rc == PL_OK)
         rc = model_open(s, db, err);
+    if (rc == PL_OK)
+        rc = pii_open(s, db, err);
     if (rc != PL_OK) {
         pl_screen_free(s);
         return rc;
@@ -218,22 +235,55 @@ static void model_scan(const pl_screen *s, pl_str text, collector *c, size_t *ne
     }
 }
 
+/* Structured data is read once from end to end, a window's findings at a time. */
+typedef struct pii_reader {
+    pl_pii_cursor  *cursor; /* NULL: not asked for */
+    pl_text_finding next;
+    bool            has_next;
+} pii_reader;
+
+static bool pii_reader_begin(pii_reader *r, const pl_screen *s, pl_str text, unsigned parts)
+{
+    *r = (pii_reader){ 0 };
+    if (!s->has_pii || !(parts & PL_SCREEN_STRUCTURED))
+        return true;
+    r->cursor = malloc(pl_pii_cursor_size());
+    if (!r->cursor)
+        return false;
+    pl_pii_cursor_init(r->cursor, &s->pii, text);
+    r->has_next = pl_pii_cursor_next(r->cursor, &r->next);
+    return true;
+}
+
+static void pii_collect(pii_reader *r, collector *c)
+{
+    c->shift = 0;
+    while (r->has_next && r->next.end <= c->to && collect(c, &r->next) == 0)
+        r->has_next = pl_pii_cursor_next(r->cursor, &r->next);
+}
+
 pl_rc pl_screen_scan(const pl_screen *s, pl_str text, unsigned parts, pl_text_emit_fn emit,
                      void *ctx, pl_error *err)
 {
-    collector c = { .cap = FEW };
-    bool      more = text.n > 0, model = s->model && (parts & PL_SCREEN_MODEL);
-    size_t    model_next = 0;
+    collector  c = { .cap = FEW };
+    bool       more = text.n > 0, model = s->model && (parts & PL_SCREEN_MODEL);
+    size_t     model_next = 0;
+    pii_reader pii;
 
     c.list = c.few;
+    if (!pii_reader_begin(&pii, s, text, parts))
+        return pl_fail(err, PL_NOMEM, "out of memory for structured data");
     while (more && !c.failed) {
         c.to = text.n - c.from > PL_SCREEN_WINDOW ? c.from + PL_SCREEN_WINDOW : text.n;
         window_scan(s, text, parts, &c);
+        if (!c.failed)
+            pii_collect(&pii, &c);
         if (model && !c.failed)
             model_scan(s, text, &c, &model_next);
         more = !c.failed && deliver(&c, emit, ctx) && c.to < text.n;
         c.from = c.to;
     }
+    free(pii.cursor);
     if (c.list != c.few)
         free(c.list);
     return c.failed ? pl_fail(err, PL_NOMEM, "too many findings in one part of the text") : PL_OK;
@@ -243,46 +293,90 @@ pl_rc pl_screen_scan(const pl_screen *s, pl_str text, unsigned parts, pl_text_em
 
 struct pl_screen_stream {
     const pl_screen *screen;
-    uint64_t         keywords[]; /* a pl_text_stream */
+    bool             stopped; /* the callback asked to stop: nothing moves until reset */
+    uint64_t         parts[]; /* a pl_text_stream, then a pl_pii_stream */
 };
+
+static size_t keywords_size(void)
+{
+    return (pl_text_stream_size() + 7) & ~(size_t)7;
+}
 
 static pl_text_stream *keywords_of(pl_screen_stream *t)
 {
-    return (pl_text_stream *)t->keywords;
+    return (pl_text_stream *)t->parts;
+}
+
+static pl_pii_stream *pii_of(pl_screen_stream *t)
+{
+    return (pl_pii_stream *)(t->parts + keywords_size() / 8);
 }
 
 size_t pl_screen_stream_size(void)
 {
-    return sizeof(pl_screen_stream) + pl_text_stream_size();
+    return sizeof(pl_screen_stream) + keywords_size() + pl_pii_stream_size();
 }
 
 void pl_screen_stream_init(pl_screen_stream *t, const pl_screen *s)
 {
     t->screen = s;
+    t->stopped = false;
     pl_text_stream_init(keywords_of(t), s->text);
+    pl_pii_stream_init(pii_of(t), &s->pii);
 }
 
 void pl_screen_stream_done(pl_screen_stream *t)
 {
-    (void)t;
+    pl_pii_stream_done(pii_of(t));
 }
 
 void pl_screen_stream_reset(pl_screen_stream *t)
 {
+    t->stopped = false;
     pl_text_stream_reset(keywords_of(t));
+    pl_pii_stream_reset(pii_of(t));
+}
+
+/* When one part is told to stop, the others are not asked any more. */
+typedef struct passing {
+    pl_screen_stream *stream;
+    pl_text_emit_fn   emit;
+    void             *ctx;
+} passing;
+
+static int pass(void *ctx, const pl_text_finding *f)
+{
+    passing *p = ctx;
+
+    p->stream->stopped = p->emit(p->ctx, f) != 0;
+    return p->stream->stopped;
 }
 
 void pl_screen_stream_feed(pl_screen_stream *t, pl_str piece, pl_text_emit_fn emit, void *ctx)
 {
-    pl_text_stream_feed(keywords_of(t), piece, emit, ctx);
+    passing p = { t, emit, ctx };
+
+    if (!t->stopped)
+        pl_text_stream_feed(keywords_of(t), piece, pass, &p);
+    if (!t->stopped && t->screen->has_pii)
+        pl_pii_stream_feed(pii_of(t), piece, pass, &p);
 }
 
 void pl_screen_stream_finish(pl_screen_stream *t, pl_text_emit_fn emit, void *ctx)
 {
-    pl_text_stream_finish(keywords_of(t), emit, ctx);
+    passing p = { t, emit, ctx };
+
+    if (!t->stopped)
+        pl_text_stream_finish(keywords_of(t), pass, &p);
+    if (!t->stopped && t->screen->has_pii)
+        pl_pii_stream_finish(pii_of(t), pass, &p);
 }
 
 uint64_t pl_screen_stream_safe(const pl_screen_stream *t)
 {
-    return pl_text_stream_safe((const pl_text_stream *)t->keywords);
+    pl_screen_stream *all = (pl_screen_stream *)t;
+    uint64_t          keywords = pl_text_stream_safe(keywords_of(all));
+    uint64_t pii = t->screen->has_pii ? pl_pii_stream_safe(pii_of(all)) : UINT64_MAX;
+
+    return keywords < pii ? keywords : pii;
 }
