@@ -7,6 +7,7 @@
 #include "base/yaml_at.h"
 #include "cap/guard/pl_guard.h"
 #include "cap/pack/pl_pack.h"
+#include "engine/text/pii.h"
 #include "engine/text/textlabel.h"
 
 typedef struct compiler {
@@ -16,6 +17,8 @@ typedef struct compiler {
     pl_error          *err;
     pl_textdb_builder *builder;
     json_t            *doc; /* the POLC section in the making */
+    pl_pii_config      detectors;
+    bool               has_detectors;
 } compiler;
 
 #define POINTER_MAX 160
@@ -109,6 +112,78 @@ static pl_rc packs(compiler *c, const json_t *list)
             return rc;
     }
     return PL_OK;
+}
+
+/* --- detectors ------------------------------------------------------------------------- */
+
+#define DETECTOR_SEVERITY 2 /* unless the policy says otherwise */
+
+/* A detector's rule "detector.pii.email" has no keyword: the detector finds what it reports. */
+static pl_rc detector_use(compiler *c, pl_pii_kind kind, uint8_t severity)
+{
+    pl_str       category = pl_str_z(pl_pii_category(kind));
+    char         id[64];
+    pl_text_rule rule = { .category = category, .severity = severity };
+
+    rule.id = (pl_str){ id, (size_t)snprintf(id, sizeof id, "detector." PL_STR_FMT,
+                                             PL_STR_ARG(category)) };
+    return pl_textdb_builder_rule(c->builder, &rule, &c->detectors.rule[kind], c->err);
+}
+
+/* `category`, or { category, severity }. */
+static pl_rc detector_row(compiler *c, const char *where, const json_t *row,
+                          uint8_t severities[PL_PII_KINDS])
+{
+    static const char *const keys[] = { "category", "severity", NULL };
+    const json_t *name = row, *severity = NULL;
+    pl_pii_kind   kind;
+
+    if (json_is_object(row)) {
+        pl_rc rc = only(c, where, row, keys, "");
+        if (rc != PL_OK)
+            return rc;
+        name = json_object_get(row, "category");
+        severity = json_object_get(row, "severity");
+    }
+    kind = json_is_string(name) ? pl_pii_kind_find(pl_str_z(json_string_value(name))) : PL_PII_KINDS;
+    if (kind == PL_PII_KINDS)
+        return bad(c, where, "not the category of a detector, like pii.email or secret.api_key");
+    if (severities[kind])
+        return bad(c, where, "this detector is listed twice");
+    if (severity && (!json_is_integer(severity) || json_integer_value(severity) < 1 ||
+                     json_integer_value(severity) > 4))
+        return bad(c, where, "'severity' must be 1, 2, 3 or 4");
+    severities[kind] = severity ? (uint8_t)json_integer_value(severity) : DETECTOR_SEVERITY;
+    return PL_OK;
+}
+
+/* Absent: none. In the order of the kinds, so that the order in the source does not show. */
+static pl_rc detectors(compiler *c, const json_t *list)
+{
+    uint8_t severities[PL_PII_KINDS] = { 0 };
+    char    where[POINTER_MAX];
+    json_t *row;
+    size_t  i;
+    pl_rc   rc = PL_OK;
+
+    memset(&c->detectors, 0xff, sizeof c->detectors); /* PL_PII_OFF */
+    if (!list)
+        return PL_OK;
+    if (json_is_string(list) && strcmp(json_string_value(list), "all") == 0)
+        memset(severities, DETECTOR_SEVERITY, sizeof severities);
+    else if (!json_is_array(list) || json_array_size(list) == 0)
+        return bad(c, "/detectors", "'detectors' must be 'all' or a list of categories");
+    json_array_foreach ((json_t *)list, i, row) {
+        snprintf(where, sizeof where, "/detectors/%zu", i);
+        rc = detector_row(c, where, row, severities);
+        if (rc != PL_OK)
+            return rc;
+    }
+    for (unsigned k = 0; k < PL_PII_KINDS && rc == PL_OK; k++)
+        if (severities[k])
+            rc = detector_use(c, (pl_pii_kind)k, severities[k]);
+    c->has_detectors = true;
+    return rc;
 }
 
 /* --- routes ---------------------------------------------------------------------------- */
@@ -288,7 +363,8 @@ static pl_rc routes(compiler *c, const json_t *all)
 
 static pl_rc head(compiler *c, const json_t *src)
 {
-    static const char *const keys[] = { "policy", "version", "packs", "routes", NULL };
+    static const char *const keys[] = { "policy", "version", "packs", "detectors", "routes",
+                                        NULL };
     json_t *id = json_object_get(src, "policy"), *version = json_object_get(src, "version");
     pl_rc   rc = only(c, "", src, keys, "the source must be a mapping");
 
@@ -307,20 +383,24 @@ static pl_rc head(compiler *c, const json_t *src)
 
 static pl_rc build(compiler *c, void **out, size_t *n)
 {
-    void  *text = NULL;
-    size_t text_n = 0;
+    void  *text = NULL, *pii = NULL;
+    size_t text_n = 0, pii_n = 0;
     char  *doc = NULL;
     pl_rc  rc = pl_textdb_builder_finish(c->builder, &text, &text_n, c->err);
 
     if (rc == PL_OK && !(doc = pl_json_dump(c->doc)))
         rc = pl_fail(c->err, PL_NOMEM, "out of memory");
+    if (rc == PL_OK && c->has_detectors)
+        rc = pl_pii_config_format(&c->detectors, &pii, &pii_n, c->err);
     if (rc == PL_OK) {
         pl_policydb_section s[] = {
             { PL_SECTION_POLICY, pl_str_z(doc) },
             { PL_SECTION_TEXT, { text, text_n } },
+            { PL_SECTION_PII, { pii, pii_n } },
         };
-        rc = pl_policydb_build(s, 2, out, n, c->err);
+        rc = pl_policydb_build(s, c->has_detectors ? 3 : 2, out, n, c->err);
     }
+    free(pii);
     free(text);
     free(doc);
     return rc;
@@ -344,6 +424,8 @@ pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, voi
         rc = head(&c, src);
     if (rc == PL_OK)
         rc = packs(&c, json_object_get(src, "packs"));
+    if (rc == PL_OK)
+        rc = detectors(&c, json_object_get(src, "detectors"));
     if (rc == PL_OK)
         rc = routes(&c, json_object_get(src, "routes"));
     if (rc == PL_OK)

@@ -2,6 +2,9 @@
 #include "guard_fixture.h"
 
 #include "cap/guard/guard_int.h"
+#include "engine/text/pii.h"
+
+#include <plumbline/screen.h>
 
 #define SOURCE "policy: p\nversion: 3\npacks: [lexicon-starter]\nroutes:\n  default:\n" \
     "    input:\n      - {category: \"harm.*\", action: block}\n" \
@@ -62,6 +65,64 @@ static void compile__takes_the_policy_we_ship(void **state)
     free(image);
 }
 
+static int remember(void *ctx, const pl_text_finding *f)
+{
+    *(pl_text_finding *)ctx = *f;
+    return 0;
+}
+
+static void compile__makes_rules_of_detectors(void **state)
+{
+    static const char  text[] = "mail me@example.org, 110105194912310021";
+    void              *image;
+    size_t             n;
+    pl_policydb        db;
+    pl_screen         *screen;
+    pl_text_rule       rule;
+    pl_text_finding    found = { .rule = UINT32_MAX };
+    pl_error           err;
+
+    (void)state;
+    assert_ok(compile("detectors: [pii.cn_id, {category: pii.email, severity: 4}]\n" SOURCE, &image,
+                      &n, &err),
+              &err);
+    assert_ok(pl_policydb_check((pl_str){ image, n }, &db, &err), &err);
+    assert_ok(pl_screen_open(&db, &screen, &err), &err);
+    assert_ok(pl_screen_scan(screen, PL_STR(text), PL_SCREEN_STRUCTURED, remember, &found, &err),
+              &err);
+    rule = pl_textdb_rule_get(pl_screen_textdb(screen), found.rule);
+    assert_str(rule.id, "detector.pii.email");
+    assert_str(rule.category, "pii.email");
+    assert_int_equal(rule.severity, 4);
+    assert_int_equal(found.start, 5);
+    assert_int_equal(found.end, 19);
+    pl_screen_free(screen);
+    free(image);
+}
+
+static void compile__takes_all_detectors_in_one_word(void **state)
+{
+    void         *image;
+    size_t        n;
+    pl_policydb   db;
+    pl_str        section;
+    pl_pii_config c;
+    pl_error      err;
+
+    (void)state;
+    assert_ok(compile("detectors: all\n" SOURCE, &image, &n, &err), &err);
+    assert_ok(pl_policydb_check((pl_str){ image, n }, &db, &err), &err);
+    assert_ok(pl_policydb_section_find(&db, PL_SECTION_PII, &section, &err), &err);
+    assert_ok(pl_pii_config_parse(section, UINT32_MAX, &c, &err), &err);
+    for (size_t k = 0; k < PL_PII_KINDS; k++)
+        assert_true(c.rule[k] != PL_PII_OFF);
+    free(image);
+    assert_ok(compile(SOURCE, &image, &n, &err), &err);
+    assert_ok(pl_policydb_check((pl_str){ image, n }, &db, &err), &err);
+    assert_rc(pl_policydb_section_find(&db, PL_SECTION_PII, &section, &err), PL_NOTFOUND);
+    free(image);
+}
+
 /* PROVES: GB45438-2025/5.1 (a label that breaks the wording rule is refused) */
 static void compile__says_where_the_mistake_is(void **state)
 {
@@ -77,6 +138,10 @@ static void compile__says_where_the_mistake_is(void **state)
         { "zh: 内容由AI生成", "zh: 由机器写成", "wording must name AI" },
         { "answers: {default:", "answers: {other:", "at least 'default'" },
         { "zh: 不, en: no", "zh: 不", "in both 'zh' and 'en'" },
+        { "routes:", "detectors: [pii.mail]\nroutes:", ":4:13: not the category of a detector" },
+        { "routes:", "detectors: [pii.ip, pii.ip]\nroutes:", "listed twice" },
+        { "routes:", "detectors: [{category: pii.ip, severity: 5}]\nroutes:", "'severity'" },
+        { "routes:", "detectors: some\nroutes:", "must be 'all' or a list" },
     };
 
     (void)state;
@@ -110,6 +175,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(compile__gives_the_same_bytes_for_the_same_source),
         cmocka_unit_test(compile__takes_the_policy_we_ship),
+        cmocka_unit_test(compile__makes_rules_of_detectors),
+        cmocka_unit_test(compile__takes_all_detectors_in_one_word),
         cmocka_unit_test(compile__says_where_the_mistake_is),
         cmocka_unit_test(category__patterns_match_prefixes_at_dots_only),
     };
