@@ -1,4 +1,4 @@
-/* GET /api/v1/ledger and /api/v1/ledger/entries/{index}. */
+/* GET /api/v1/ledger, /api/v1/ledger/entries/{index}, /api/v1/ledger/schemas[/{kind}]. */
 #include "base/banned.h"
 
 #include "base/str.h"
@@ -100,8 +100,25 @@ static pl_rc entry_get(pl_api_request *q, pl_api_reply *r, pl_error *err)
     return rc;
 }
 
+/* Schemas are for everybody: who is handed a statement must be able to read it. */
+static pl_rc schemas_get(pl_api_request *q, pl_api_reply *r, pl_error *err)
+{
+    (void)q;
+    return reply(r, json_pack("{s:o}", "kinds", pl_ledger_schema_kinds()), err);
+}
+
+static pl_rc schema_get(pl_api_request *q, pl_api_reply *r, pl_error *err)
+{
+    json_t *schema = NULL;
+    pl_rc   rc = pl_ledger_schema_load(q->param[0], &schema, err);
+
+    return rc == PL_OK ? reply(r, schema, err) : rc;
+}
+
 const pl_route pl_ledger_routes[] = {
     { "GET", "/api/v1/ledger", PL_ROLES_STAFF, ledger_get },
     { "GET", "/api/v1/ledger/entries/{index}", PL_ROLES_STAFF, entry_get },
+    { "GET", "/api/v1/ledger/schemas", PL_ROLES_ANY, schemas_get },
+    { "GET", "/api/v1/ledger/schemas/{kind}", PL_ROLES_ANY, schema_get },
     { NULL, NULL, 0, NULL },
 };

@@ -119,7 +119,20 @@ static pl_rc writer_open(pl_cmd_ctx *c, cmd_writer *w, pl_error *err)
     return rc;
 }
 
-static pl_rc statement_check(pl_str text, const char *where, pl_error *err)
+/* With --any-type statements of others may enter, whose form nobody here can judge. */
+static pl_rc predicate_check(pl_cmd_ctx *c, const statement_view *v, pl_error *err)
+{
+    pl_error why = { PL_OK, "" };
+    pl_rc    rc = pl_predicate_check(v->type, v->predicate, &why);
+
+    if (rc == PL_NOTFOUND && c->opt(c->host, "any-type") != NULL)
+        return PL_OK;
+    if (rc == PL_NOTFOUND)
+        return pl_fail(err, PL_INVALID, "%.200s; --any-type takes it as it is", why.text);
+    return rc == PL_OK ? PL_OK : pl_fail(err, rc, "predicate: %.240s", why.text);
+}
+
+static pl_rc statement_check(pl_cmd_ctx *c, pl_str text, const char *where, pl_error *err)
 {
     statement_view v;
     json_t        *j = NULL;
@@ -127,6 +140,8 @@ static pl_rc statement_check(pl_str text, const char *where, pl_error *err)
 
     if (rc == PL_OK)
         rc = pl_statement_read(j, &v, err);
+    if (rc == PL_OK)
+        rc = predicate_check(c, &v, err);
     json_decref(j);
     return rc;
 }
@@ -179,7 +194,7 @@ static int cmd_append(pl_cmd_ctx *c)
     int        code;
 
     if (rc == PL_OK)
-        rc = statement_check((pl_str){ text, n }, c->argv[0], &err);
+        rc = statement_check(c, (pl_str){ text, n }, c->argv[0], &err);
     if (rc == PL_OK)
         rc = writer_open(c, &w, &err);
     if (rc == PL_OK)
@@ -435,10 +450,15 @@ static const pl_opt key_options[] = {
       "用于核验的公钥（默认：本实例的公钥）" },
     { NULL, NULL, NULL, NULL },
 };
+static const pl_opt append_options[] = {
+    { "any-type", NULL, "accept a predicate type that has no schema here",
+      "接受本机没有结构定义的声明类型" },
+    { NULL, NULL, NULL, NULL },
+};
 static const pl_opt no_options[] = { { NULL, NULL, NULL, NULL } };
 
 const pl_cmd pl_ledger_commands[] = {
-    { "ledger", "append", "FILE|-", 1, 1, no_options,
+    { "ledger", "append", "FILE|-", 1, 1, append_options,
       "sign a statement with the instance's key and append it", "用本实例密钥签署声明并追加到账本",
       "plumbline ledger append statement.json --dir DIR", cmd_append },
     { "ledger", "checkpoint", "", 0, 0, no_options,

@@ -217,6 +217,10 @@ typedef struct statement_view {
 } statement_view;
 pl_rc pl_statement_read(const json_t *j, statement_view *out, pl_error *err);
 
+/* ledger_schema.c: schemas of predicates, from the data folder. PL_NOTFOUND: no such kind. */
+pl_rc   pl_ledger_schema_load(pl_str kind, json_t **out, pl_error *err);
+json_t *pl_ledger_schema_kinds(void);
+
 /* ledger_verify*.c */
 typedef struct verifier {
     const char       *dir;

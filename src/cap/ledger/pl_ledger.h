@@ -73,6 +73,10 @@ pl_rc pl_statement_sign(const pl_signer *s, pl_str subject, const uint8_t subjec
 pl_rc pl_ledger_state(pl_ledger *l, const pl_signer *s, pl_str subject, const char *predicate_type,
                       const json_t *predicate, uint64_t *index, pl_error *err);
 
+/* Whether a predicate is as the published schema of its type says, without members nobody
+ * described. PL_NOTFOUND: the type has no schema here. */
+pl_rc pl_predicate_check(pl_str predicate_type, const json_t *predicate, pl_error *err);
+
 /* --- verification ---------------------------------------------------------------------- */
 
 typedef struct pl_ledger_report {

@@ -12,7 +12,7 @@ typedef struct fx {
     char       *instance_dir;
     pl_instance instance;
     /* What the command was given and what it said. */
-    const char *dir, *key;
+    const char *dir, *key, *any_type;
     char       *out, *err;
     pl_error    error;
 } fx;
@@ -42,6 +42,8 @@ static const char *opt(void *host, const char *name)
 {
     const fx *f = host;
 
+    if (strcmp(name, "any-type") == 0)
+        return f->any_type;
     return strcmp(name, "dir") == 0 ? f->dir : strcmp(name, "key") == 0 ? f->key : NULL;
 }
 
@@ -105,6 +107,7 @@ static int setup(void **state)
     f->log.tmp = pl_test_mkdtemp();
     f->instance_dir = pl_path_join(f->log.tmp, "instance");
     f->dir = o.dir = f->instance_dir;
+    f->any_type = "";
     assert_ok(pl_instance_create(&o, DEFAULTS, 1790000000000, &f->error), &f->error);
     assert_ok(pl_instance_open(f->dir, &f->instance, &f->error), &f->error);
     assert_ok(pl_instance_signer(&f->instance, &f->log.signer, &f->error), &f->error);
