@@ -5,7 +5,9 @@
 #include "base/id.h"
 #include "base/str.h"
 #include "cap/instance.h"
+#include "cap/keyfile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -107,15 +109,66 @@ pl_rc pl_instance_key(const pl_instance *i, const char *name, uint8_t out[32], p
     return rc;
 }
 
+/* "ledger.sm2.key": keys that sign beside ledger.key, of a second algorithm or going out. */
+static int is_second_key(const struct dirent *e)
+{
+    pl_str name = pl_str_z(e->d_name);
+
+    return pl_str_starts(name, PL_STR("ledger.")) && pl_str_ends(name, PL_STR(".key")) &&
+           name.n > sizeof("ledger..key") - 1;
+}
+
+static pl_rc second_key_join(const pl_instance *i, const char *file, pl_signer *s, pl_error *err)
+{
+    char       path[1400];
+    pl_signer *more = NULL;
+    pl_rc      rc;
+
+    (void)snprintf(path, sizeof path, "%s/keys/%s", i->dir, file);
+    rc = pl_keyfile_signer(path, i->origin, &more, err);
+    if (rc == PL_OK)
+        rc = pl_signer_join(s, more, err);
+    if (rc != PL_OK)
+        pl_signer_free(more);
+    return rc;
+}
+
+static pl_rc second_keys_join(const pl_instance *i, pl_signer *s, pl_error *err)
+{
+    char            path[1200];
+    struct dirent **files = NULL;
+    int             n;
+    pl_rc           rc = PL_OK;
+
+    (void)snprintf(path, sizeof path, "%s/keys", i->dir);
+    n = scandir(path, &files, is_second_key, alphasort);
+    if (n < 0)
+        return pl_fail(err, PL_IO, "cannot read '%s': %s", path, strerrordesc_np(errno));
+    for (int f = 0; f < n; f++) {
+        if (rc == PL_OK)
+            rc = second_key_join(i, files[f]->d_name, s, err);
+        free(files[f]);
+    }
+    free(files);
+    return rc;
+}
+
 pl_rc pl_instance_signer(const pl_instance *i, pl_signer **out, pl_error *err)
 {
-    uint8_t seed[32];
-    pl_rc   rc = pl_instance_key(i, "ledger.key", seed, err);
+    char       path[1300];
+    pl_signer *s = NULL;
+    pl_rc      rc;
 
+    (void)snprintf(path, sizeof path, "%s/keys/ledger.key", i->dir);
+    rc = pl_keyfile_signer(path, i->origin, &s, err);
     if (rc == PL_OK)
-        rc = pl_signer_new(pl_str_z(i->origin), seed, out, err);
-    explicit_bzero(seed, sizeof seed);
-    return rc;
+        rc = second_keys_join(i, s, err);
+    if (rc != PL_OK) {
+        pl_signer_free(s);
+        return rc;
+    }
+    *out = s;
+    return PL_OK;
 }
 
 static pl_rc vkey_from_file(const pl_instance *i, pl_vkey *out, pl_error *err)
@@ -140,17 +193,24 @@ static pl_rc vkey_from_file(const pl_instance *i, pl_vkey *out, pl_error *err)
 /* A reader of somebody else's ledger has no key file, and an auditor may not open it. */
 pl_rc pl_instance_vkey(const pl_instance *i, pl_vkey *out, pl_error *err)
 {
-    pl_signer *signer = NULL;
-    char       text[512];
-    pl_rc      rc = pl_instance_signer(i, &signer, err);
+    char            path[1300];
+    pl_keyfile_info info;
+    pl_signer      *signer = NULL;
+    pl_rc           rc;
 
+    (void)snprintf(path, sizeof path, "%s/keys/ledger.key", i->dir);
+    rc = pl_keyfile_info_read(path, &info, err);
     if (rc == PL_NOTFOUND || rc == PL_IO)
         return vkey_from_file(i, out, err);
     if (rc != PL_OK)
         return rc;
-    rc = pl_signer_vkey(signer, text, sizeof text, err);
+    if (!info.is_old) { /* its public part needs no passphrase */
+        *out = info.key;
+        return PL_OK;
+    }
+    rc = pl_keyfile_signer(path, i->origin, &signer, err);
     if (rc == PL_OK)
-        rc = pl_vkey_parse(pl_str_z(text), out, err);
+        *out = *pl_signer_key(signer, 0);
     pl_signer_free(signer);
     return rc;
 }

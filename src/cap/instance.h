@@ -2,7 +2,8 @@
  *
  *   DIR/plumbline.yaml            configuration (the only file people edit, with policy/)
  *   DIR/policy/default.yaml       the policy source that `policy compile` turns into a database
- *   DIR/keys/ledger.key           Ed25519 seed, 64 hex digits, mode 0600
+ *   DIR/keys/ledger.key           what signs: docs/formats/keys.md, mode 0600
+ *   DIR/keys/ledger.NAME.key      what signs beside it (a second algorithm, an outgoing key)
  *   DIR/keys/index.key            32 random bytes in hex: HMAC key of the trace index, mode 0600
  *   DIR/state.db                  SQLite working state (unless `database:` names PostgreSQL)
  *   DIR/ledger/                   the log: served as static files; see docs/formats/ledger.md
@@ -56,6 +57,7 @@ pl_rc pl_instance_open(const char *dir, pl_instance *out, pl_error *err);
 char *pl_instance_path(const pl_instance *i, const char *rel);
 /* Reads keys/NAME: 64 hex digits → 32 bytes. Refuses files readable by others. */
 pl_rc pl_instance_key(const pl_instance *i, const char *name, uint8_t out[32], pl_error *err);
+/* ledger.key and the keys beside it, joined. PL_DENIED: a passphrase or PIN is wanted. */
 pl_rc pl_instance_signer(const pl_instance *i, pl_signer **out, pl_error *err);
 /* Public key of the instance: computed from the key, or read from ledger/vkey. */
 pl_rc pl_instance_vkey(const pl_instance *i, pl_vkey *out, pl_error *err);

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/str.h"
 #include "cap/instance_int.h"
+#include "cap/keyfile.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -254,13 +255,28 @@ static pl_rc folders_make(const char *dir, pl_error *err)
     return rc;
 }
 
+/* Under the passphrase of the process when it has one. In the clear it bears no name, so that
+ * the origin may still be edited before the ledger is made. */
+static pl_rc ledger_key_make(const char *dir, const char *origin, pl_error *err)
+{
+    char   path[1300];
+    pl_str passphrase = PL_STR("");
+    pl_rc  rc = pl_passphrase(&passphrase, err);
+
+    (void)snprintf(path, sizeof path, "%s/keys/ledger.key", dir);
+    if (rc == PL_OK && passphrase.n > 0)
+        return pl_keyfile_new(path, pl_str_z(origin), PL_KEY_ED25519, err);
+    return rc == PL_OK ? key_make(dir, "keys/ledger.key", err) : rc;
+}
+
 /* Configuration last: without it the directory is no instance. */
-static pl_rc fill_dir(const char *dir, const char *defaults, pl_str config, pl_error *err)
+static pl_rc fill_dir(const char *dir, const char *defaults, const char *origin, pl_str config,
+                      pl_error *err)
 {
     pl_rc rc = folders_make(dir, err);
 
     if (rc == PL_OK)
-        rc = key_make(dir, "keys/ledger.key", err);
+        rc = ledger_key_make(dir, origin, err);
     if (rc == PL_OK)
         rc = key_make(dir, "keys/index.key", err);
     if (rc == PL_OK)
@@ -294,7 +310,8 @@ static void parent_of(const char *path, char out[1024])
         *slash = '\0';
 }
 
-static pl_rc build(const char *dir, const char *defaults, pl_str config, pl_error *err)
+static pl_rc build(const char *dir, const char *defaults, const char *origin, pl_str config,
+                   pl_error *err)
 {
     char  parent[1024], temp[1100];
     pl_rc rc;
@@ -307,7 +324,7 @@ static pl_rc build(const char *dir, const char *defaults, pl_str config, pl_erro
     if (mkdtemp(temp) == NULL)
         return pl_fail(err, PL_IO, "cannot make a directory in '%s': %s", parent,
                        strerrordesc_np(errno));
-    rc = fill_dir(temp, defaults, config, err);
+    rc = fill_dir(temp, defaults, origin, config, err);
     if (rc == PL_OK && chmod(temp, 0750) != 0)
         rc = pl_fail(err, PL_IO, "cannot set the mode of '%s': %s", temp, strerrordesc_np(errno));
     if (rc == PL_OK)
@@ -382,7 +399,7 @@ pl_rc pl_instance_create(const pl_instance_options *o, const char *defaults, int
         rc = pl_instance_config_parse(pl_buf_str(&config), PL_INSTANCE_CONFIG, &trial, err);
     }
     if (rc == PL_OK)
-        rc = build(dir, defaults, pl_buf_str(&config), err);
+        rc = build(dir, defaults, trial.origin, pl_buf_str(&config), err);
     pl_buf_done(&config);
     return rc;
 }

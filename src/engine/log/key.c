@@ -148,8 +148,7 @@ static bool sm2_from_der(const uint8_t *der, size_t n, pl_sig *out)
     return ok;
 }
 
-/* der has room for PL_SIG_MAX; 0 when memory is out. */
-static size_t sm2_to_der(const uint8_t *rs, uint8_t *der)
+size_t pl_key_rs_to_der(const uint8_t rs[64], uint8_t der[PL_SIG_MAX])
 {
     ECDSA_SIG *s = ECDSA_SIG_new();
     BIGNUM    *r = BN_bin2bn(rs, 32, NULL), *t = BN_bin2bn(rs + 32, 32, NULL);
@@ -229,7 +228,7 @@ pl_rc pl_key_verify(const key_type *t, EVP_PKEY *k, pl_str message, pl_str sig, 
         (t->alg == PL_KEY_SM2 && sig.n != SM2_SIG))
         return pl_fail(err, PL_INVALID, "signature has %zu bytes", sig.n);
     if (t->alg == PL_KEY_SM2) {
-        n = sm2_to_der(s, der);
+        n = pl_key_rs_to_der(s, der);
         s = der;
     }
     ok = operation_init(&o, t, k) && n > 0 &&

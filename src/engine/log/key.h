@@ -28,4 +28,6 @@ pl_rc pl_key_private(const key_type *t, const uint8_t secret[32], EVP_PKEY **out
 pl_rc pl_key_sign(const key_type *t, EVP_PKEY *k, pl_str message, pl_sig *out, pl_error *err);
 /* PL_INVALID, without a name in the message, when sig does not verify. */
 pl_rc pl_key_verify(const key_type *t, EVP_PKEY *k, pl_str message, pl_str sig, pl_error *err);
+/* r || s as DER SEQUENCE { INTEGER, INTEGER }; its length, 0 when memory is out. */
+size_t pl_key_rs_to_der(const uint8_t rs[64], uint8_t der[PL_SIG_MAX]);
 #endif
