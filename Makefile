@@ -3,13 +3,15 @@
 DIR          ?= ./plumbline-data
 FUZZ_SECONDS ?= 60
 B            ?=
+DATA         ?= ../shared/data
 # prefix: where `make install` installs; /usr/local unless given.
 export prefix
 
 asan_options = -Db_sanitize=address,undefined -Db_lundef=false -Dtests=true
 tsan_options = -Db_sanitize=thread -Db_lundef=false -Dtests=true -Dnginx_module=false
 
-.PHONY: all run test check asan tsan fuzz bench lint cover install deb clean help deps console tested
+.PHONY: all run test check asan tsan fuzz bench lint cover install deb clean help deps console tested \
+        model accuracy
 all: deps console ## install build dependencies, build everything, stage it in build/stage
 	@tools/stage build
 
@@ -52,6 +54,13 @@ fuzz: deps ## each fuzz target for FUZZ_SECONDS; corpora grow in build/corpus
 bench: all ## benchmarks next to rivals: B=group; results in bench/out
 	@tools/install-deps bench
 	@bench/run $(B)
+
+model: all ## train the default classifier again: DATA=../shared/data
+	@build/stage/bin/plumbline model train packs/model-default/recipe.yaml --data "$(DATA)" -o packs/model-default
+
+accuracy: all ## evaluations of docs/accuracy on real data: DATA=../shared/data; B=group runs one
+	@tools/install-deps bench
+	@DATA="$(DATA)" bench/accuracy/run $(B)
 
 lint: deps ## clang-tidy, cppcheck, shellcheck, gcc -fanalyzer, longest functions
 	@tools/install-deps lint

@@ -4,6 +4,7 @@
 
 #include "base/jsonscan.h"
 #include "cap/guard/pl_guard.h"
+#include "cap/pack/pl_pack.h"
 #include <plumbline/log.h>
 
 /* --- policy ------------------------------------------------------------------- */
@@ -30,8 +31,13 @@ typedef struct policy_route {
 const policy_route *pl_policy_route_get(const pl_policy *p, int route);
 /* The safe answer for a category in a language; falls back to "default". */
 pl_str pl_policy_answer(const pl_policy *p, int route, pl_str category, bool zh);
-/* "harm.*" matches "harm.fraud"; "*" matches everything; else exact. */
-bool pl_category_matches(pl_str pattern, pl_str category);
+
+/* --- the classifier of a policy -------------------------------------------------------- */
+
+/* Adds two rules a label to the builder, "model.LABEL" of the severity given and
+ * "model.LABEL.uncertain" of severity 1; *out is the model's image, malloc'd. */
+pl_rc policy_model_add(const pl_pack *pack, uint8_t severity, pl_textdb_builder *b, char **out,
+                       size_t *out_n, pl_error *err);
 
 /* --- findings ------------------------------------------------------------------ */
 

@@ -138,4 +138,7 @@ bool pl_exchange_event_is_done(const pl_exchange *x); /* event() was called alre
 void pl_guard_error_body(pl_buf *out, const char *type, const char *code, const char *message,
                          pl_str request_id);
 
+/* "harm.*" matches "harm.fraud"; "*" matches everything; else exact. */
+bool pl_category_matches(pl_str pattern, pl_str category);
+
 #endif

@@ -5,7 +5,7 @@
 #include "base/str.h"
 #include "base/yaml.h"
 #include "base/yaml_at.h"
-#include "cap/guard/pl_guard.h"
+#include "cap/guard/guard_int.h"
 #include "cap/pack/pl_pack.h"
 #include "engine/text/pii.h"
 #include "engine/text/textlabel.h"
@@ -19,6 +19,8 @@ typedef struct compiler {
     json_t            *doc; /* the POLC section in the making */
     pl_pii_config      detectors;
     bool               has_detectors;
+    char              *model; /* the MODL section, or NULL */
+    size_t             model_n;
 } compiler;
 
 #define POINTER_MAX 160
@@ -61,6 +63,11 @@ static bool one_of(const json_t *v, const char *const *names)
     return false;
 }
 
+static bool is_severity(const json_t *v)
+{
+    return json_is_integer(v) && json_integer_value(v) >= 1 && json_integer_value(v) <= 4;
+}
+
 /* --- packs ---------------------------------------------------------------------------- */
 
 static pl_rc lexicon_entry(void *ctx, const pl_lexicon_entry *e, pl_error *err)
@@ -73,24 +80,29 @@ static pl_rc lexicon_entry(void *ctx, const pl_lexicon_entry *e, pl_error *err)
     return rc == PL_OK ? pl_textdb_builder_keyword(c->builder, index, e->text, e->flags, err) : rc;
 }
 
+static json_t *pack_reference(const pl_pack *p)
+{
+    pl_str  id = pl_pack_id(p), version = pl_pack_version(p);
+    uint8_t digest[32];
+    char    hex[65];
+
+    pl_pack_digest(p, digest);
+    pl_hex(digest, sizeof digest, hex);
+    return json_pack("{s:s%, s:s%, s:s}", "id", id.p, id.n, "version", version.p, version.n,
+                     "sha256", hex);
+}
+
 static pl_rc pack_use(compiler *c, const char *ref, json_t *used)
 {
     pl_pack *p = NULL;
-    uint8_t  digest[32];
-    char     hex[65];
     pl_rc    rc = pl_pack_open(ref, c->folders, &p, c->err);
 
     if (rc == PL_OK && !pl_str_eqz(pl_pack_kind(p), "lexicon"))
         rc = bad(c, "/packs", "a policy can use packs of kind 'lexicon' only");
     if (rc == PL_OK)
         rc = pl_pack_lexicon_each(p, lexicon_entry, c, c->err);
-    if (rc == PL_OK) {
-        pl_str id = pl_pack_id(p), version = pl_pack_version(p);
-        pl_pack_digest(p, digest);
-        pl_hex(digest, sizeof digest, hex);
-        json_array_append_new(used, json_pack("{s:s%, s:s%, s:s}", "id", id.p, id.n, "version",
-                                              version.p, version.n, "sha256", hex));
-    }
+    if (rc == PL_OK)
+        json_array_append_new(used, pack_reference(p));
     pl_pack_free(p);
     return rc;
 }
@@ -150,8 +162,7 @@ static pl_rc detector_row(compiler *c, const char *where, const json_t *row,
         return bad(c, where, "not the category of a detector, like pii.email or secret.api_key");
     if (severities[kind])
         return bad(c, where, "this detector is listed twice");
-    if (severity && (!json_is_integer(severity) || json_integer_value(severity) < 1 ||
-                     json_integer_value(severity) > 4))
+    if (severity && !is_severity(severity))
         return bad(c, where, "'severity' must be 1, 2, 3 or 4");
     severities[kind] = severity ? (uint8_t)json_integer_value(severity) : DETECTOR_SEVERITY;
     return PL_OK;
@@ -186,6 +197,38 @@ static pl_rc detectors(compiler *c, const json_t *list)
     return rc;
 }
 
+/* --- model ----------------------------------------------------------------------------- */
+
+/* model: NAME, or model: {pack: NAME, severity: N} */
+static pl_rc model(compiler *c, const json_t *m)
+{
+    static const char *const keys[] = { "pack", "severity", NULL };
+    const json_t *ref = json_is_string(m) ? m : json_object_get(m, "pack");
+    const json_t *severity = json_object_get(m, "severity");
+    pl_pack      *p = NULL;
+    pl_rc         rc = PL_OK;
+
+    if (!m)
+        return PL_OK;
+    if (!json_is_string(m))
+        rc = only(c, "/model", m, keys, "'model' must be a pack name, or a mapping with 'pack'");
+    if (rc == PL_OK && !json_is_string(ref))
+        rc = bad(c, "/model", "'model' names no pack");
+    if (rc == PL_OK && severity && !is_severity(severity))
+        rc = bad(c, "/model", "'severity' must be 1, 2, 3 or 4");
+    if (rc == PL_OK)
+        rc = pl_pack_open(json_string_value(ref), c->folders, &p, c->err);
+    if (rc == PL_OK && !pl_str_eqz(pl_pack_kind(p), "model"))
+        rc = bad(c, "/model", "the pack is not of kind 'model'");
+    if (rc == PL_OK)
+        rc = policy_model_add(p, severity ? (uint8_t)json_integer_value(severity) : 2, c->builder,
+                              &c->model, &c->model_n, c->err);
+    if (rc == PL_OK)
+        json_object_set_new(c->doc, "model", pack_reference(p));
+    pl_pack_free(p);
+    return rc;
+}
+
 /* --- routes ---------------------------------------------------------------------------- */
 
 static pl_rc rule_row(compiler *c, const char *where, const json_t *row)
@@ -201,8 +244,7 @@ static pl_rc rule_row(compiler *c, const char *where, const json_t *row)
         return bad(c, where, "the rule has no 'category'");
     if (!one_of(json_object_get(row, "action"), actions))
         return bad(c, where, "'action' must be allow, log or block");
-    if (least && (!json_is_integer(least) || json_integer_value(least) < 1 ||
-                  json_integer_value(least) > 4))
+    if (least && !is_severity(least))
         return bad(c, where, "'min_severity' must be 1, 2, 3 or 4");
     return PL_OK;
 }
@@ -363,8 +405,8 @@ static pl_rc routes(compiler *c, const json_t *all)
 
 static pl_rc head(compiler *c, const json_t *src)
 {
-    static const char *const keys[] = { "policy", "version", "packs", "detectors", "routes",
-                                        NULL };
+    static const char *const keys[] = { "policy", "version", "packs", "detectors", "model",
+                                        "routes", NULL };
     json_t *id = json_object_get(src, "policy"), *version = json_object_get(src, "version");
     pl_rc   rc = only(c, "", src, keys, "the source must be a mapping");
 
@@ -393,12 +435,15 @@ static pl_rc build(compiler *c, void **out, size_t *n)
     if (rc == PL_OK && c->has_detectors)
         rc = pl_pii_config_format(&c->detectors, &pii, &pii_n, c->err);
     if (rc == PL_OK) {
-        pl_policydb_section s[] = {
-            { PL_SECTION_POLICY, pl_str_z(doc) },
-            { PL_SECTION_TEXT, { text, text_n } },
-            { PL_SECTION_PII, { pii, pii_n } },
-        };
-        rc = pl_policydb_build(s, c->has_detectors ? 3 : 2, out, n, c->err);
+        pl_policydb_section s[4] = { { PL_SECTION_POLICY, pl_str_z(doc) },
+                                     { PL_SECTION_TEXT, { text, text_n } } };
+        size_t              sections = 2;
+
+        if (c->has_detectors)
+            s[sections++] = (pl_policydb_section){ PL_SECTION_PII, { pii, pii_n } };
+        if (c->model)
+            s[sections++] = (pl_policydb_section){ PL_SECTION_MODEL, { c->model, c->model_n } };
+        rc = pl_policydb_build(s, sections, out, n, c->err);
     }
     free(pii);
     free(text);
@@ -427,10 +472,13 @@ pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, voi
     if (rc == PL_OK)
         rc = detectors(&c, json_object_get(src, "detectors"));
     if (rc == PL_OK)
+        rc = model(&c, json_object_get(src, "model"));
+    if (rc == PL_OK)
         rc = routes(&c, json_object_get(src, "routes"));
     if (rc == PL_OK)
         rc = build(&c, out, n);
     pl_textdb_builder_free(c.builder);
+    free(c.model);
     free(bytes);
     json_decref(src);
     json_decref(c.doc);

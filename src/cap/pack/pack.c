@@ -268,6 +268,11 @@ const json_t *pl_pack_manifest(const pl_pack *p)
     return p->manifest;
 }
 
+const char *pl_pack_dir(const pl_pack *p)
+{
+    return p->dir;
+}
+
 void pl_pack_digest(const pl_pack *p, uint8_t out[32])
 {
     memcpy(out, p->digest, 32);

@@ -17,6 +17,8 @@ pl_str        pl_pack_id(const pl_pack *p);
 pl_str        pl_pack_version(const pl_pack *p);
 pl_str        pl_pack_kind(const pl_pack *p);
 const json_t *pl_pack_manifest(const pl_pack *p);
+/* Its folder. */
+const char   *pl_pack_dir(const pl_pack *p);
 /* SHA-256 over the sorted list of "path NUL size NUL sha256 LF" of every file. */
 void          pl_pack_digest(const pl_pack *p, uint8_t out[32]);
 
