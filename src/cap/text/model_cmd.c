@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MODEL_FILE_MAX (64u << 20)
 
@@ -473,6 +474,11 @@ static pl_rc results_add(const opened *o, const model_data *d, uint16_t file, co
     return PL_OK;
 }
 
+static bool is_readable(const char *path)
+{
+    return access(path, R_OK) == 0;
+}
+
 static pl_rc test(pl_cmd_ctx *c, const opened *o, int first, json_t *out, pl_error *err)
 {
     json_t    *given = option(c, "text") || option(c, "label") || option(c, "category")
@@ -481,8 +487,13 @@ static pl_rc test(pl_cmd_ctx *c, const opened *o, int first, json_t *out, pl_err
     model_data d = { 0 };
     pl_rc      rc = PL_OK;
 
-    for (int i = first; rc == PL_OK && i < c->argc; i++)
+    for (int i = first; rc == PL_OK && i < c->argc; i++) {
         rc = file_read(o->r, given, c->argv[i], (uint16_t)(i - first), &d, err);
+        if (rc == PL_NOTFOUND && err->rc == PL_NOTFOUND && is_readable(c->argv[i])) {
+            (void)fprintf(c->err, "plumbline: %s\n", err->text); /* the others may be known */
+            rc = PL_OK;
+        }
+    }
     for (int i = first; rc == PL_OK && i < c->argc; i++)
         rc = results_add(o, &d, (uint16_t)(i - first), c->argv[i], out, err);
     if (rc == PL_OK && c->argc - first > 1)

@@ -98,10 +98,10 @@ static pl_rc record_add(file_reader *f, const json_t *record)
     if (!f->set)
         f->set = model_recipe_set(f->r, f->path, record);
     if (!f->set)
-        return pl_fail(f->err, PL_INVALID,
-                       "%s:%zu: no set of the recipe has these columns; name them with --text and "
-                       "--label", f->path, f->line);
-    rc = model_recipe_row(f->r, f->set, record, &row, f->err);
+        return pl_fail(f->err, PL_NOTFOUND,
+                       "%s: no set of the recipe has these columns; name them with --text and "
+                       "--label", f->path);
+    rc = model_recipe_row(f->r, f->set, record, &row, NULL);
     if (rc == PL_NOTFOUND)
         return PL_OK;
     if (rc == PL_OK)

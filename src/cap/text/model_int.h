@@ -75,7 +75,7 @@ typedef struct model_data {
 
 void  model_data_free(model_data *d);
 /* Adds the records of one JSON Lines file, packed or not. set NULL: found by name or columns.
- * PL_INVALID with the line for what is not JSON. */
+ * PL_INVALID with the line for what is not JSON; PL_NOTFOUND: no set has such columns. */
 pl_rc model_data_read(model_data *d, const model_recipe *r, const json_t *set, const char *path,
                       uint16_t id, pl_error *err);
 /* Texts that are alike and records of one group get one fold. A family of more than

@@ -2,6 +2,7 @@
 #include "guard_fixture.h"
 
 #include "cap/guard/guard_int.h"
+#include "engine/text/model.h"
 #include "engine/text/pii.h"
 
 #include <plumbline/screen.h>
@@ -170,6 +171,71 @@ static void category__patterns_match_prefixes_at_dots_only(void **state)
     assert_false(pl_category_matches(PL_STR("harm"), PL_STR("harm.fraud")));
 }
 
+static pl_str section_of(void *image, size_t n, uint32_t tag)
+{
+    pl_policydb db;
+    pl_str      section = { NULL, 0 };
+
+    assert_rc(pl_policydb_check((pl_str){ image, n }, &db, NULL), PL_OK);
+    (void)pl_policydb_section_find(&db, tag, &section, NULL);
+    return section;
+}
+
+static bool has_rule(const pl_textdb *db, const char *id, uint8_t severity)
+{
+    for (uint32_t i = 0; i < pl_textdb_rule_count(db); i++) {
+        pl_text_rule r = pl_textdb_rule_get(db, i);
+
+        if (r.id.n == strlen(id) && memcmp(r.id.p, id, r.id.n) == 0)
+            return r.severity == severity;
+    }
+    return false;
+}
+
+static void compile__puts_the_model_of_a_pack_in(void **state)
+{
+    void      *image;
+    size_t     n;
+    pl_textdb *text = NULL;
+    pl_model  *m = NULL;
+    pl_error   err;
+
+    (void)state;
+    assert_ok(compile("model: {pack: model-default, severity: 3}\n" SOURCE, &image, &n, &err), &err);
+    assert_ok(pl_model_open(section_of(image, n, PL_SECTION_MODEL), &m, &err), &err);
+    assert_ok(pl_textdb_open(section_of(image, n, PL_SECTION_TEXT), &text, &err), &err);
+    assert_true(has_rule(text, "model.harm.fraud", 3));
+    assert_true(has_rule(text, "model.harm.fraud.uncertain", 1));
+    pl_textdb_free(text);
+    pl_model_free(m);
+    free(image);
+    assert_ok(compile(SOURCE, &image, &n, &err), &err);
+    assert_int_equal(section_of(image, n, PL_SECTION_MODEL).n, 0);
+    free(image);
+}
+
+static void compile__refuses_what_is_no_model(void **state)
+{
+    static const char *const bad[][2] = {
+        { "model: lexicon-starter\n" SOURCE, "not of kind 'model'" },
+        { "model: {pak: x}\n" SOURCE, "unknown key 'pak'" },
+        { "model: {severity: 2}\n" SOURCE, "names no pack" },
+        { "model: {pack: model-default, severity: 9}\n" SOURCE, "'severity' must be" },
+        { "model: no-such-model\n" SOURCE, "no-such-model" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        void    *image;
+        size_t   n;
+        pl_error err;
+
+        assert_rc(compile(bad[i][0], &image, &n, &err) != PL_OK, 1);
+        if (!strstr(err.text, bad[i][1]))
+            fail_msg("case %zu: '%s'", i, err.text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +244,8 @@ int main(void)
         cmocka_unit_test(compile__makes_rules_of_detectors),
         cmocka_unit_test(compile__takes_all_detectors_in_one_word),
         cmocka_unit_test(compile__says_where_the_mistake_is),
+        cmocka_unit_test(compile__puts_the_model_of_a_pack_in),
+        cmocka_unit_test(compile__refuses_what_is_no_model),
         cmocka_unit_test(category__patterns_match_prefixes_at_dots_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
