@@ -75,7 +75,7 @@ function fasttext(label, train, test) {
   const file = path.join(tmp, 'ft');
   const known = (r) => (r.yes.includes(label) ? 1 : r.no.includes(label) ? 0 : -1);
   fs.writeFileSync(`${file}.txt`, train.filter((r) => known(r) >= 0).map((r) => `__label__${known(r)} ${flat(r.text)}\n`).join(''));
-  run('fasttext', ['supervised', '-input', `${file}.txt`, '-output', file, '-wordNgrams', '3', '-minn', '2', '-maxn', '4',
+  run('fasttext', ['supervised', '-input', `${file}.txt`, '-output', file, '-wordNgrams', '2',
     '-dim', '50', '-epoch', '10', '-lr', '0.5', '-bucket', '500000', '-thread', '1', '-seed', '1', '-verbose', '0']);
   fs.writeFileSync(`${file}.test`, test.map((r) => `${flat(r.text)}\n`).join(''));
   return run('fasttext', ['predict-prob', `${file}.bin`, `${file}.test`, '2']).trim().split('\n').map((l) => {
