@@ -1,5 +1,6 @@
 /* Likeness of texts: 64-bit SimHash and MinHash signatures over character shingles of the folded
- * text (case, width, traditional and simplified, blanks and punctuation do not count).
+ * text: case, width, invisible characters, blanks and punctuation do not count. Traditional and
+ * simplified characters are different ones.
  *
  * Sources: Charikar 2002 (SimHash); Broder 1997 (MinHash); Li, Owen, Zhang 2012 (one permutation
  * hashing) with optimal densification (Shrivastava 2017). All functions are pure.
