@@ -413,22 +413,6 @@ static json_t *set_from_options(pl_cmd_ctx *c)
     return set;
 }
 
-static bool name_is_of(const json_t *set, const char *path)
-{
-    const char *file = json_string_value(json_object_get(set, "file")), *slash;
-    pl_str      a, b;
-
-    if (!file)
-        return false;
-    slash = strrchr(file, '/');
-    a = pl_str_z(slash ? slash + 1 : file);
-    slash = strrchr(path, '/');
-    b = pl_str_z(slash ? slash + 1 : path);
-    a.n -= pl_str_ends(a, PL_STR(".zst")) ? 4 : 0;
-    b.n -= pl_str_ends(b, PL_STR(".zst")) ? 4 : 0;
-    return pl_str_eq(a, b);
-}
-
 /* One file may be several sets: its prompts are one, its answers another. */
 static pl_rc file_read(const model_recipe *r, const json_t *given, const char *path, uint16_t id,
                        model_data *d, pl_error *err)
@@ -440,7 +424,7 @@ static pl_rc file_read(const model_recipe *r, const json_t *given, const char *p
     if (given)
         return model_data_read(d, r, given, path, id, err);
     json_array_foreach((json_t *)(uintptr_t)sets, i, set)
-        if (name_is_of(set, path)) {
+        if (model_recipe_names(set, path)) {
             pl_rc rc = model_data_read(d, r, set, path, id, err);
 
             any = true;

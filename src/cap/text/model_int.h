@@ -39,6 +39,8 @@ void  model_recipe_free(model_recipe *r);
 /* Index of a label, or -1. */
 int model_recipe_label(const model_recipe *r, pl_str name);
 
+/* Whether a set's file has the base name of this path, ".zst" aside. */
+bool model_recipe_names(const json_t *set, const char *path);
 /* The set a file belongs to: by its name, else the first whose columns the record has. NULL:
  * none. Borrowed. */
 const json_t *model_recipe_set(const model_recipe *r, const char *path, const json_t *record);

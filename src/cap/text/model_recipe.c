@@ -243,18 +243,21 @@ static bool has_columns(const json_t *record, const json_t *names)
     return json_array_size(names) > 0;
 }
 
+bool model_recipe_names(const json_t *set, const char *path)
+{
+    const char *file = json_string_value(json_object_get(set, "file"));
+
+    return file && pl_str_eq(base_name(file), base_name(path));
+}
+
 const json_t *model_recipe_set(const model_recipe *r, const char *path, const json_t *record)
 {
     const json_t *sets = json_object_get(r->doc, "sets"), *set;
     size_t        i;
 
-    json_array_foreach((json_t *)(uintptr_t)sets, i, set) {
-        const char *file = json_string_value(json_object_get(set, "file"));
-
-        if (file && pl_str_eq(base_name(file), base_name(path)) &&
-            has_columns(record, json_object_get(set, "text")))
+    json_array_foreach((json_t *)(uintptr_t)sets, i, set)
+        if (model_recipe_names(set, path) && has_columns(record, json_object_get(set, "text")))
             return set;
-    }
     json_array_foreach((json_t *)(uintptr_t)sets, i, set)
         if (json_object_get(set, "has") && has_columns(record, json_object_get(set, "has")) &&
             has_columns(record, json_object_get(set, "text")))
