@@ -165,10 +165,11 @@ void model_card_print(const json_t *card, bool zh, pl_buf *out)
                   (long long)json_integer_value(json_object_get(card, "bytes")),
                   text_at(card, "sha256"), text_at(card, "recipe_sha256"));
     pl_buf_printf(out,
-                  zh ? "- 阈值：在校准文本上误报率不超过 %.1f%% 且概率不低于 0.5 判为“是”；不超过 "
-                       "%.1f%% 判为“不确定”\n\n"
-                     : "- thresholds: yes where at most %.1f %% of the negative calibration texts are "
-                       "found and the probability is at least 0.5; uncertain up to %.1f %%\n\n",
+                  zh ? "- 阈值：以 97.5%% 的把握误报率不超过 %.1f%% 且概率不低于 0.25 判为“是”；"
+                       "不超过 %.1f%% 且概率不低于 0.05 判为“不确定”\n\n"
+                     : "- thresholds: yes where, with 97.5 %% confidence, at most %.1f %% of harmless texts "
+                       "like those it was calibrated on are found, and the probability is at least 0.25; "
+                       "uncertain up to %.1f %% and from 0.05\n\n",
                   yes, maybe);
     if (json_array_size(json_object_get(card, "notes")) > 0) {
         pl_buf_puts(out, zh ? "## 用途与局限\n\n" : "## Use and limits\n\n");

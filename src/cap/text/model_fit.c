@@ -348,10 +348,27 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The lowest logit at which at most `rate` of the negatives lie. */
+/* How many of n negatives may be found so that the rate is at most `rate` with 97.5 % confidence
+ * (Wilson's upper bound). With few negatives that is none. */
+static size_t allowed_of(size_t n, double rate)
+{
+    const double z2 = 1.959964 * 1.959964;
+    size_t       k = 0;
+
+    for (;; k++) {
+        double p = (double)(k + 1) / (double)n, m = (double)n;
+        double high = (p + z2 / (2 * m) + sqrt(z2 * p * (1 - p) / m + z2 * z2 / (4 * m * m))) /
+                      (1 + z2 / m);
+
+        if (k + 1 >= n || high > rate)
+            return k;
+    }
+}
+
+/* The lowest logit at which no more than that many of the negatives lie. */
 static double threshold(fitter *f, size_t label, pl_model_lang lang, curve c, double rate)
 {
-    size_t n = 0, allowed;
+    size_t n = 0;
 
     for (size_t i = 0; i < f->n; i++)
         if (counts(f, i, label, lang) && !f->rows[i].e->hard && truth_of(&f->rows[i], label) < 0)
@@ -359,8 +376,7 @@ static double threshold(fitter *f, size_t label, pl_model_lang lang, curve c, do
     if (n == 0)
         return 0;
     qsort(f->raw, n, sizeof *f->raw, by_value);
-    allowed = (size_t)((double)n * rate);
-    return nextafterf((float)f->raw[n - 1 - allowed], INFINITY);
+    return nextafterf((float)f->raw[n - 1 - allowed_of(n, rate)], INFINITY);
 }
 
 #define YES_LEAST  (-1.0986) /* logit of 0.25: less is not called a yes, whatever the rate */
