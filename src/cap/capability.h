@@ -9,7 +9,8 @@
 #include "cap/cmd.h"
 #include "cap/instance.h"
 
-typedef struct pl_ledger pl_ledger;
+typedef struct pl_ledger       pl_ledger;
+typedef struct pl_witness_desk pl_witness_desk;
 
 /* What plumblined lends to capabilities. One db connection per thread (in pl_api_request
  * and in ticks); the ledger object is safe from any thread. */
@@ -18,6 +19,7 @@ typedef struct pl_services {
     pl_ledger         *ledger;
     const pl_signer   *signer;
     int64_t (*now_ms)(void);
+    pl_witness_desk   *witnesses; /* cap/ledger's own; NULL without witnesses */
 } pl_services;
 
 /* One recorded gateway event as seen by observers, inside the transaction that
@@ -53,7 +55,7 @@ typedef struct pl_capability {
     /* Appends Prometheus text exposition lines. */
     void (*metrics)(pl_services *s, pl_db *db, pl_buf *out);
     /* Appends one sentence per problem to the array that /healthz shows; any sentence
-     * makes the service degraded. Short, and without paths or names of people. */
+     * that does not begin with "warning: " makes the service degraded. Short, and without paths or names of people. */
     void (*health)(pl_services *s, pl_db *db, json_t *problems);
     /* Tells who sent a request from its headers (session cookie, bearer token). csrf stays
      * empty unless the caller is a browser session. PL_NOTFOUND: no credentials that this

@@ -10,6 +10,7 @@
  *   DIR/gateway/policy.db         compiled policy, replaced by rename
  *   DIR/gateway/state.pls         shared state: stop switch, policy generation, counters
  *   DIR/gateway/ring-NN.plr       event rings
+ *   DIR/witness/                  key and state of the witness that `plumbline up` runs
  *   DIR/run/plumblined.sock       API socket (what nginx forwards to: remote callers)
  *   DIR/run/control.sock          API socket for the operator of this host (mode 0600)
  *   DIR/run/NAME.pid, DIR/nginx/  generated nginx.conf and its temporary paths
@@ -18,7 +19,19 @@
 #define PL_CAP_INSTANCE_H
 
 #include "base/json.h"
-#include <plumbline/log.h>
+#include <plumbline/cosign.h>
+#include <stdbool.h>
+
+#define PL_WITNESSES_MAX 8
+#define PL_OWN_WITNESS   "own" /* name of the one in DIR/witness */
+
+/* Who is asked to cosign the ledger's head. */
+typedef struct pl_instance_witness {
+    char name[65];
+    char vkey[400];
+    char url[1100]; /* http://…, https://… or unix:PATH */
+    bool is_local;  /* on the ledger's own host: shown, never counted */
+} pl_instance_witness;
 
 typedef struct pl_instance {
     char    dir[1024];  /* absolute */
@@ -34,6 +47,10 @@ typedef struct pl_instance {
     uint64_t max_body;    /* request bytes screened, config gateway.max_body */
     uint64_t max_response;/* non-stream answer bytes screened */
     int64_t  retention_days; /* receipts kept, at least 184 by default */
+    /* Configured witnesses, then the one `plumbline up` runs when there is one. */
+    pl_instance_witness witnesses[PL_WITNESSES_MAX];
+    size_t              witness_count;
+    size_t              quorum; /* of those that are not local */
 } pl_instance;
 
 /* What a new instance listens on when nothing else is asked for. */

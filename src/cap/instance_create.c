@@ -122,6 +122,8 @@ pl_rc pl_instance_open(const char *dir, pl_instance *out, pl_error *err)
         (void)snprintf(i.dir, sizeof i.dir, "%s", real);
         (void)snprintf(path, sizeof path, "%s/%s", real, PL_INSTANCE_CONFIG);
         rc = config_read(path, &i, err);
+        if (rc == PL_OK)
+            pl_instance_own_witness(&i);
     }
     if (rc == PL_OK)
         rc = parts_check(real, err);

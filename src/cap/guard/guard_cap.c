@@ -47,6 +47,16 @@ static pl_rc gate_start(guard_run *g, const pl_services *s, pl_error *err)
     return rc;
 }
 
+/* A ledger that a witness contradicts may not be written, but is served: what is due waits
+ * for the start at which it is sound again. */
+static pl_rc frozen_is_no_failure(pl_rc rc, pl_db *db)
+{
+    if (rc != PL_DENIED)
+        return rc;
+    pl_db_abort(db);
+    return PL_OK;
+}
+
 static pl_rc start(pl_services *s, pl_db *db, pl_error *err)
 {
     guard_run *g = calloc(1, sizeof *g);
@@ -59,11 +69,11 @@ static pl_rc start(pl_services *s, pl_db *db, pl_error *err)
     g->last_expire_ms = s->now_ms();
     rc = g->ledger_dir ? gate_start(g, s, err) : pl_fail(err, PL_NOMEM, "out of memory");
     if (rc == PL_OK)
-        rc = guard_record_recover(g, s, db, err);
+        rc = frozen_is_no_failure(guard_record_recover(g, s, db, err), db);
     if (rc == PL_OK)
         rc = stop_restore(g, db, err);
     if (rc == PL_OK)
-        rc = guard_stop_adopt(g, s, db, err);
+        rc = frozen_is_no_failure(guard_stop_adopt(g, s, db, err), db);
     if (rc != PL_OK) {
         run_free(g);
         return rc;

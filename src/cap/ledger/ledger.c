@@ -190,6 +190,11 @@ pl_rc pl_ledger_append(pl_ledger *l, const pl_str *entries, size_t count, uint64
     if (!l->writer)
         return pl_fail(err, PL_DENIED, "ledger is open for reading only");
     (void)pl_ledger_lock(l);
+    rc = pl_ledger_frozen_check(l, err);
+    if (rc != PL_OK) {
+        pl_ledger_unlock(l);
+        return rc;
+    }
     enqueue(l, &q);
     while (!q.done) {
         if (l->leading)
@@ -225,6 +230,8 @@ static pl_rc edition_take(pl_ledger *l, edition *x, pl_error *err)
     x->entries = pl_str_dup(pl_buf_str(&l->pending));
     if (l->failed)
         rc = failed(err);
+    else if (l->frozen[0] != '\0')
+        rc = pl_ledger_frozen_check(l, err);
     else if (x->entries == NULL)
         rc = pl_fail(err, PL_NOMEM, "out of memory");
     pl_ledger_unlock(l);
@@ -314,7 +321,7 @@ static pl_rc publish_locked(pl_ledger *l, pl_error *err)
             edition_adopt(l, x);
             pl_tile_sweep(l->dir, before, l->record.size);
             pl_wal_trim(l->dir, l->record.size - l->record.size % PL_TILE_WIDTH);
-        } else if (rc != PL_LIMIT && rc != PL_NOMEM) {
+        } else if (rc != PL_LIMIT && rc != PL_NOMEM && rc != PL_DENIED) {
             (void)pl_ledger_lock(l);
             l->failed = true;
             pl_ledger_unlock(l);

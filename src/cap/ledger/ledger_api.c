@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "cap/capability.h"
 #include "cap/ledger/ledger_int.h"
+#include "cap/ledger/ledger_witness.h"
 
 static pl_rc key_of(const pl_services *s, pl_vkey *key, char *text, size_t cap, pl_error *err)
 {
@@ -18,6 +19,19 @@ static pl_rc reply(pl_api_reply *r, json_t *body, pl_error *err)
         return pl_fail(err, PL_NOMEM, "out of memory");
     r->body = body;
     return PL_OK;
+}
+
+/* Who cosigns, and whether the log may still be written. */
+static int witnesses_put(const pl_services *s, json_t *body)
+{
+    json_t *w = pl_witness_desk_json(s->witnesses, s->instance);
+    char    reason[200];
+    int     failed = w == NULL || json_object_update(body, w) != 0;
+
+    json_decref(w);
+    pl_ledger_frozen(s->ledger, reason);
+    return failed | json_object_set_new(body, "frozen",
+                                        reason[0] ? json_string(reason) : json_null());
 }
 
 static pl_rc ledger_get(pl_api_request *q, pl_api_reply *r, pl_error *err)
@@ -38,6 +52,10 @@ static pl_rc ledger_get(pl_api_request *q, pl_api_reply *r, pl_error *err)
                      note, "appended", (json_int_t)pl_ledger_size(l), "quarantined",
                      (json_int_t)pl_ledger_quarantined(pl_ledger_dir(l)));
     free(note);
+    if (body != NULL && witnesses_put(q->services, body) != 0) {
+        json_decref(body);
+        body = NULL;
+    }
     return reply(r, body, err);
 }
 

@@ -2,6 +2,10 @@
 
 #include "cap/capability.h"
 #include "cap/ledger/ledger_int.h"
+#include "cap/ledger/ledger_witness.h"
+
+#define TICK_MS     250
+#define PATIENCE_MS 2000 /* for witnesses at the start, before anything is signed */
 
 extern const unsigned char pl_ledger_openapi[];
 
@@ -23,13 +27,51 @@ static void metrics(pl_services *s, pl_db *db, pl_buf *out)
                   "# TYPE plumbline_ledger_quarantined_files gauge\n"
                   "plumbline_ledger_quarantined_files %zu\n",
                   pl_ledger_quarantined(pl_ledger_dir(s->ledger)));
+    pl_witness_desk_metrics(s->witnesses, out);
 }
 
-/* No tick: the host publishes, because the events of other capabilities decide when. */
+/* Before anybody else appends: a log that was set back must not sign a second history. */
+static pl_rc start(pl_services *s, pl_db *db, pl_error *err)
+{
+    pl_rc rc = pl_witness_desk_start(s, PATIENCE_MS, &s->witnesses, err);
+
+    (void)db;
+    return rc == PL_OK ? pl_witness_desk_tick(s->witnesses, s->ledger, err) : rc;
+}
+
+static void stop(pl_services *s)
+{
+    pl_witness_desk_stop(s->witnesses);
+    s->witnesses = NULL;
+}
+
+static pl_rc tick(pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
+{
+    (void)db, (void)now_ms;
+    return pl_witness_desk_tick(s->witnesses, s->ledger, err);
+}
+
+static void health(pl_services *s, pl_db *db, json_t *problems)
+{
+    char reason[200];
+
+    (void)db;
+    pl_ledger_frozen(s->ledger, reason);
+    if (reason[0] != '\0')
+        (void)json_array_append_new(problems, json_string(reason));
+    pl_witness_desk_health(s->witnesses, problems);
+}
+
+/* The host publishes, because the events of other capabilities decide when. */
 const pl_capability pl_cap_ledger = {
     .name = "ledger",
     .commands = pl_ledger_commands,
     .routes = pl_ledger_routes,
     .openapi = (const char *)pl_ledger_openapi,
+    .start = start,
+    .stop = stop,
+    .tick_ms = TICK_MS,
+    .tick = tick,
     .metrics = metrics,
+    .health = health,
 };

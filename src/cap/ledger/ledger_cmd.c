@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "cap/instance.h"
-#include "cap/ledger/ledger_int.h"
+#include "cap/ledger/ledger_witness.h"
 
 #include <unistd.h>
 
@@ -455,6 +455,18 @@ static const pl_opt append_options[] = {
       "接受本机没有结构定义的声明类型" },
     { NULL, NULL, NULL, NULL },
 };
+static const pl_opt verify_options[] = {
+    { "key", "VKEY", "verifier key to check with (default: the instance's)",
+      "用于核验的公钥（默认：本实例的公钥）" },
+    { "policy", "FILE", "trust policy (C2SP tlog-policy) that the head must satisfy",
+      "账本头须满足的信任策略（C2SP tlog-policy）" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt cosign_options[] = {
+    { "request", "OLD", "print the request from that size for an offline witness instead",
+      "改为输出自该长度起的请求，供离线见证方使用" },
+    { NULL, NULL, NULL, NULL },
+};
 static const pl_opt no_options[] = { { NULL, NULL, NULL, NULL } };
 
 const pl_cmd pl_ledger_commands[] = {
@@ -468,12 +480,20 @@ const pl_cmd pl_ledger_commands[] = {
       "print a proof that an entry is in the log (C2SP tlog-proof)",
       "输出某条记录在账本中的证明（C2SP tlog-proof）",
       "plumbline ledger prove 17 > entry.tlog-proof", cmd_prove },
-    { "ledger", "verify", "", 0, 0, key_options,
+    { "ledger", "verify", "", 0, 0, verify_options,
       "check every signature, entry and tile of the log offline",
       "离线核验账本的全部签名、记录与哈希", "plumbline ledger verify --dir DIR --json",
       pl_ledger_cmd_verify },
     { "ledger", "consistency", "CHECKPOINT|SIZE", 1, 1, key_options,
       "check that the log extends a checkpoint saved earlier", "核验账本是先前检查点的延续",
       "plumbline ledger consistency saved.checkpoint", cmd_consistency },
+    { "ledger", "cosign", "", 0, 0, cosign_options,
+      "ask the witnesses to cosign the head now, and compare with what they saw",
+      "立即请见证方副署账本头，并与其所见比对", "plumbline ledger cosign --dir DIR",
+      pl_ledger_cmd_cosign },
+    { "ledger", "policy", "", 0, 0, no_options,
+      "print the trust policy of this ledger for others (C2SP tlog-policy)",
+      "输出本账本的信任策略，供他人使用（C2SP tlog-policy）",
+      "plumbline ledger policy > trust.policy", pl_ledger_cmd_policy },
     { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL },
 };

@@ -4,17 +4,18 @@
 
 #include "base/str.h"
 #include "base/timefmt.h"
-#include "cap/ledger/ledger_int.h"
+#include "cap/ledger/ledger_witness.h"
 
-static int print_json(pl_cmd_ctx *c, const cmd_log *l, const pl_ledger_report *r, int code)
+static int print_json(pl_cmd_ctx *c, const cmd_log *l, const pl_ledger_report *r,
+                      const cmd_witnesses *w, int code)
 {
     char    time[25];
     json_t *j;
 
     pl_time_format(r->latest_ms, time);
-    j = json_pack("{s:b, s:I, s:o, s:O, s:O, s:[], s:s?, s:s, s:s}", "ok", code == PL_EXIT_OK,
+    j = json_pack("{s:b, s:I, s:o, s:O, s:O, s:O, s:O, s:s?, s:s, s:s}", "ok", code == PL_EXIT_OK,
                   "size", (json_int_t)r->size, "root", pl_hash_json(&r->root), "problems",
-                  r->problems, "signers", r->signers, "witnesses", "latest_time",
+                  r->problems, "signers", r->signers, "witnesses", w->list, "quorum", w->quorum, "latest_time",
                   r->latest_ms > 0 ? time : NULL, "origin", l->key.name, "key_from", l->key_from);
     return pl_ledger_cmd_json(c, j, code);
 }
@@ -31,7 +32,27 @@ static void print_signers(pl_cmd_ctx *c, const json_t *signers)
                       json_string_value(json_object_get(o, "keyid")));
 }
 
-static int print_human(pl_cmd_ctx *c, const cmd_log *l, const pl_ledger_report *r, int code)
+static void print_witnesses(pl_cmd_ctx *c, const cmd_witnesses *w)
+{
+    const json_t *o;
+    size_t        i;
+
+    json_array_foreach(w->list, i, o)
+        (void)fprintf(c->out, "  %s%s  %s%s\n", pl_cmd_say(c, "cosigned by  ", "副署      "),
+                      json_string_value(json_object_get(o, "key")),
+                      json_string_value(json_object_get(o, "time")),
+                      json_is_true(json_object_get(o, "local"))
+                          ? pl_cmd_say(c, "  (local: proves nothing against the owner)",
+                                       "（本机：对账本所有者不构成证明）")
+                          : "");
+    if (w->need > 0 || w->has_policy)
+        (void)fprintf(c->out, "  %s%s\n", pl_cmd_say(c, "quorum       ", "法定数    "),
+                      w->is_met ? pl_cmd_say(c, "reached", "已达到")
+                                : pl_cmd_say(c, "NOT reached", "未达到"));
+}
+
+static int print_human(pl_cmd_ctx *c, const cmd_log *l, const pl_ledger_report *r,
+                       const cmd_witnesses *w, int code)
 {
     char          hex[65], time[25];
     const json_t *p;
@@ -43,6 +64,7 @@ static int print_human(pl_cmd_ctx *c, const cmd_log *l, const pl_ledger_report *
                   (unsigned long long)r->size);
     (void)fprintf(c->out, "  %s%s\n", pl_cmd_say(c, "root         ", "根哈希    "), hex);
     print_signers(c, r->signers);
+    print_witnesses(c, w);
     if (r->latest_ms > 0) {
         pl_time_format(r->latest_ms, time);
         (void)fprintf(c->out, "  %s%s\n", pl_cmd_say(c, "latest time  ", "最晚时间  "), time);
@@ -77,6 +99,7 @@ static pl_rc verify(pl_cmd_ctx *c, const cmd_log *l, pl_ledger_report *r, pl_err
 int pl_ledger_cmd_verify(pl_cmd_ctx *c)
 {
     pl_ledger_report r;
+    cmd_witnesses    w;
     cmd_log          l = { .dir = NULL, .key_from = "" };
     pl_error         err = { PL_OK, "" };
     pl_rc            rc = pl_ledger_log_find(c, &l, &err);
@@ -88,12 +111,19 @@ int pl_ledger_cmd_verify(pl_cmd_ctx *c)
         return rc == PL_DENIED ? PL_EXIT_INCONCLUSIVE : code;
     }
     rc = verify(c, &l, &r, &err);
+    if (rc == PL_OK) {
+        rc = pl_ledger_cmd_witnesses(c, &l, r.problems, &w, &err);
+        if (rc != PL_OK)
+            pl_ledger_report_done(&r);
+    }
     if (rc != PL_OK) {
         code = pl_cmd_fail(c, &err);
     } else {
         code = json_array_size(r.problems) == 0 ? PL_EXIT_OK : PL_EXIT_FOUND;
-        code = c->json ? print_json(c, &l, &r, code) : print_human(c, &l, &r, code);
+        code = c->json ? print_json(c, &l, &r, &w, code) : print_human(c, &l, &r, &w, code);
         pl_ledger_report_done(&r);
+        json_decref(w.list);
+        json_decref(w.quorum);
     }
     pl_ledger_log_done(&l);
     return code;

@@ -184,6 +184,7 @@ struct pl_ledger {
     pl_checkpoint   head;
     char           *note;
     size_t          note_n;
+    char            frozen[200]; /* why nothing may be written any more, or empty */
 };
 
 /* ledger_create.c */
@@ -208,6 +209,18 @@ pl_rc pl_ledger_checkpoint_put(const char *dir, const head_record *r, pl_error *
 pl_rc pl_ledger_pending_add(pl_ledger *l, pl_str entry, pl_error *err);
 /* PL_CONFLICT when another writer has opened the log since. */
 pl_rc pl_ledger_generation_check(const pl_ledger *l, pl_error *err);
+
+/* ledger_frozen.c: a log that a witness knows to be longer, or different. */
+#define LEDGER_FROZEN_FILE    "frozen"
+#define LEDGER_WITNESSED_FILE "witnessed"
+#define LEDGER_COSIGNED_MAX   (64u << 10)
+/* PL_DENIED with the reason when the log is frozen. Called with the state locked. */
+pl_rc pl_ledger_frozen_check(const pl_ledger *l, pl_error *err);
+/* PL_OK when the published log holds this head; PL_CONFLICT, with a sentence, when it is
+ * shorter or has another root there; else why that could not be told. */
+pl_rc pl_ledger_contradiction(const pl_ledger *l, const pl_checkpoint *c, char reason[200]);
+/* Freezes the object when the file `frozen` holds a head that this log does not contain. */
+pl_rc pl_ledger_frozen_load(pl_ledger *l, pl_error *err);
 
 /* ledger_statement.c: the parts of a statement that verification and listing need. */
 typedef struct statement_view {

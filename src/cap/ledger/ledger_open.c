@@ -297,6 +297,8 @@ static pl_rc writer_recover(pl_ledger *l, size_t segment_bytes, pl_error *err)
     }
     if (rc == PL_OK && is_behind)
         rc = checkpoint_renew(l, err);
+    if (rc == PL_OK)
+        rc = pl_ledger_frozen_load(l, err);
     if (rc == PL_OK) {
         pl_ledger_sweep(l->dir, "tmp", false);
         pl_wal_trim(l->dir, l->record.size - l->record.size % PL_TILE_WIDTH);

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include <plumbline/log.h>
+#include <stdbool.h>
 
 #define PL_PREDICATE_BASE "https://plumbline.example/predicate/"
 #define PL_PREDICATE(kind) PL_PREDICATE_BASE kind "/v1"
@@ -37,6 +38,18 @@ pl_rc pl_ledger_append(pl_ledger *l, const pl_str *entries, size_t count, uint64
  * nothing is new. Appends go on meanwhile. PL_LIMIT: the disk has no room; nothing has
  * been signed and publishing can be tried again. */
 pl_rc pl_ledger_publish(pl_ledger *l, pl_error *err);
+
+/* Ends writing for good: append and publish answer PL_DENIED with the reason. `note`, when
+ * not NULL, is a head signed with the log's own key that this log does not contain; it is
+ * kept in the file `frozen`, and the log stays frozen over restarts for as long as it lacks
+ * it. Reading goes on. */
+void pl_ledger_freeze(pl_ledger *l, const char *reason, const char *note);
+/* The reason, "" when the log is not frozen. */
+void pl_ledger_frozen(const pl_ledger *l, char out[200]);
+/* Publishes cosignatures: `note` is a checkpoint of this log with further lines. It takes the
+ * place of `checkpoint` as long as that is of the same size; with is_enough it becomes the
+ * file `witnessed` as well. */
+pl_rc pl_ledger_cosigned(pl_ledger *l, pl_str note, bool is_enough, pl_error *err);
 
 /* Entries appended (durable), and the last published checkpoint. */
 uint64_t pl_ledger_size(const pl_ledger *l);

@@ -83,13 +83,18 @@ static pl_rc node_add(reading *r, pl_str name, node **out)
 
 /* One key has one role: a log that is its own witness, or a witness under two names, would
  * count for more than it is. */
-static bool key_is_known(const pl_trust *t, const uint8_t pub[32])
+static bool same_bytes(const pl_vkey *a, const pl_vkey *b)
+{
+    return a->pub_n == b->pub_n && memcmp(a->pub, b->pub, a->pub_n) == 0;
+}
+
+static bool key_is_known(const pl_trust *t, const pl_vkey *k)
 {
     for (size_t i = 0; i < t->nlogs; i++)
-        if (memcmp(t->logs[i].pub, pub, 32) == 0)
+        if (same_bytes(&t->logs[i], k))
             return true;
     for (size_t i = 0; i < t->nwitnesses; i++)
-        if (memcmp(t->witnesses[i].key.key.pub, pub, 32) == 0)
+        if (same_bytes(&t->witnesses[i].key.key, k))
             return true;
     return false;
 }
@@ -112,7 +117,7 @@ static pl_rc log_line(reading *r, pl_str line)
         return wrong(r, "not the key of a log");
     if (t->nlogs == PL_TRUST_MAX)
         return wrong(r, "too many logs");
-    if (key_is_known(t, k.pub))
+    if (key_is_known(t, &k))
         return wrong(r, "the key is listed already");
     t->logs[t->nlogs++] = k;
     return url_end(r, line);
@@ -131,7 +136,7 @@ static pl_rc witness_line(reading *r, pl_str line)
         return wrong(r, "not a name and the key of a witness");
     if (t->nwitnesses == PL_TRUST_MAX)
         return wrong(r, "too many witnesses");
-    if (key_is_known(t, w.key.key.pub))
+    if (key_is_known(t, &w.key.key))
         return wrong(r, "the key is listed already");
     rc = node_add(r, name, &n);
     if (rc != PL_OK)

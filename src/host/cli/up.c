@@ -193,6 +193,8 @@ static pl_rc prepare(up *u, pl_error *err)
     if (rc == PL_OK)
         rc = pl_up_policy(&u->inst, &u->policy_differs, err);
     if (rc == PL_OK)
+        rc = up_witness_make(u, err);
+    if (rc == PL_OK)
         rc = up_conf_write(u, err);
     pl_up_url(u->inst.listen, u->console_url, sizeof u->console_url);
     pl_up_url(u->inst.gateway, u->gateway_url, sizeof u->gateway_url);

@@ -13,6 +13,8 @@ typedef struct up {
     char          password[33];
     /* paths, see up_paths.c and up_conf_write */
     char          self[1024], plumblined[1100], nginx[1100], module[1200];
+    char          witness[1100]; /* the program, empty when it is not installed */
+    char          witness_dir[1100], witness_listen[1100];
     char          conf[1100], error_log[1100], prefix[1100], demo_socket[1100];
     char          console_url[300], gateway_url[300];
     int           lock; /* fd of run/up.lock, -1 */
@@ -24,6 +26,9 @@ void up_say_step(const up *u, const char *event, const char *en, const char *zh,
 
 /* up_paths.c: self, plumblined, nginx, module */
 pl_rc up_programs_find(up *u, pl_error *err);
+
+/* up_witness.c: DIR/witness, made at the first start */
+pl_rc up_witness_make(up *u, pl_error *err);
 
 /* up_start.c */
 pl_rc up_conf_write(up *u, pl_error *err);

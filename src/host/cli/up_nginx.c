@@ -253,14 +253,19 @@ static void put_daemon_location(const char *match, const char *extra, pl_buf *o)
 static void put_ledger(const pl_nginx_params *p, pl_buf *o)
 {
     pl_buf_puts(o, "\n        # The log as files (C2SP tlog-tiles); nothing else of its folder.\n");
-    pl_buf_printf(o, "        location = /ledger/checkpoint {\n"
-                     "            alias \"%s/ledger/checkpoint\";\n"
-                     "            default_type text/plain;\n            expires -1;\n"
+    pl_buf_printf(o, "        location ~ \"^/ledger/(checkpoint|witnessed)$\" {\n"
+                     "            alias \"%s/ledger/$1\";\n            types {}\n"
+                     "            default_type \"text/plain; charset=utf-8\";\n"
+                     "            expires -1;\n"
                      "            add_header X-Content-Type-Options nosniff always;\n        }\n",
                   p->dir);
-    pl_buf_printf(o, "        location ~ \"^/ledger/(tile/[0-9A-Za-z/.]+)$\" {\n"
-                     "            alias \"%s/ledger/$1\";\n"
+    pl_buf_printf(o, "        # A tile never changes under its name.\n"
+                     "        location ~ \"^/ledger/(tile/[0-9a-z/.]+)$\" {\n"
+                     "            alias \"%s/ledger/$1\";\n            types {}\n"
                      "            default_type application/octet-stream;\n"
+                     "            gzip on;\n            gzip_types application/octet-stream;\n"
+                     "            add_header Cache-Control \"public, max-age=31536000, "
+                     "immutable\";\n"
                      "            add_header X-Content-Type-Options nosniff always;\n        }\n",
                   p->dir);
     pl_buf_puts(o, "        location /ledger/ {\n            return 404;\n        }\n\n");

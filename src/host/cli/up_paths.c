@@ -34,22 +34,30 @@ static pl_str self_dir(const up *u)
     return (pl_str){ u->self, slash != NULL ? (size_t)(slash - u->self) : 0 };
 }
 
-static pl_rc plumblined_find(up *u, pl_error *err)
+/* A program of sbin, seen from where this one is installed. */
+static bool sbin_find(const up *u, const char *name, char *out, size_t cap)
 {
-    static const char *const places[] = { "plumblined", "../sbin/plumblined",
-                                          "../../sbin/plumblined" };
+    static const char *const places[] = { ".", "../sbin", "../../sbin" };
 
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        char place[1100], *real;
+        char place[1200], *real;
 
-        (void)snprintf(place, sizeof place, PL_STR_FMT "/%s", PL_STR_ARG(self_dir(u)), places[i]);
+        (void)snprintf(place, sizeof place, PL_STR_FMT "/%s/%s", PL_STR_ARG(self_dir(u)), places[i],
+                       name);
         real = is_executable(place) ? realpath(place, NULL) : NULL;
         if (real != NULL) {
-            (void)snprintf(u->plumblined, sizeof u->plumblined, "%s", real);
+            (void)snprintf(out, cap, "%s", real);
             free(real);
-            return PL_OK;
+            return true;
         }
     }
+    return false;
+}
+
+static pl_rc plumblined_find(up *u, pl_error *err)
+{
+    if (sbin_find(u, "plumblined", u->plumblined, sizeof u->plumblined))
+        return PL_OK;
     return pl_fail(err, PL_IO, "plumblined is not installed beside '%.120s'", u->self);
 }
 
@@ -97,6 +105,8 @@ pl_rc up_programs_find(up *u, pl_error *err)
 
     if (rc == PL_OK)
         rc = plumblined_find(u, err);
+    if (rc == PL_OK) /* comes in a package of its own, and nothing depends on it */
+        (void)sbin_find(u, "plumbline-witness", u->witness, sizeof u->witness);
     if (rc == PL_OK)
         rc = nginx_find(u, err);
     if (rc == PL_OK)

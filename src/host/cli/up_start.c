@@ -59,12 +59,13 @@ pl_rc up_conf_write(up *u, pl_error *err)
 
 typedef bool (*ready_fn)(const up *u);
 
+/* Whatever the answer: a daemon that says "degraded" runs, and is how one finds out why. */
 static bool answers(const char *url, const char *socket)
 {
     pl_http_request  q = { .method = "GET", .url = url, .unix_socket = socket,
                            .timeout_ms = 2000, .max_bytes = 1u << 20 };
     pl_http_response r = { 0 };
-    bool             ok = pl_http_call(&q, &r, NULL) == PL_OK && r.status < 500;
+    bool             ok = pl_http_call(&q, &r, NULL) == PL_OK;
 
     pl_http_response_done(&r);
     return ok;
@@ -81,6 +82,11 @@ static bool daemon_is_ready(const up *u)
 
     (void)snprintf(socket, sizeof socket, "%s/run/control.sock", u->inst.dir);
     return access(socket, F_OK) == 0 && answers("http://localhost/healthz", socket);
+}
+
+static bool witness_is_ready(const up *u)
+{
+    return answers("http://localhost/vkey", u->witness_listen + sizeof "unix:" - 1);
 }
 
 static bool nginx_is_ready(const up *u)
@@ -224,12 +230,17 @@ int up_start_all(up *u)
 {
     pl_child daemon = { .name = "plumblined", .restart = true,
                         .argv = { u->plumblined, "--dir", u->inst.dir, "--log-format", "json" } };
+    pl_child witness = { .name = "witness", .restart = true,
+                         .argv = { u->witness, "serve", "--dir", u->witness_dir, "--listen",
+                                   u->witness_listen } };
     pl_child nginx = { .name = "nginx", .graceful = SIGQUIT,
                        .argv = { u->nginx, "-p", u->prefix, "-c", u->conf, "-e", u->error_log } };
     int      code = nginx_check(u);
 
     if (code < 0 && u->is_demo)
         code = start_demo(u);
+    if (code < 0 && u->witness[0] != '\0') /* the daemon asks it before it signs anything */
+        code = start(u, witness, "witness.log", witness_is_ready);
     if (code < 0)
         code = start(u, daemon, "plumblined.log", daemon_is_ready);
     if (code < 0)

@@ -2,6 +2,7 @@
 #include "base/banned.h"
 
 #include "base/file.h"
+#include "base/str.h"
 #include "host/daemon/daemon.h"
 
 #include <plumbline/policydb.h>
@@ -133,7 +134,9 @@ static void ask_capabilities(report *r, pl_daemon *d, pl_db *db)
     for (size_t i = 0; pl_capabilities[i] != NULL; i++)
         if (pl_capabilities[i]->health != NULL)
             pl_capabilities[i]->health(&d->services, db, r->problems);
-    r->is_degraded |= json_array_size(r->problems) > before;
+    for (size_t i = before; i < json_array_size(r->problems); i++)
+        r->is_degraded |= !pl_str_starts(
+            pl_str_z(json_string_value(json_array_get(r->problems, i))), PL_STR("warning: "));
 }
 
 json_t *pl_health_report(pl_daemon *d, pl_db *db, bool *is_degraded)

@@ -2,6 +2,7 @@
 #include "base/banned.h"
 
 #include "base/fault.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "cap/cmd.h" /* exit codes */
@@ -16,6 +17,7 @@ static const char usage[] =
     "usage: plumbline-witness init  --dir DIR --name NAME     make a key; print the public one\n"
     "       plumbline-witness trust --dir DIR VKEY            watch a log, by its verifier key\n"
     "       plumbline-witness show  --dir DIR [--json]        what was cosigned last\n"
+    "       plumbline-witness cosign --dir DIR FILE|-         answer one request without a network\n"
     "       plumbline-witness serve --dir DIR --listen ADDR   serve (C2SP tlog-witness)\n"
     "\n"
     "Cosigns heads of logs that extend what it cosigned before, refuses all others and keeps\n"
@@ -151,6 +153,37 @@ static int run_show(options *o)
     return PL_EXIT_OK;
 }
 
+/* For a witness that no network reaches: the request comes as a file (`plumbline ledger cosign
+ * --request`), the answer goes back as one. The rules and the memory are the same. */
+static int run_cosign(const options *o, const char *file)
+{
+    pl_witness       *w = NULL;
+    pl_witness_answer a;
+    char             *body = NULL;
+    size_t            n = 0;
+    int               code;
+    pl_error          err = { PL_OK, "" };
+    pl_rc             rc;
+
+    if (file == NULL)
+        return usage_error();
+    rc = pl_file_read(file, PL_WITNESS_BODY_MAX, &body, &n, &err);
+    if (rc == PL_OK)
+        rc = pl_witness_open(o->dir, &w, &err);
+    if (rc != PL_OK) {
+        free(body);
+        return fail(&err);
+    }
+    pl_witness_ask(w, (pl_str){ body, n }, pl_now_ms() / 1000, &a);
+    code = a.status == PL_WITNESS_COSIGN ? PL_EXIT_OK : PL_EXIT_FOUND;
+    (void)fprintf(code == PL_EXIT_OK ? stdout : stderr, PL_STR_FMT,
+                  PL_STR_ARG(pl_buf_str(&a.body)));
+    pl_witness_answer_done(&a);
+    pl_witness_close(w);
+    free(body);
+    return code;
+}
+
 /* --- serve ------------------------------------------------------------------------------------------ */
 
 static void count_log(void *ctx, const char *origin, uint64_t size, int64_t time_s)
@@ -220,6 +253,8 @@ int pl_witness_main(int argc, char **argv)
         return run_trust(&o, optind < argc - 1 ? argv[optind + 1] : NULL);
     if (strcmp(verb, "show") == 0)
         return run_show(&o);
+    if (strcmp(verb, "cosign") == 0)
+        return run_cosign(&o, optind < argc - 1 ? argv[optind + 1] : NULL);
     if (strcmp(verb, "serve") == 0)
         return run_serve(&o);
     return usage_error();
