@@ -103,7 +103,7 @@ pl_rc pl_ledger_frozen_load(pl_ledger *l, pl_error *err)
     if (rc == PL_NOTFOUND)
         return PL_OK;
     if (rc == PL_OK)
-        rc = pl_checkpoint_open((pl_str){ note, n }, &l->key, &c, err);
+        rc = pl_checkpoint_open_any((pl_str){ note, n }, l->keys, l->nkeys, &c, NULL, err);
     free(note);
     if (rc != PL_OK)
         return pl_fail(err, PL_INVALID, "file 'frozen' is damaged: what a witness said cannot be "
@@ -148,7 +148,7 @@ static pl_rc cosigned_locked(pl_ledger *l, const pl_checkpoint *c, pl_str note, 
 pl_rc pl_ledger_cosigned(pl_ledger *l, pl_str note, bool is_enough, pl_error *err)
 {
     pl_checkpoint c;
-    pl_rc         rc = pl_checkpoint_open(note, &l->key, &c, err);
+    pl_rc         rc = pl_checkpoint_open_any(note, l->keys, l->nkeys, &c, NULL, err);
 
     if (rc == PL_OK && !l->writer)
         rc = pl_fail(err, PL_DENIED, "ledger is open for reading only");

@@ -64,10 +64,10 @@ static pl_rc call(const witness_peer *p, const char *method, const char *path, p
 
 /* The head it serves must bear the log's signature and its own: then it is proof, and not
  * only what somebody says. */
-static pl_rc head_open(const witness_peer *p, const pl_vkey *log, pl_str note, pl_checkpoint *c,
-                       int64_t *time_s, pl_error *err)
+static pl_rc head_open(const witness_peer *p, const pl_ledger *reader, pl_str note,
+                       pl_checkpoint *c, int64_t *time_s, pl_error *err)
 {
-    pl_rc rc = pl_checkpoint_open(note, log, c, err);
+    pl_rc rc = pl_checkpoint_open_any(note, reader->keys, reader->nkeys, c, NULL, err);
 
     if (rc == PL_OK)
         rc = pl_cosignatures_open(note, &p->key, 1, time_s, err);
@@ -76,12 +76,12 @@ static pl_rc head_open(const witness_peer *p, const pl_vkey *log, pl_str note, p
     return rc;
 }
 
-static void head_compare(const witness_peer *p, const pl_ledger *reader, const pl_vkey *log,
-                         pl_str note, uint64_t *known, witness_answer *out)
+static void head_compare(const witness_peer *p, const pl_ledger *reader, pl_str note,
+                         uint64_t *known, witness_answer *out)
 {
     pl_checkpoint c;
     pl_error      err = { PL_OK, "" };
-    pl_rc         rc = head_open(p, log, note, &c, &out->time_s, &err);
+    pl_rc         rc = head_open(p, reader, note, &c, &out->time_s, &err);
 
     if (rc != PL_OK) {
         fail(out, WITNESS_REFUSED, err.text);
@@ -118,7 +118,7 @@ void pl_witness_compare(const witness_peer *p, const pl_ledger *reader, const pl
         return;
     }
     if (r.status == 200) {
-        head_compare(p, reader, log, pl_buf_str(&r.body), known, out);
+        head_compare(p, reader, pl_buf_str(&r.body), known, out);
     } else if (r.status == 404) {
         *known = 0; /* or it does not serve heads, and will say so when asked to cosign */
         out->state = WITNESS_COSIGNED;
@@ -236,7 +236,7 @@ void pl_witness_submit(const witness_peer *p, const pl_ledger *reader, const pl_
     pl_error      err = { PL_OK, "" };
 
     *out = (witness_answer){ .time_s = PL_COSIGNED_NOT };
-    if (pl_checkpoint_open(note, log, &c, &err) != PL_OK) {
+    if (pl_checkpoint_open_any(note, reader->keys, reader->nkeys, &c, NULL, &err) != PL_OK) {
         fail(out, WITNESS_REFUSED, err.text);
         return;
     }
