@@ -5,9 +5,10 @@
  * processes. A pl_text_stream is the state of one scan and belongs to one thread.
  *
  * Offsets are bytes of the ORIGINAL text as fed, counted from the last reset,
- * half-open [start, end). Matching happens on a folded form (see pl_text_fold) so
- * that width, case and invisible characters do not hide a word; findings always
- * point at the original bytes.
+ * half-open [start, end). Matching sees through width, case, variants, separators,
+ * repetitions, look-alikes and more (docs/design/002-text-engine.md says how, a
+ * finding's form says what it saw through); findings always point at the original
+ * bytes. In a run of one character a keyword that begins or ends with it is found once.
  *
  * Chunking does not matter: feeding whole, byte by byte or at random cuts gives
  * the same findings in the same order (property-tested).
@@ -24,12 +25,13 @@
 extern "C" {
 #endif
 
-/* Longest keyword, in folded code points. The builder refuses longer ones. */
-#define PL_TEXT_KEYWORD_MAX 64
+/* Longest keyword, in characters as matching sees them (blanks, punctuation, invisible characters
+ * and repetitions do not count); in an exact database, in bytes. The builder refuses longer ones. */
+#define PL_TEXT_KEYWORD_MAX 56
 
-/* More bytes than this of skipped characters in a row (invisible ones, repeated
- * blanks) end a match, so that nothing can hold the safe offset back for ever. */
-#define PL_TEXT_GAP_MAX (1u << 24)
+/* Characters of a match stand at most this many bytes apart, whatever is between them, so that
+ * nothing can hold the safe offset back for ever. */
+#define PL_TEXT_GAP_MAX 65535
 
 /* No finding spans more bytes than this: what would is not one. It bounds what a stream can
  * hold back, and lets long texts be read in windows that overlap by as much. */

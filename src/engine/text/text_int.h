@@ -8,75 +8,78 @@
 
 #include <endian.h>
 #include <plumbline/text.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
-#define TEXTDB_MAGIC   0x58544c50u /* "PLTX" */
-#define TEXTDB_VERSION 1u
+#include "engine/text/cell.h"
+#include "engine/text/lits.h"
 
-/* Word offsets inside the header of 16 words. */
+#define TEXTDB_MAGIC   0x58544c50u /* "PLTX" */
+#define TEXTDB_VERSION 2u
+
+/* Word offsets inside the header of 32 words. */
 enum {
     HDR_MAGIC,
     HDR_VERSION,
     HDR_SIZE,
     HDR_CRC,
-    HDR_NODES,
-    HDR_KEYWORDS,
+    HDR_FLAGS,
+    HDR_CELLS, /* pl_cell_table_id; 0 in an exact database */
+    HDR_LITERALS,
+    HDR_UNITS,
     HDR_ENTRIES,
+    HDR_LOOKS,
+    HDR_COMBOS,
     HDR_RULES,
     HDR_STRINGS,
+    HDR_LITS,
     HDR_USED, /* the rest is zero */
-    HDR_WORDS = 16
+    HDR_WORDS = 32
 };
 
-/* Records, in words. Nodes are numbered breadth first, so the children of one node
- * are neighbours and an edge costs one byte: the label of the child. */
-enum { NODE_FIRST, NODE_FAIL, NODE_OUT, NODE_SHAPE, NODE_WORDS };
-enum { KW_ENTRY, KW_ENTRIES, KW_NEXT, KW_CHARS, KW_WORDS };
-enum { ENTRY_RULE, ENTRY_FLAGS, ENTRY_WORDS };
-enum { RULE_ID, RULE_ID_LEN, RULE_CATEGORY, RULE_CATEGORY_LEN, RULE_SEVERITY, RULE_WORDS };
+/* Records, in words. */
+enum { ENTRY_OWNER, ENTRY_LOOKS, ENTRY_FLAGS, ENTRY_WORDS };
+enum { COMBO_RULE, COMBO_SHAPE, COMBO_WORDS };
+enum {
+    RULE_ID, RULE_ID_LEN, RULE_CATEGORY, RULE_CATEGORY_LEN, RULE_SEVERITY,
+    RULE_FROM, RULE_TO = RULE_FROM + 2, RULE_WORDS = RULE_TO + 2
+};
 
-/* NODE_SHAPE: number of children below, depth in characters above. */
-#define SHAPE(children, depth) ((uint32_t)(children) | (uint32_t)(depth) << 16)
-#define SHAPE_CHILDREN(shape)  ((shape)&0xffffu)
-#define SHAPE_DEPTH(shape)     ((shape) >> 16)
+#define NO_LOOKS UINT32_MAX /* ENTRY_LOOKS: every cell is LOOK_PLAIN */
 
+/* ENTRY_FLAGS: pl_keyword_flags, what the entry is for, and how many cells must follow before an
+ * exception around it can be ruled out. ENTRY_OWNER is a rule, for parts a combination. */
 #define KEYWORD_FLAGS (PL_KEYWORD_WORD | PL_KEYWORD_PINYIN | PL_KEYWORD_SPLIT)
+enum { ENTRY_PART = 1 << 3, ENTRY_NONE = 1 << 4, ENTRY_EXCEPTION = 1 << 5 };
+#define ENTRY_KIND       (ENTRY_PART | ENTRY_NONE | ENTRY_EXCEPTION)
+#define ENTRY_WAIT(f)    ((f) >> 8 & 0xffu)
+#define ENTRY_PART_AT(f) ((f) >> 16 & 0xffu)
+#define ENTRY_FLAGS_OF(keyword_flags, kind, wait, part)                                            \
+    ((uint32_t)(keyword_flags) | (uint32_t)(kind) | (uint32_t)(wait) << 8 | (uint32_t)(part) << 16)
 
-/* What begins with a character. */
-enum kind {
-    KIND_NONE,  /* no keyword                                                  */
-    KIND_ONE,   /* a keyword that is this character: nothing more to look at   */
-    KIND_TWO,   /* only keywords of two or more: their first two tell          */
-    KIND_FOUR   /* only keywords of four or more: their first four tell        */
-};
+/* COMBO_SHAPE: within, parts that must be there, parts that may not. */
+#define SHAPE(within, all, none) ((uint32_t)(within) | (uint32_t)(all) << 16 | (uint32_t)(none) << 24)
+#define SHAPE_WITHIN(s)          ((s)&0xffffu)
+#define SHAPE_ALL(s)             ((s) >> 16 & 0xffu)
+#define SHAPE_NONE(s)            ((s) >> 24)
+
+/* Nobody has told the time. */
+#define NO_TIME INT64_MIN
 
 struct pl_textdb {
-    const uint8_t *nodes, *keywords, *entries, *rules, *labels, *strings;
-    uint32_t       node_count, keyword_count, entry_count, rule_count, string_bytes;
-    uint32_t       root[256]; /* child of the root by byte, 0 for none */
-    /* How far a scan that stands at the root must look before it leaves it, made when
-     * the database is opened. kinds: two bits (enum kind) for each folded character, cut
-     * to 16 bits. prefixes: a hashed bit set of the keywords' first two and first four
-     * characters. Either may say yes by chance; a no is certain. */
-    uint8_t kinds[0x10000 / 4];
-    uint8_t prefixes[0x20000 / 8];
-    /* For runs of ASCII: a bit per pair of bytes as they stand in the text, set when a
-     * keyword may begin with them. Exact but for pairs with a NUL, which are always set. */
-    uint8_t pairs[0x80 * 0x80 / 8];
+    const uint8_t *ends, *firsts, *entries, *combos, *rules, *units, *looks, *strings;
+    uint32_t       literals, unit_count, entry_count, look_count, combo_count, rule_count;
+    uint32_t       string_bytes;
+    bool           exact, has_exceptions, has_times;
+    pl_lits       *lits;      /* NULL when there is no literal */
+    void          *lits_copy; /* its image, where the section is not aligned for it */
+    uint32_t      *root;      /* first literal by its first unit; one more at the end */
+    uint8_t       *pairs;     /* hashed bit set of the literals' first two units; may lie with yes */
+    uint32_t       pair_mask;
+    uint8_t        inner[0x10000 / 8]; /* units that may begin a match inside a word */
+    _Atomic int64_t now;
 };
-
-static inline uint32_t pair_index(uint8_t a, uint8_t b)
-{
-    return (uint32_t)a << 7 | b;
-}
-
-static inline bool pair_get(const pl_textdb *db, uint8_t a, uint8_t b)
-{
-    uint32_t i = pair_index(a, b);
-
-    return (db->pairs[i >> 3] >> (i & 7) & 1) != 0;
-}
 
 static inline uint32_t ld32(const uint8_t *base, size_t word)
 {
@@ -93,48 +96,12 @@ static inline void st32(uint8_t *base, size_t word, uint32_t value)
     memcpy(base + word * 4, &v, sizeof v);
 }
 
-static inline uint32_t node_get(const pl_textdb *db, uint32_t node, int word)
+static inline uint16_t ld16(const uint8_t *base, size_t half)
 {
-    return ld32(db->nodes, (size_t)node * NODE_WORDS + (size_t)word);
-}
+    uint16_t v;
 
-static inline uint32_t keyword_get(const pl_textdb *db, uint32_t keyword, int word)
-{
-    return ld32(db->keywords, (size_t)keyword * KW_WORDS + (size_t)word);
-}
-
-static inline uint32_t entry_get(const pl_textdb *db, uint32_t entry, int word)
-{
-    return ld32(db->entries, (size_t)entry * ENTRY_WORDS + (size_t)word);
-}
-
-/* Index of byte b among n ascending labels, or n. */
-static inline uint32_t label_find(const uint8_t *labels, uint32_t n, uint8_t b)
-{
-    uint32_t lo = 0, hi = n;
-
-    while (hi - lo > 8) {
-        uint32_t mid = lo + (hi - lo) / 2;
-
-        if (labels[mid] <= b)
-            lo = mid;
-        else
-            hi = mid;
-    }
-    for (; lo < hi; lo++)
-        if (labels[lo] == b)
-            return lo;
-    return n;
-}
-
-/* Child of a node by byte, 0 for none (the root is nobody's child). */
-static inline uint32_t node_child(const pl_textdb *db, uint32_t node, uint8_t b)
-{
-    uint32_t first = node_get(db, node, NODE_FIRST);
-    uint32_t n = SHAPE_CHILDREN(node_get(db, node, NODE_SHAPE));
-    uint32_t at = label_find(db->labels + first, n, b);
-
-    return at < n ? first + at : 0;
+    memcpy(&v, base + half * 2, sizeof v);
+    return le16toh(v);
 }
 
 static inline bool is_utf8_tail(uint8_t b)
@@ -155,49 +122,64 @@ static inline uint32_t fold_fast(uint32_t cp)
     return pl_text_fold(cp);
 }
 
-/* Whether a folded character may not touch a PL_KEYWORD_WORD keyword: ASCII letters,
- * digits, underscore, and letters of the Latin blocks. Han is deliberately not here:
- * "用AI写" holds the word AI. */
-static inline bool is_word_char(uint32_t cp)
+/* Where the units of literal i begin, and its length. */
+static inline uint32_t literal_at(const pl_textdb *db, uint32_t i)
 {
-    if (cp < 0x80)
-        return cp - 'a' < 26 || cp - '0' < 10 || cp == '_' || cp - 'A' < 26;
-    return (cp >= 0xc0 && cp < 0x250 && cp != 0xd7 && cp != 0xf7) || cp == 0xaa || cp == 0xba ||
-           (cp >= 0x1e00 && cp < 0x1f00);
+    return i > 0 ? ld32(db->ends, i - 1) : 0;
 }
 
-static inline enum kind kind_get(const pl_textdb *db, uint16_t c)
+static inline uint32_t literal_length(const pl_textdb *db, uint32_t i)
 {
-    return (enum kind)(db->kinds[c >> 2] >> (c & 3) * 2 & 3);
+    return ld32(db->ends, i) - literal_at(db, i);
 }
 
-/* `key` holds characters cut to 16 bits, the last one lowest. Two bits of the set stand
- * for it. */
-static inline uint64_t prefix_hash(uint64_t key)
+static inline uint16_t unit_get(const pl_textdb *db, uint32_t at)
 {
-    return key * 0x9e3779b97f4a7c15u;
+    return db->exact ? db->units[at] : ld16(db->units, at);
 }
 
-static inline bool prefix_get(const pl_textdb *db, uint64_t key)
+static inline uint32_t entry_get(const pl_textdb *db, uint32_t entry, int word)
 {
-    uint64_t h = prefix_hash(key);
-    uint32_t i = (uint32_t)(h >> 47), j = (uint32_t)(h >> 30) & 0x1ffff;
-
-    return (db->prefixes[i >> 3] >> (i & 7) & 1) && (db->prefixes[j >> 3] >> (j & 7) & 1);
+    return ld32(db->entries, (size_t)entry * ENTRY_WORDS + (size_t)word);
 }
 
-static inline void prefix_set(pl_textdb *db, uint64_t key)
+static inline uint32_t combo_get(const pl_textdb *db, uint32_t combo, int word)
 {
-    uint64_t h = prefix_hash(key);
-    uint32_t i = (uint32_t)(h >> 47), j = (uint32_t)(h >> 30) & 0x1ffff;
-
-    db->prefixes[i >> 3] = (uint8_t)(db->prefixes[i >> 3] | 1u << (i & 7));
-    db->prefixes[j >> 3] = (uint8_t)(db->prefixes[j >> 3] | 1u << (j & 7));
+    return ld32(db->combos, (size_t)combo * COMBO_WORDS + (size_t)word);
 }
 
-/* Folds a keyword: drops skipped characters, makes runs of blanks one blank and
- * trims them. Writes at most PL_TEXT_KEYWORD_MAX * 4 bytes. */
-pl_rc pl_text_fold_keyword(pl_str keyword, char out[PL_TEXT_KEYWORD_MAX * 4], size_t *n,
-                           unsigned *chars, pl_error *err);
+/* First entry of literal i; those of i end where those of i + 1 begin. */
+static inline uint32_t literal_entry(const pl_textdb *db, uint32_t i)
+{
+    return i < db->literals ? ld32(db->firsts, i) : db->entry_count;
+}
+
+/* Literals that share a beginning: [lo, hi) of the sorted ones. */
+typedef struct literal_range {
+    uint32_t lo, hi;
+} literal_range;
+
+static inline uint32_t pair_hash(uint32_t a, uint32_t b)
+{
+    return (a << 16 | b) * 0x9e3779b1u >> 8;
+}
+
+static inline bool pair_get(const pl_textdb *db, uint32_t a, uint32_t b)
+{
+    uint32_t h = pair_hash(a, b) & db->pair_mask;
+
+    return db->pairs[h >> 3] >> (h & 7) & 1;
+}
+
+static inline literal_range literal_root(const pl_textdb *db, uint16_t unit)
+{
+    return (literal_range){ db->root[unit], db->root[unit + 1u] };
+}
+
+/* Those of the range, which agree in `depth` units, that have `unit` next. */
+literal_range pl_literal_narrow(const pl_textdb *db, literal_range r, uint32_t depth, uint16_t unit);
+
+/* Whether findings of the rule count now. */
+bool pl_textdb_rule_counts(const pl_textdb *db, uint32_t rule);
 
 #endif

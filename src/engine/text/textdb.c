@@ -11,13 +11,11 @@ static pl_rc damaged(pl_error *err, const char *what, uint32_t index)
     return pl_fail(err, PL_INVALID, "text database is damaged: %s %u", what, index);
 }
 
-/* Header fields and the size they imply; sets the views. */
-static pl_rc open_layout(pl_textdb *db, pl_str bytes, pl_error *err)
+static pl_rc open_header(pl_textdb *db, pl_str bytes, pl_error *err)
 {
     const uint8_t *p = (const uint8_t *)bytes.p;
-    uint64_t       at = HDR_WORDS * 4;
 
-    if (bytes.n < at || ld32(p, HDR_MAGIC) != TEXTDB_MAGIC)
+    if (bytes.n < HDR_WORDS * 4 || ld32(p, HDR_MAGIC) != TEXTDB_MAGIC)
         return pl_fail(err, PL_INVALID, "not a text database");
     if (ld32(p, HDR_VERSION) != TEXTDB_VERSION)
         return pl_fail(err, PL_INVALID, "text database has version %u, expected %u",
@@ -25,27 +23,51 @@ static pl_rc open_layout(pl_textdb *db, pl_str bytes, pl_error *err)
     if (ld32(p, HDR_SIZE) != bytes.n)
         return pl_fail(err, PL_INVALID, "text database has %zu bytes, its header says %u", bytes.n,
                        ld32(p, HDR_SIZE));
-    db->node_count = ld32(p, HDR_NODES);
-    db->keyword_count = ld32(p, HDR_KEYWORDS);
+    if (ld32(p, HDR_FLAGS) > PL_TEXTDB_EXACT)
+        return damaged(err, "flags", ld32(p, HDR_FLAGS));
+    db->exact = ld32(p, HDR_FLAGS) & PL_TEXTDB_EXACT;
+    if (ld32(p, HDR_CELLS) != (db->exact ? 0 : pl_cell_table_id))
+        return pl_fail(err, PL_INVALID,
+                       "text database was made with other character data: compile it again");
+    db->literals = ld32(p, HDR_LITERALS);
+    db->unit_count = ld32(p, HDR_UNITS);
     db->entry_count = ld32(p, HDR_ENTRIES);
+    db->look_count = ld32(p, HDR_LOOKS);
+    db->combo_count = ld32(p, HDR_COMBOS);
     db->rule_count = ld32(p, HDR_RULES);
     db->string_bytes = ld32(p, HDR_STRINGS);
+    return PL_OK;
+}
 
-    /* Five products below 2^37 each: no overflow in 64 bits. */
-    uint64_t nodes = at;
-    uint64_t keywords = nodes + (uint64_t)db->node_count * NODE_WORDS * 4;
-    uint64_t entries = keywords + (uint64_t)db->keyword_count * KW_WORDS * 4;
-    uint64_t rules = entries + (uint64_t)db->entry_count * ENTRY_WORDS * 4;
-    uint64_t labels = rules + (uint64_t)db->rule_count * RULE_WORDS * 4;
-    uint64_t strings = labels + db->node_count;
-    if (strings + db->string_bytes != bytes.n || db->node_count == 0)
+/* The size that the counts imply; sets the views. The lits image is last, 64-aligned. */
+static pl_rc open_layout(pl_textdb *db, pl_str bytes, pl_str *lits, pl_error *err)
+{
+    const uint8_t *p = (const uint8_t *)bytes.p;
+    /* Products below 2^38 each: no overflow in 64 bits. */
+    uint64_t ends = HDR_WORDS * 4;
+    uint64_t firsts = ends + (uint64_t)db->literals * 4;
+    uint64_t entries = firsts + (uint64_t)db->literals * 4;
+    uint64_t combos = entries + (uint64_t)db->entry_count * ENTRY_WORDS * 4;
+    uint64_t rules = combos + (uint64_t)db->combo_count * COMBO_WORDS * 4;
+    uint64_t looks = rules + (uint64_t)db->rule_count * RULE_WORDS * 4;
+    uint64_t units = looks + (uint64_t)db->look_count * 2;
+    uint64_t strings = units + (uint64_t)db->unit_count * (db->exact ? 1 : 2);
+    uint64_t image = (strings + db->string_bytes + 63) & ~(uint64_t)63;
+
+    if (image + ld32(p, HDR_LITS) != bytes.n)
         return pl_fail(err, PL_INVALID, "text database is damaged: counts do not give its size");
-    db->nodes = p + nodes;
-    db->keywords = p + keywords;
+    for (uint64_t i = strings + db->string_bytes; i < image; i++)
+        if (p[i] != 0)
+            return damaged(err, "padding", (uint32_t)i);
+    db->ends = p + ends;
+    db->firsts = p + firsts;
     db->entries = p + entries;
+    db->combos = p + combos;
     db->rules = p + rules;
-    db->labels = p + labels;
+    db->looks = p + looks;
+    db->units = p + units;
     db->strings = p + strings;
+    *lits = (pl_str){ bytes.p + image, ld32(p, HDR_LITS) };
     return PL_OK;
 }
 
@@ -78,234 +100,172 @@ static pl_rc check_rules(const pl_textdb *db, pl_error *err)
     return PL_OK;
 }
 
-static pl_rc check_entries(const pl_textdb *db, uint32_t from, uint32_t n, pl_error *err)
+static pl_rc check_combos(const pl_textdb *db, pl_error *err)
 {
-    for (uint32_t i = from; i < from + n; i++) {
-        uint32_t rule = entry_get(db, i, ENTRY_RULE);
+    for (uint32_t i = 0; i < db->combo_count; i++) {
+        uint32_t shape = combo_get(db, i, COMBO_SHAPE);
 
-        if (rule >= db->rule_count || entry_get(db, i, ENTRY_FLAGS) > KEYWORD_FLAGS ||
-            (i > from && entry_get(db, i - 1, ENTRY_RULE) >= rule))
-            return damaged(err, "entry", i);
+        if (combo_get(db, i, COMBO_RULE) >= db->rule_count || SHAPE_ALL(shape) < 2 ||
+            SHAPE_ALL(shape) > PL_TEXT_PARTS_MAX || SHAPE_NONE(shape) > PL_TEXT_PARTS_MAX ||
+            SHAPE_WITHIN(shape) == 0 || SHAPE_WITHIN(shape) > PL_TEXT_WITHIN_MAX)
+            return damaged(err, "combination", i);
     }
     return PL_OK;
 }
 
-/* Keywords share out the entries in order. Lengths fall strictly along KW_NEXT, so
- * walking it ends. */
-static pl_rc check_keywords(const pl_textdb *db, pl_error *err)
+static pl_rc check_looks(const pl_textdb *db, pl_error *err)
+{
+    for (uint32_t i = 0; i < db->look_count; i++) {
+        pl_look l = ld16(db->looks, i);
+
+        if (LOOK_COUNT(l) == 0 || LOOK_GAP(l) > GAP_LONG)
+            return damaged(err, "look", i);
+    }
+    return PL_OK;
+}
+
+static bool entry_sound(const pl_textdb *db, uint32_t i, uint32_t length)
+{
+    uint32_t owner = entry_get(db, i, ENTRY_OWNER), flags = entry_get(db, i, ENTRY_FLAGS);
+    uint32_t looks = entry_get(db, i, ENTRY_LOOKS), kind = flags & ENTRY_KIND;
+
+    if (flags & ~(uint32_t)(KEYWORD_FLAGS | ENTRY_KIND | 0xff00 | 0xff0000) ||
+        ENTRY_WAIT(flags) > PL_CELLS_MAX)
+        return false;
+    if (looks != NO_LOOKS && (looks > db->look_count || length > db->look_count - looks))
+        return false;
+    if (kind == 0)
+        return owner < db->rule_count && ENTRY_PART_AT(flags) == 0;
+    if (kind == ENTRY_EXCEPTION)
+        return owner == 0 && ENTRY_PART_AT(flags) == 0;
+    if (owner >= db->combo_count)
+        return false;
+    owner = combo_get(db, owner, COMBO_SHAPE);
+    return kind == ENTRY_PART ? ENTRY_PART_AT(flags) < SHAPE_ALL(owner)
+                              : kind == ENTRY_NONE && ENTRY_PART_AT(flags) < SHAPE_NONE(owner);
+}
+
+/* Literal i begins where the one before ends, and is greater. */
+static bool literal_sound(const pl_textdb *db, uint32_t i)
+{
+    uint32_t at = literal_at(db, i), end = ld32(db->ends, i), k = 0, before;
+    uint32_t n = end - at, before_n;
+
+    if (end <= at || end > db->unit_count || n > PL_CELLS_MAX)
+        return false;
+    if (i == 0)
+        return true;
+    before = literal_at(db, i - 1);
+    before_n = at - before;
+    while (k < n && k < before_n && unit_get(db, before + k) == unit_get(db, at + k))
+        k++;
+    return k < n && (k == before_n || unit_get(db, before + k) < unit_get(db, at + k));
+}
+
+static pl_rc check_literals(pl_textdb *db, pl_error *err)
 {
     uint32_t entry = 0;
-    pl_rc    rc = PL_OK;
 
-    for (uint32_t i = 0; rc == PL_OK && i < db->keyword_count; i++) {
-        uint32_t n = keyword_get(db, i, KW_ENTRIES);
-        uint32_t chars = keyword_get(db, i, KW_CHARS);
-        uint32_t next = keyword_get(db, i, KW_NEXT);
-
-        if (keyword_get(db, i, KW_ENTRY) != entry || n == 0 || n > db->entry_count - entry ||
-            chars == 0 || chars > PL_TEXT_KEYWORD_MAX || next > db->keyword_count ||
-            (next > 0 && keyword_get(db, next - 1, KW_CHARS) >= chars))
-            return damaged(err, "keyword", i);
-        rc = check_entries(db, entry, n, err);
-        entry += n;
+    for (uint32_t i = 0; i < db->literals; i++) {
+        if (!literal_sound(db, i))
+            return damaged(err, "literal", i);
+        if (literal_entry(db, i) != entry || literal_entry(db, i + 1) <= entry ||
+            literal_entry(db, i + 1) > db->entry_count)
+            return damaged(err, "entries of literal", i);
+        for (; entry < literal_entry(db, i + 1); entry++) {
+            if (!entry_sound(db, entry, literal_length(db, i)))
+                return damaged(err, "entry", entry);
+            db->has_exceptions |= (entry_get(db, entry, ENTRY_FLAGS) & ENTRY_EXCEPTION) != 0;
+        }
     }
-    if (rc == PL_OK && entry != db->entry_count)
+    if (entry != db->entry_count ||
+        (db->literals > 0 ? ld32(db->ends, db->literals - 1) : 0) != db->unit_count)
         return damaged(err, "number of entries", db->entry_count);
-    return rc;
-}
-
-static uint32_t node_depth(const pl_textdb *db, uint32_t node)
-{
-    return SHAPE_DEPTH(node_get(db, node, NODE_SHAPE));
-}
-
-/* The children of a node, which must start at *next: ascending labels, and a depth
- * that counts the first bytes of characters on the way from the root. */
-static bool children_sound(const pl_textdb *db, uint32_t node, uint32_t *next)
-{
-    uint32_t n = SHAPE_CHILDREN(node_get(db, node, NODE_SHAPE));
-
-    if (node_get(db, node, NODE_FIRST) != *next || n > db->node_count - *next)
-        return false;
-    for (uint32_t i = *next; i < *next + n; i++) {
-        uint8_t b = db->labels[i];
-        bool    tail = is_utf8_tail(b);
-
-        if ((i > *next && db->labels[i - 1] >= b) || (node == 0 && tail) ||
-            node_depth(db, i) != node_depth(db, node) + !tail)
-            return false;
-    }
-    *next += n;
-    return true;
-}
-
-/* What scanning relies on, for hostile bytes too: every index is inside; a failure
- * link leads to a lesser depth, so it ends; a node stands at most as deep as
- * characters were read since the root, and a keyword that ends there is no longer
- * than that, so its start is still remembered. */
-static pl_rc check_nodes(const pl_textdb *db, pl_error *err)
-{
-    uint32_t next = 1;
-
-    if (node_get(db, 0, NODE_OUT) != 0 || node_get(db, 0, NODE_FAIL) != 0 ||
-        node_depth(db, 0) != 0 || db->labels[0] != 0)
-        return damaged(err, "node", 0);
-    for (uint32_t i = 0; i < db->node_count; i++) {
-        uint32_t fail = node_get(db, i, NODE_FAIL);
-        uint32_t out = node_get(db, i, NODE_OUT);
-        uint32_t depth = node_depth(db, i);
-
-        if (!children_sound(db, i, &next) || depth > PL_TEXT_KEYWORD_MAX)
-            return damaged(err, "node", i);
-        if (i > 0 && (depth == 0 || fail >= db->node_count || node_depth(db, fail) >= depth))
-            return damaged(err, "link of node", i);
-        if (out > db->keyword_count || (out > 0 && keyword_get(db, out - 1, KW_CHARS) > depth))
-            return damaged(err, "output of node", i);
-    }
-    if (next != db->node_count)
-        return damaged(err, "number of nodes", db->node_count);
     return PL_OK;
 }
 
-/* Bytes that follow a first byte of UTF-8. */
-static unsigned tail_length(uint8_t b)
+static void note_literal(pl_textdb *db, uint32_t i)
 {
-    return b < 0xc0 ? 0 : b < 0xe0 ? 1 : b < 0xf0 ? 2 : 3;
-}
+    uint32_t at = literal_at(db, i), n = literal_length(db, i);
+    uint16_t unit = unit_get(db, at);
 
-/* The beginning of a keyword while the trie is walked. */
-typedef struct prefix {
-    uint64_t key;   /* whole characters, as prefix_hash wants them          */
-    uint32_t count; /* how many                                             */
-    uint32_t cp;    /* the next character, as far as its bytes are known    */
-    unsigned tail;  /* bytes of it that are missing                         */
-} prefix;
+    db->root[unit + 1u] = i + 1;
+    for (uint32_t e = literal_entry(db, i); e < literal_entry(db, i + 1); e++)
+        if (!(entry_get(db, e, ENTRY_FLAGS) & PL_KEYWORD_WORD))
+            db->inner[unit >> 3] = (uint8_t)(db->inner[unit >> 3] | 1u << (unit & 7));
+    if (n > 1) {
+        uint32_t h = pair_hash(unit, unit_get(db, at + 1)) & db->pair_mask;
 
-static void prefix_push(prefix *at, uint8_t b)
-{
-    at->tail = at->tail > 0 ? at->tail - 1 : tail_length(b);
-    at->cp = is_utf8_tail(b) ? at->cp << 6 | (b & 0x3f)
-                             : b & (0x7fu >> (at->tail + (at->tail > 0)));
-    if (at->tail == 0) {
-        at->key = at->key << 16 | (at->cp & 0xffff);
-        at->count++;
+        db->pairs[h >> 3] = (uint8_t)(db->pairs[h >> 3] | 1u << (h & 7));
     }
 }
 
-static void kind_lower(pl_textdb *db, uint16_t c, enum kind kind)
+static pl_rc fill_tables(pl_textdb *db, pl_error *err)
 {
-    unsigned shift = (c & 3) * 2;
-    enum kind now = kind_get(db, c);
+    uint32_t roots = db->exact ? 0x100 : 0x10000, bits = 1u << 13;
 
-    if (now == KIND_NONE || now > kind)
-        db->kinds[c >> 2] =
-            (uint8_t)((db->kinds[c >> 2] & ~(3u << shift)) | (unsigned)kind << shift);
-}
-
-static void pair_set(pl_textdb *db, uint8_t a, uint8_t b)
-{
-    uint32_t i = pair_index(a, b);
-
-    db->pairs[i >> 3] |= (uint8_t)(1u << (i & 7));
-}
-
-/* Every spelling in ASCII of a keyword's first two folded characters; with any_second, of
- * its first alone. */
-static void pairs_note(pl_textdb *db, uint16_t first, uint16_t second, bool any_second)
-{
-    for (unsigned a = 1; a < 0x80; a++) {
-        if (pl_text_fold(a) != first)
-            continue;
-        for (unsigned b = 1; b < 0x80; b++)
-            if (any_second || pl_text_fold(b) == second)
-                pair_set(db, (uint8_t)a, (uint8_t)b);
-    }
-}
-
-static void prefix_note(pl_textdb *db, uint32_t node, const prefix *at)
-{
-    uint32_t out = node_get(db, node, NODE_OUT);
-    uint16_t first = (uint16_t)(at->key >> (at->count - 1) * 16);
-    bool     ends = out != 0 && keyword_get(db, out - 1, KW_CHARS) == at->count;
-
-    kind_lower(db, first, !ends || at->count == 4 ? KIND_FOUR
-                          : at->count == 1        ? KIND_ONE
-                                                  : KIND_TWO);
-    if (at->count == 2 || at->count == 4)
-        prefix_set(db, at->key);
-    if (at->count == 2)
-        pairs_note(db, first, (uint16_t)at->key, false);
-    else if (at->count == 1 && ends)
-        pairs_note(db, first, 0, true);
-}
-
-/* Walks the first four characters below a node, at most sixteen levels deep. Edges
- * that are not UTF-8 are left out: no text takes them. */
-static void fill_prefixes(pl_textdb *db, uint32_t node, prefix at)
-{
-    uint32_t child = node_get(db, node, NODE_FIRST);
-    uint32_t end = child + SHAPE_CHILDREN(node_get(db, node, NODE_SHAPE));
-
-    for (; child < end; child++) {
-        prefix to = at;
-
-        if (is_utf8_tail(db->labels[child]) != (at.tail > 0))
-            continue;
-        prefix_push(&to, db->labels[child]);
-        if (to.tail == 0)
-            prefix_note(db, child, &to);
-        if (to.count < 4)
-            fill_prefixes(db, child, to);
-    }
-}
-
-static void fill_tables(pl_textdb *db)
-{
-    uint32_t first = node_get(db, 0, NODE_FIRST);
-    uint32_t n = SHAPE_CHILDREN(node_get(db, 0, NODE_SHAPE));
-
-    for (uint32_t i = first; i < first + n; i++)
-        db->root[db->labels[i]] = i;
-    for (unsigned c = 0; c < 0x80; c++) {
-        pair_set(db, 0, (uint8_t)c);
-        pair_set(db, (uint8_t)c, 0);
-    }
-    fill_prefixes(db, 0, (prefix){ 0 });
+    while (bits < db->literals * 16ull && bits < 1u << 23)
+        bits <<= 1;
+    db->root = calloc(roots + 1, sizeof *db->root);
+    db->pairs = calloc(bits / 8, 1);
+    if (!db->root || !db->pairs)
+        return pl_fail(err, PL_NOMEM, "out of memory for a text database handle");
+    db->pair_mask = bits - 1;
+    for (uint32_t i = 0; i < db->literals; i++)
+        note_literal(db, i);
+    for (uint32_t u = 1; u <= roots; u++)
+        if (db->root[u] == 0)
+            db->root[u] = db->root[u - 1];
+    for (uint32_t i = 0; i < db->rule_count && !db->has_times; i++)
+        for (int w = RULE_FROM; w < RULE_WORDS; w++)
+            db->has_times |= ld32(db->rules, (size_t)i * RULE_WORDS + (size_t)w) != 0;
+    return PL_OK;
 }
 
 pl_rc pl_textdb_open(pl_str bytes, pl_textdb **out, pl_error *err)
 {
     pl_textdb *db = calloc(1, sizeof *db);
+    pl_str     lits = { 0 };
     pl_rc      rc;
 
     if (!db)
         return pl_fail(err, PL_NOMEM, "out of memory for a text database handle");
-    rc = open_layout(db, bytes, err);
+    atomic_init(&db->now, NO_TIME);
+    rc = open_header(db, bytes, err);
+    if (rc == PL_OK)
+        rc = open_layout(db, bytes, &lits, err);
     if (rc == PL_OK)
         rc = check_sum(bytes, err);
     if (rc == PL_OK)
         rc = check_rules(db, err);
     if (rc == PL_OK)
-        rc = check_keywords(db, err);
+        rc = check_combos(db, err);
     if (rc == PL_OK)
-        rc = check_nodes(db, err);
+        rc = check_looks(db, err);
+    if (rc == PL_OK)
+        rc = check_literals(db, err);
+    if (rc == PL_OK)
+        rc = fill_tables(db, err);
     if (rc != PL_OK) {
-        free(db);
+        pl_textdb_free(db);
         return rc;
     }
-    fill_tables(db);
     *out = db;
     return PL_OK;
 }
 
 void pl_textdb_free(pl_textdb *db)
 {
+    if (!db)
+        return;
+    free(db->root);
+    free(db->pairs);
     free(db);
 }
 
 void pl_textdb_now(pl_textdb *db, int64_t now)
 {
-    (void)db, (void)now;
+    atomic_store_explicit(&db->now, now, memory_order_relaxed);
 }
 
 uint32_t pl_textdb_rule_count(const pl_textdb *db)
@@ -324,4 +284,45 @@ pl_text_rule pl_textdb_rule_get(const pl_textdb *db, uint32_t index)
         .category = { s + ld32(r, RULE_CATEGORY), ld32(r, RULE_CATEGORY_LEN) },
         .severity = (uint8_t)ld32(r, RULE_SEVERITY),
     };
+}
+
+static int64_t rule_time(const pl_textdb *db, uint32_t rule, int word)
+{
+    const uint8_t *r = db->rules + (size_t)rule * RULE_WORDS * 4;
+
+    return (int64_t)(ld32(r, (size_t)word) | (uint64_t)ld32(r, (size_t)word + 1) << 32);
+}
+
+bool pl_textdb_rule_counts(const pl_textdb *db, uint32_t rule)
+{
+    int64_t now, from, to;
+
+    if (!db->has_times)
+        return true;
+    now = atomic_load_explicit(&db->now, memory_order_relaxed);
+    from = rule_time(db, rule, RULE_FROM);
+    to = rule_time(db, rule, RULE_TO);
+    return now == NO_TIME || ((from == 0 || now >= from) && (to == 0 || now <= to));
+}
+
+/* First literal of the range whose unit at `depth` is not below `unit`; one that ends there is
+ * below everything. */
+static uint32_t bound(const pl_textdb *db, literal_range r, uint32_t depth, uint32_t unit)
+{
+    while (r.lo < r.hi) {
+        uint32_t mid = r.lo + (r.hi - r.lo) / 2, at = literal_at(db, mid) + depth;
+
+        if (at >= ld32(db->ends, mid) || unit_get(db, at) < unit)
+            r.lo = mid + 1;
+        else
+            r.hi = mid;
+    }
+    return r.lo;
+}
+
+literal_range pl_literal_narrow(const pl_textdb *db, literal_range r, uint32_t depth, uint16_t unit)
+{
+    r.lo = bound(db, r, depth, unit);
+    r.hi = bound(db, r, depth, unit + 1u);
+    return r;
 }

@@ -4,63 +4,36 @@
 #include "base/hash.h"
 #include "base/utf8.h"
 #include "engine/text/text_int.h"
-
-#include <search.h>
+#include "engine/text/textdb_build.h"
 
 #define NAME_MAX_BYTES 255
 #define POOL_MAX       (1u << 30)
 
-/* A rule as the builder keeps it. Allocated one by one because the id index holds
- * pointers to them. */
+/* A rule as the builder keeps it; its strings are in the pool. */
 typedef struct rule_item {
-    pl_str  id, category; /* inside `bytes` */
-    uint8_t severity;
-    char    bytes[];
+    uint32_t at, id_n, category_n;
+    uint8_t  severity;
+    int64_t  from, to;
 } rule_item;
 
-typedef struct keyword_item {
-    uint32_t at; /* folded bytes in the pool */
-    uint32_t rule;
-    uint16_t len;
-    uint8_t  chars, flags;
-} keyword_item;
+typedef struct combo_item {
+    uint32_t rule, shape;
+} combo_item;
 
 struct pl_textdb_builder {
-    rule_item   **rules;
+    rule_item    *rules;
     size_t        rule_count, rule_cap;
-    void         *ids; /* tsearch tree of rule_item */
-    keyword_item *keywords;
-    size_t        keyword_count, keyword_cap;
-    pl_buf        pool;
-    unsigned      flags; /* pl_textdb_flags */
+    uint32_t     *ids; /* hash table over the rules' ids: index + 1, open addressing */
+    size_t        id_cap;
+    combo_item   *combos;
+    size_t        combo_count, combo_cap;
+    pl_text_item *items;
+    size_t        item_count, item_cap;
+    pl_buf        strings;
+    pl_buf        units; /* of items: 16 bits each, bytes in an exact database */
+    pl_buf        looks;
+    bool          exact;
 };
-
-/* One distinct keyword: a run of the sorted items. */
-typedef struct word {
-    const uint8_t *bytes;
-    uint32_t       entry, entries, next;
-    uint16_t       len;
-    uint8_t        chars;
-} word;
-
-/* A node while the automaton is made. [lo, hi) are the words that pass through it. */
-typedef struct tnode {
-    uint32_t lo, hi;
-    uint32_t parent, first;
-    uint32_t fail; /* longest proper suffix that is a node                        */
-    uint32_t jump; /* the same, but the first one that has children: what scanning
-                    * needs, because a childless node can only fail again          */
-    uint32_t out;
-    uint16_t children, len;
-    uint8_t  chars, label;
-} tnode;
-
-typedef struct trie {
-    word    *words;
-    uint32_t word_count;
-    tnode   *nodes;
-    size_t   count, cap;
-} trie;
 
 /* Makes room for one more element. */
 static pl_rc grow(void **array, size_t *cap, size_t count, size_t size, pl_error *err)
@@ -86,41 +59,70 @@ pl_rc pl_textdb_builder_new(pl_textdb_builder **out, pl_error *err)
 
     if (!b)
         return pl_fail(err, PL_NOMEM, "out of memory for a text database builder");
-    b->pool = PL_BUF_INIT(POOL_MAX);
+    b->strings = PL_BUF_INIT(POOL_MAX);
+    b->units = PL_BUF_INIT(POOL_MAX);
+    b->looks = PL_BUF_INIT(POOL_MAX);
     *out = b;
     return PL_OK;
-}
-
-static void index_node_free(void *node)
-{
-    (void)node; /* the builder's own array frees the rules */
 }
 
 void pl_textdb_builder_free(pl_textdb_builder *b)
 {
     if (!b)
         return;
-    tdestroy(b->ids, index_node_free);
-    for (size_t i = 0; i < b->rule_count; i++)
-        free(b->rules[i]);
     free(b->rules);
-    free(b->keywords);
-    pl_buf_done(&b->pool);
+    free(b->ids);
+    free(b->combos);
+    free(b->items);
+    pl_buf_done(&b->strings);
+    pl_buf_done(&b->units);
+    pl_buf_done(&b->looks);
     free(b);
 }
 
-static int bytes_compare(const void *a, size_t an, const void *b, size_t bn)
+void pl_textdb_builder_flags(pl_textdb_builder *b, unsigned flags)
 {
-    int c = memcmp(a, b, an < bn ? an : bn);
-
-    return c != 0 ? c : (an > bn) - (an < bn);
+    b->exact = flags & PL_TEXTDB_EXACT;
 }
 
-static int rule_compare(const void *a, const void *b)
-{
-    const rule_item *x = a, *y = b;
+/* --- rules ------------------------------------------------------------------- */
 
-    return bytes_compare(x->id.p, x->id.n, y->id.p, y->id.n);
+static pl_str rule_id(const pl_textdb_builder *b, const rule_item *r)
+{
+    return (pl_str){ b->strings.p + r->at, r->id_n };
+}
+
+/* The slot of an id: its own, or the free one where it belongs. */
+static uint32_t *id_slot(const pl_textdb_builder *b, uint32_t *ids, size_t cap, pl_str id)
+{
+    size_t at = pl_crc32c(id.p, id.n) & (cap - 1);
+
+    while (ids[at] != 0) {
+        pl_str known = rule_id(b, &b->rules[ids[at] - 1]);
+
+        if (known.n == id.n && memcmp(known.p, id.p, id.n) == 0)
+            break;
+        at = (at + 1) & (cap - 1);
+    }
+    return &ids[at];
+}
+
+static pl_rc ids_grow(pl_textdb_builder *b, pl_error *err)
+{
+    size_t    cap = b->id_cap ? b->id_cap * 2 : 256;
+    uint32_t *ids;
+
+    if (b->rule_count * 2 < b->id_cap)
+        return PL_OK;
+    ids = calloc(cap, sizeof *ids);
+    if (!ids)
+        return pl_fail(err, PL_NOMEM, "out of memory for %zu rules", b->rule_count);
+    for (size_t i = 0; i < b->rule_count; i++)
+        *id_slot(b, ids, cap, rule_id(b, &b->rules[i])) = (uint32_t)i + 1;
+    free(b->ids);
+    b->ids = ids;
+    b->id_cap = cap;
+    return PL_OK;
 }
 
 static pl_rc name_check(pl_str name, const char *what, pl_error *err)
@@ -132,26 +134,11 @@ static pl_rc name_check(pl_str name, const char *what, pl_error *err)
     return PL_OK;
 }
 
-static rule_item *rule_copy(const pl_text_rule *rule)
-{
-    rule_item *r = malloc(sizeof *r + rule->id.n + rule->category.n);
-
-    if (!r)
-        return NULL;
-    memcpy(r->bytes, rule->id.p, rule->id.n);
-    memcpy(r->bytes + rule->id.n, rule->category.p, rule->category.n);
-    r->id = (pl_str){ r->bytes, rule->id.n };
-    r->category = (pl_str){ r->bytes + rule->id.n, rule->category.n };
-    r->severity = rule->severity;
-    return r;
-}
-
 pl_rc pl_textdb_builder_rule(pl_textdb_builder *b, const pl_text_rule *rule, uint32_t *index,
                              pl_error *err)
 {
-    rule_item  *r;
-    rule_item **known;
-    pl_rc       rc = name_check(rule->id, "id", err);
+    uint32_t *slot;
+    pl_rc     rc = name_check(rule->id, "id", err);
 
     if (rc == PL_OK)
         rc = name_check(rule->category, "category", err);
@@ -159,348 +146,285 @@ pl_rc pl_textdb_builder_rule(pl_textdb_builder *b, const pl_text_rule *rule, uin
         rc = pl_fail(err, PL_INVALID, "severity %u of rule '" PL_STR_FMT "' is not 1 to 4",
                      rule->severity, PL_STR_ARG(rule->id));
     if (rc == PL_OK)
-        rc = grow((void **)&b->rules, &b->rule_cap, b->rule_count, sizeof(rule_item *), err);
+        rc = grow((void **)&b->rules, &b->rule_cap, b->rule_count, sizeof(rule_item), err);
+    if (rc == PL_OK)
+        rc = ids_grow(b, err);
     if (rc != PL_OK)
         return rc;
 
-    r = rule_copy(rule);
-    known = r ? tsearch(r, &b->ids, rule_compare) : NULL;
-    if (!known) {
-        free(r);
-        return pl_fail(err, PL_NOMEM, "out of memory for a rule");
-    }
-    if (*known != r) {
-        free(r);
+    slot = id_slot(b, b->ids, b->id_cap, rule->id);
+    if (*slot != 0)
         return pl_fail(err, PL_CONFLICT, "rule '" PL_STR_FMT "' exists already",
                        PL_STR_ARG(rule->id));
+    b->rules[b->rule_count] = (rule_item){
+        .at = (uint32_t)b->strings.n,
+        .id_n = (uint32_t)rule->id.n,
+        .category_n = (uint32_t)rule->category.n,
+        .severity = rule->severity,
+    };
+    pl_buf_put(&b->strings, rule->id);
+    pl_buf_put(&b->strings, rule->category);
+    rc = pl_buf_check(&b->strings, err);
+    if (rc != PL_OK)
+        return rc;
+    *index = (uint32_t)b->rule_count++;
+    *slot = *index + 1;
+    return PL_OK;
+}
+
+static pl_rc rule_check(const pl_textdb_builder *b, uint32_t rule, const char *what, pl_error *err)
+{
+    if (rule >= b->rule_count)
+        return pl_fail(err, PL_INVALID, "%s names rule %u of %zu", what, rule, b->rule_count);
+    return PL_OK;
+}
+
+pl_rc pl_textdb_builder_valid(pl_textdb_builder *b, uint32_t rule, int64_t from, int64_t to,
+                              pl_error *err)
+{
+    pl_rc rc = rule_check(b, rule, "time limit", err);
+
+    if (rc == PL_OK && to != 0 && to < from)
+        rc = pl_fail(err, PL_INVALID, "rule ends before it begins");
+    if (rc != PL_OK)
+        return rc;
+    b->rules[rule].from = from;
+    b->rules[rule].to = to;
+    return PL_OK;
+}
+
+/* --- keywords, parts, exceptions ----------------------------------------------- */
+
+static pl_rc exact_check(pl_str keyword, pl_error *err)
+{
+    if (!pl_utf8_valid(keyword))
+        return pl_fail(err, PL_INVALID, "keyword is not UTF-8");
+    if (keyword.n == 0 || keyword.n > PL_CELLS_MAX)
+        return pl_fail(err, PL_INVALID, "keyword must have 1 to %d bytes", PL_CELLS_MAX);
+    return PL_OK;
+}
+
+static bool looks_plain(const pl_cells *c)
+{
+    for (unsigned i = 0; i < c->n; i++)
+        if (c->looks[i] != htole16(LOOK_PLAIN))
+            return false;
+    return true;
+}
+
+/* Appends what the text is for matching, and a number that sorts like its first units. */
+static pl_rc text_put(pl_textdb_builder *b, pl_str text, pl_text_item *item, pl_error *err)
+{
+    pl_cells c;
+    pl_rc    rc;
+
+    item->at = (uint32_t)b->units.n;
+    item->looks = NO_LOOKS;
+    if (b->exact) {
+        rc = exact_check(text, err);
+        if (rc != PL_OK)
+            return rc;
+        item->n = (uint8_t)text.n;
+        for (size_t i = 0; i < 8; i++)
+            item->key = item->key << 8 | (i < text.n ? (uint8_t)text.p[i] : 0);
+        pl_buf_put(&b->units, text);
+        return pl_buf_check(&b->units, err);
     }
-    *index = (uint32_t)b->rule_count;
-    b->rules[b->rule_count++] = r;
+    rc = pl_cells_of_keyword(text, &c, err);
+    if (rc != PL_OK)
+        return rc;
+    item->n = (uint8_t)c.n;
+    for (unsigned i = 0; i < 4; i++)
+        item->key = item->key << 16 | (i < c.n ? c.units[i] : 0);
+    for (unsigned i = 0; i < c.n; i++) { /* as they are stored */
+        c.units[i] = htole16(c.units[i]);
+        c.looks[i] = htole16(c.looks[i]);
+    }
+    pl_buf_put(&b->units, (pl_str){ (const char *)c.units, c.n * 2 });
+    rc = pl_buf_check(&b->units, err);
+    if (rc == PL_OK && !looks_plain(&c)) {
+        item->looks = (uint32_t)b->looks.n;
+        pl_buf_put(&b->looks, (pl_str){ (const char *)c.looks, c.n * 2 });
+        rc = pl_buf_check(&b->looks, err);
+    }
+    return rc;
+}
+
+static pl_rc item_add(pl_textdb_builder *b, pl_str text, pl_text_item item, pl_error *err)
+{
+    pl_rc rc;
+
+    if (item.flags & ~(unsigned)(KEYWORD_FLAGS | ENTRY_KIND))
+        return pl_fail(err, PL_INVALID, "keyword has unknown flags 0x%x", item.flags);
+    rc = grow((void **)&b->items, &b->item_cap, b->item_count, sizeof item, err);
+    if (rc == PL_OK)
+        rc = text_put(b, text, &item, err);
+    if (rc == PL_OK)
+        b->items[b->item_count++] = item;
+    return rc;
+}
+
+static pl_rc flags_check(unsigned flags, pl_error *err)
+{
+    if (flags & ~(unsigned)KEYWORD_FLAGS)
+        return pl_fail(err, PL_INVALID, "keyword has unknown flags 0x%x", flags);
     return PL_OK;
 }
 
 pl_rc pl_textdb_builder_keyword(pl_textdb_builder *b, uint32_t rule, pl_str keyword, unsigned flags,
                                 pl_error *err)
 {
-    char     folded[PL_TEXT_KEYWORD_MAX * 4];
-    size_t   n = 0;
-    unsigned chars = 0;
-    pl_rc    rc;
+    pl_rc rc = rule_check(b, rule, "keyword", err);
 
-    if (rule >= b->rule_count)
-        return pl_fail(err, PL_INVALID, "keyword names rule %u of %zu", rule, b->rule_count);
-    if (flags & ~(unsigned)KEYWORD_FLAGS)
-        return pl_fail(err, PL_INVALID, "keyword has unknown flags 0x%x", flags);
-    rc = pl_text_fold_keyword(keyword, folded, &n, &chars, err);
     if (rc == PL_OK)
-        rc = grow((void **)&b->keywords, &b->keyword_cap, b->keyword_count, sizeof(keyword_item),
-                  err);
+        rc = flags_check(flags, err);
     if (rc != PL_OK)
         return rc;
-
-    uint32_t at = (uint32_t)b->pool.n;
-    pl_buf_put(&b->pool, (pl_str){ folded, n });
-    rc = pl_buf_check(&b->pool, err);
-    if (rc != PL_OK)
-        return rc;
-    b->keywords[b->keyword_count++] = (keyword_item){
-        .at = at,
-        .rule = rule,
-        .len = (uint16_t)n,
-        .chars = (uint8_t)chars,
-        .flags = (uint8_t)flags,
-    };
-    return PL_OK;
+    return item_add(b, keyword, (pl_text_item){ .owner = rule, .flags = (uint8_t)flags }, err);
 }
 
-void pl_textdb_builder_flags(pl_textdb_builder *b, unsigned flags)
+static pl_rc parts_add(pl_textdb_builder *b, uint32_t combo, const pl_str *parts, size_t n,
+                       unsigned flags, pl_error *err)
 {
-    b->flags = flags;
-}
+    pl_rc rc = PL_OK;
 
-pl_rc pl_textdb_builder_valid(pl_textdb_builder *b, uint32_t rule, int64_t from, int64_t to,
-                              pl_error *err)
-{
-    (void)b, (void)rule, (void)from, (void)to;
-    return pl_fail(err, PL_INVALID, "time limits are not supported yet");
+    for (size_t i = 0; rc == PL_OK && i < n; i++)
+        rc = item_add(b, parts[i],
+                      (pl_text_item){ .owner = combo, .flags = (uint8_t)flags, .part = (uint8_t)i },
+                      err);
+    return rc;
 }
 
 pl_rc pl_textdb_builder_combination(pl_textdb_builder *b, uint32_t rule,
                                     const pl_text_combination *c, pl_error *err)
 {
-    (void)b, (void)rule, (void)c;
-    return pl_fail(err, PL_INVALID, "combinations are not supported yet");
+    size_t   before = b->item_count;
+    uint32_t combo = (uint32_t)b->combo_count;
+    pl_rc    rc = rule_check(b, rule, "combination", err);
+
+    if (rc == PL_OK)
+        rc = flags_check(c->flags, err);
+    if (rc == PL_OK && (c->all_n < 2 || c->all_n > PL_TEXT_PARTS_MAX ||
+                        c->none_n > PL_TEXT_PARTS_MAX))
+        rc = pl_fail(err, PL_INVALID, "a combination has 2 to %d parts and at most %d that may "
+                     "not be there", PL_TEXT_PARTS_MAX, PL_TEXT_PARTS_MAX);
+    if (rc == PL_OK && (c->within == 0 || c->within > PL_TEXT_WITHIN_MAX))
+        rc = pl_fail(err, PL_INVALID, "a combination lies within 1 to %d characters",
+                     PL_TEXT_WITHIN_MAX);
+    if (rc == PL_OK)
+        rc = grow((void **)&b->combos, &b->combo_cap, b->combo_count, sizeof(combo_item), err);
+    if (rc == PL_OK)
+        rc = parts_add(b, combo, c->all, c->all_n, c->flags | ENTRY_PART, err);
+    if (rc == PL_OK)
+        rc = parts_add(b, combo, c->none, c->none_n, c->flags | ENTRY_NONE, err);
+    if (rc != PL_OK) {
+        b->item_count = before;
+        return rc;
+    }
+    b->combos[b->combo_count++] = (combo_item){ rule, SHAPE(c->within, c->all_n, c->none_n) };
+    return PL_OK;
 }
 
 pl_rc pl_textdb_builder_exception(pl_textdb_builder *b, pl_str phrase, unsigned flags,
                                   pl_error *err)
 {
-    (void)b, (void)phrase, (void)flags;
-    return pl_fail(err, PL_INVALID, "exceptions are not supported yet");
-}
-
-/* --- from sorted words to an automaton ------------------------------------- */
-
-static int keyword_compare(const void *a, const void *b, void *pool)
-{
-    const keyword_item *x = a, *y = b;
-    const char         *p = pool;
-    int                 c = bytes_compare(p + x->at, x->len, p + y->at, y->len);
-
-    return c != 0 ? c : (x->rule > y->rule) - (x->rule < y->rule);
-}
-
-/* Sorts and keeps each (keyword, rule) once. A pair given with and without
- * PL_KEYWORD_WORD stands for both, which is what "without" finds. */
-static void sort_keywords(pl_textdb_builder *b)
-{
-    size_t kept = 0;
-
-    if (b->keyword_count == 0)
-        return;
-    qsort_r(b->keywords, b->keyword_count, sizeof(keyword_item), keyword_compare, b->pool.p);
-    for (size_t i = 1; i < b->keyword_count; i++) {
-        if (keyword_compare(&b->keywords[kept], &b->keywords[i], b->pool.p) == 0)
-            b->keywords[kept].flags &= b->keywords[i].flags;
-        else
-            b->keywords[++kept] = b->keywords[i];
-    }
-    b->keyword_count = kept + 1;
-}
-
-static pl_rc group_words(const pl_textdb_builder *b, trie *t, pl_error *err)
-{
-    t->words = calloc(b->keyword_count ? b->keyword_count : 1, sizeof(word));
-    if (!t->words)
-        return pl_fail(err, PL_NOMEM, "out of memory for %zu keywords", b->keyword_count);
-    for (size_t i = 0; i < b->keyword_count; i++) {
-        const keyword_item *k = &b->keywords[i];
-        const uint8_t      *bytes = (const uint8_t *)b->pool.p + k->at;
-        word               *last = t->word_count ? &t->words[t->word_count - 1] : NULL;
-
-        if (last && bytes_compare(last->bytes, last->len, bytes, k->len) == 0) {
-            last->entries++;
-            continue;
-        }
-        t->words[t->word_count++] = (word){
-            .bytes = bytes,
-            .entry = (uint32_t)i,
-            .entries = 1,
-            .len = k->len,
-            .chars = k->chars,
-        };
-    }
-    return PL_OK;
-}
-
-/* Appends the children of a node: one for each distinct next byte of its words. */
-static pl_rc expand_node(trie *t, uint32_t at, pl_error *err)
-{
-    tnode    n = t->nodes[at];
-    uint32_t lo = n.lo;
-
-    n.first = (uint32_t)t->count;
-    if (lo < n.hi && t->words[lo].len == n.len)
-        n.out = ++lo; /* own word, as index + 1; words are distinct, so only the first can end */
-    while (lo < n.hi) {
-        uint8_t  b = t->words[lo].bytes[n.len];
-        uint32_t end = lo + 1;
-        pl_rc    rc = grow((void **)&t->nodes, &t->cap, t->count, sizeof(tnode), err);
-
-        if (rc != PL_OK)
-            return rc;
-        while (end < n.hi && t->words[end].bytes[n.len] == b)
-            end++;
-        t->nodes[t->count++] = (tnode){
-            .lo = lo,
-            .hi = end,
-            .parent = at,
-            .len = (uint16_t)(n.len + 1),
-            .chars = (uint8_t)(n.chars + !is_utf8_tail(b)),
-            .label = b,
-        };
-        n.children++;
-        lo = end;
-    }
-    t->nodes[at] = n;
-    return PL_OK;
-}
-
-static pl_rc grow_trie(trie *t, pl_error *err)
-{
-    pl_rc rc = grow((void **)&t->nodes, &t->cap, 0, sizeof(tnode), err);
+    pl_rc rc = flags_check(flags, err);
 
     if (rc != PL_OK)
         return rc;
-    t->nodes[t->count++] = (tnode){ .hi = t->word_count };
-    for (uint32_t i = 0; rc == PL_OK && i < t->count; i++)
-        rc = expand_node(t, i, err);
-    return rc;
-}
-
-static uint32_t trie_child(const trie *t, uint32_t at, uint8_t b)
-{
-    const tnode *n = &t->nodes[at];
-
-    for (uint32_t i = 0; i < n->children; i++)
-        if (t->nodes[n->first + i].label == b)
-            return n->first + i;
-    return 0;
-}
-
-static uint32_t longest_suffix(const trie *t, const tnode *n)
-{
-    uint32_t q = t->nodes[n->parent].fail;
-
-    if (n->parent == 0)
-        return 0;
-    for (;;) {
-        uint32_t child = trie_child(t, q, n->label);
-
-        if (child != 0 || q == 0)
-            return child;
-        q = t->nodes[q].jump;
-    }
-}
-
-/* Breadth-first numbering means that everything a suffix link needs is done. */
-static void link_suffixes(trie *t)
-{
-    for (size_t i = 1; i < t->count; i++) {
-        tnode       *n = &t->nodes[i];
-        const tnode *f;
-
-        n->fail = longest_suffix(t, n);
-        f = &t->nodes[n->fail];
-        n->jump = n->fail == 0 || f->children > 0 ? n->fail : f->jump;
-        if (n->out != 0)
-            t->words[n->out - 1].next = f->out;
-        else
-            n->out = f->out;
-    }
+    return item_add(b, phrase, (pl_text_item){ .flags = (uint8_t)(flags | ENTRY_EXCEPTION) }, err);
 }
 
 /* --- writing ---------------------------------------------------------------- */
 
-typedef struct image {
-    uint8_t *p;
-    size_t   n;
-    uint8_t *nodes, *keywords, *entries, *rules, *labels, *strings;
-} image;
-
-static size_t string_bytes(const pl_textdb_builder *b)
+static void write_rules(const pl_textdb_builder *b, uint8_t *rules, uint8_t *strings)
 {
-    size_t n = 0;
-
-    for (size_t i = 0; i < b->rule_count; i++)
-        n += b->rules[i]->id.n + b->rules[i]->category.n;
-    return n;
-}
-
-static pl_rc image_alloc(const pl_textdb_builder *b, const trie *t, image *im, pl_error *err)
-{
-    size_t nodes = HDR_WORDS * 4;
-    size_t keywords = nodes + t->count * NODE_WORDS * 4;
-    size_t entries = keywords + (size_t)t->word_count * KW_WORDS * 4;
-    size_t rules = entries + b->keyword_count * ENTRY_WORDS * 4;
-    size_t labels = rules + b->rule_count * RULE_WORDS * 4;
-    size_t strings = labels + t->count;
-
-    im->n = strings + string_bytes(b);
-    if (im->n > INT32_MAX)
-        return pl_fail(err, PL_LIMIT, "text database of %zu bytes is larger than 2 GiB", im->n);
-    im->p = calloc(1, im->n);
-    if (!im->p)
-        return pl_fail(err, PL_NOMEM, "out of memory for a text database of %zu bytes", im->n);
-    im->nodes = im->p + nodes;
-    im->keywords = im->p + keywords;
-    im->entries = im->p + entries;
-    im->rules = im->p + rules;
-    im->labels = im->p + labels;
-    im->strings = im->p + strings;
-    return PL_OK;
-}
-
-static void write_automaton(const pl_textdb_builder *b, const trie *t, image *im)
-{
-    for (size_t i = 0; i < t->count; i++) {
-        const tnode *n = &t->nodes[i];
-        uint8_t     *at = im->nodes + i * NODE_WORDS * 4;
-
-        st32(at, NODE_FIRST, n->first);
-        st32(at, NODE_FAIL, n->jump);
-        st32(at, NODE_OUT, n->out);
-        st32(at, NODE_SHAPE, SHAPE(n->children, n->chars));
-        im->labels[i] = n->label;
-    }
-    for (size_t i = 0; i < t->word_count; i++) {
-        const word *w = &t->words[i];
-        uint8_t    *at = im->keywords + i * KW_WORDS * 4;
-
-        st32(at, KW_ENTRY, w->entry);
-        st32(at, KW_ENTRIES, w->entries);
-        st32(at, KW_NEXT, w->next);
-        st32(at, KW_CHARS, w->chars);
-    }
-    for (size_t i = 0; i < b->keyword_count; i++) {
-        st32(im->entries + i * ENTRY_WORDS * 4, ENTRY_RULE, b->keywords[i].rule);
-        st32(im->entries + i * ENTRY_WORDS * 4, ENTRY_FLAGS, b->keywords[i].flags);
-    }
-}
-
-static void write_rules(const pl_textdb_builder *b, image *im)
-{
-    uint32_t used = 0;
-
     for (size_t i = 0; i < b->rule_count; i++) {
-        const rule_item *r = b->rules[i];
-        uint8_t         *at = im->rules + i * RULE_WORDS * 4;
+        const rule_item *r = &b->rules[i];
+        uint8_t         *at = rules + i * RULE_WORDS * 4;
 
-        st32(at, RULE_ID, used);
-        st32(at, RULE_ID_LEN, (uint32_t)r->id.n);
-        st32(at, RULE_CATEGORY, used + (uint32_t)r->id.n);
-        st32(at, RULE_CATEGORY_LEN, (uint32_t)r->category.n);
+        st32(at, RULE_ID, r->at);
+        st32(at, RULE_ID_LEN, r->id_n);
+        st32(at, RULE_CATEGORY, r->at + r->id_n);
+        st32(at, RULE_CATEGORY_LEN, r->category_n);
         st32(at, RULE_SEVERITY, r->severity);
-        memcpy(im->strings + used, r->bytes, r->id.n + r->category.n);
-        used += (uint32_t)(r->id.n + r->category.n);
+        st32(at, RULE_FROM, (uint32_t)r->from);
+        st32(at, RULE_FROM + 1, (uint32_t)((uint64_t)r->from >> 32));
+        st32(at, RULE_TO, (uint32_t)r->to);
+        st32(at, RULE_TO + 1, (uint32_t)((uint64_t)r->to >> 32));
+    }
+    if (b->strings.n > 0)
+        memcpy(strings, b->strings.p, b->strings.n);
+}
+
+static void write_combos(const pl_textdb_builder *b, uint8_t *combos)
+{
+    for (size_t i = 0; i < b->combo_count; i++) {
+        st32(combos + i * COMBO_WORDS * 4, COMBO_RULE, b->combos[i].rule);
+        st32(combos + i * COMBO_WORDS * 4, COMBO_SHAPE, b->combos[i].shape);
     }
 }
 
-static void write_header(const pl_textdb_builder *b, const trie *t, image *im)
+static void write_header(const pl_textdb_builder *b, const pl_text_literals *l, uint8_t *p,
+                         size_t n)
 {
-    st32(im->p, HDR_MAGIC, TEXTDB_MAGIC);
-    st32(im->p, HDR_VERSION, TEXTDB_VERSION);
-    st32(im->p, HDR_SIZE, (uint32_t)im->n);
-    st32(im->p, HDR_NODES, (uint32_t)t->count);
-    st32(im->p, HDR_KEYWORDS, t->word_count);
-    st32(im->p, HDR_ENTRIES, (uint32_t)b->keyword_count);
-    st32(im->p, HDR_RULES, (uint32_t)b->rule_count);
-    st32(im->p, HDR_STRINGS, (uint32_t)string_bytes(b));
-    st32(im->p, HDR_CRC, pl_crc32c(im->p + (HDR_CRC + 1) * 4, im->n - (HDR_CRC + 1) * 4));
+    st32(p, HDR_MAGIC, TEXTDB_MAGIC);
+    st32(p, HDR_VERSION, TEXTDB_VERSION);
+    st32(p, HDR_SIZE, (uint32_t)n);
+    st32(p, HDR_FLAGS, b->exact ? PL_TEXTDB_EXACT : 0);
+    st32(p, HDR_CELLS, b->exact ? 0 : pl_cell_table_id);
+    st32(p, HDR_LITERALS, l->count);
+    st32(p, HDR_UNITS, l->unit_count);
+    st32(p, HDR_ENTRIES, (uint32_t)b->item_count);
+    st32(p, HDR_LOOKS, l->look_count);
+    st32(p, HDR_COMBOS, (uint32_t)b->combo_count);
+    st32(p, HDR_RULES, (uint32_t)b->rule_count);
+    st32(p, HDR_STRINGS, (uint32_t)b->strings.n);
+    st32(p, HDR_LITS, (uint32_t)l->image_n);
+    st32(p, HDR_CRC, pl_crc32c(p + (HDR_CRC + 1) * 4, n - (HDR_CRC + 1) * 4));
+}
+
+static pl_rc write_image(const pl_textdb_builder *b, const pl_text_literals *l, void **out,
+                         size_t *n, pl_error *err)
+{
+    size_t   ends = HDR_WORDS * 4, firsts = ends + (size_t)l->count * 4;
+    size_t   entries = firsts + (size_t)l->count * 4;
+    size_t   combos = entries + b->item_count * ENTRY_WORDS * 4;
+    size_t   rules = combos + b->combo_count * COMBO_WORDS * 4;
+    size_t   looks = rules + b->rule_count * RULE_WORDS * 4;
+    size_t   units = looks + (size_t)l->look_count * 2;
+    size_t   strings = units + (size_t)l->unit_count * (b->exact ? 1 : 2);
+    size_t   image = (strings + b->strings.n + 63) & ~(size_t)63, size = image + l->image_n;
+    uint8_t *p;
+
+    if (size > INT32_MAX)
+        return pl_fail(err, PL_LIMIT, "text database of %zu bytes is larger than 2 GiB", size);
+    p = calloc(1, size);
+    if (!p)
+        return pl_fail(err, PL_NOMEM, "out of memory for a text database of %zu bytes", size);
+    pl_text_literals_write(l, &(pl_text_image){ .ends = p + ends, .firsts = p + firsts,
+                                                .entries = p + entries, .looks = p + looks,
+                                                .units = p + units });
+    write_combos(b, p + combos);
+    write_rules(b, p + rules, p + strings);
+    if (l->image_n > 0)
+        memcpy(p + image, l->image, l->image_n);
+    write_header(b, l, p, size);
+    *out = p;
+    *n = size;
+    return PL_OK;
 }
 
 pl_rc pl_textdb_builder_finish(pl_textdb_builder *b, void **out, size_t *n, pl_error *err)
 {
-    trie  t = { 0 };
-    image im = { 0 };
-    pl_rc rc;
+    pl_text_literals l = { 0 };
+    pl_text_items    items = { b->items, b->item_count, (const uint8_t *)b->units.p,
+                               (const uint8_t *)b->looks.p, b->exact };
+    pl_rc            rc = pl_text_literals_make(&items, &l, err);
 
-    sort_keywords(b);
-    rc = group_words(b, &t, err);
+    b->item_count = items.count;
     if (rc == PL_OK)
-        rc = grow_trie(&t, err);
-    if (rc == PL_OK) {
-        link_suffixes(&t);
-        rc = image_alloc(b, &t, &im, err);
-    }
-    if (rc == PL_OK) {
-        write_automaton(b, &t, &im);
-        write_rules(b, &im);
-        write_header(b, &t, &im);
-        *out = im.p;
-        *n = im.n;
-    }
-    free(t.words);
-    free(t.nodes);
+        rc = write_image(b, &l, out, n, err);
+    pl_text_literals_done(&l);
     return rc;
 }

@@ -42,6 +42,11 @@ static pl_str trim(pl_str s)
 
 /* --- elements ------------------------------------------------------------------- */
 
+static bool is_word(uint32_t cp)
+{
+    return cp == '_' || pl_cell_is_word(pl_cell_of(cp));
+}
+
 /* The character before byte `at`, 0 when there is none or it is not UTF-8. */
 static uint32_t char_before(pl_str text, size_t at)
 {
@@ -75,8 +80,8 @@ static size_t ai_element(pl_str text, size_t at)
 {
     if (starts_at(text, at, PL_STR("人工智能")))
         return sizeof "人工智能" - 1;
-    if (starts_at(text, at, PL_STR("AI")) && !is_word_char(char_before(text, at)) &&
-        !is_word_char(char_at(text, at + 2)))
+    if (starts_at(text, at, PL_STR("AI")) && !is_word(char_before(text, at)) &&
+        !is_word(char_at(text, at + 2)))
         return 2;
     return 0;
 }

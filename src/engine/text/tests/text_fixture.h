@@ -4,6 +4,7 @@
 #define TEXT_FIXTURE_H
 
 #include "base/utf8.h"
+#include "engine/text/cell.h"
 #include "pl_test.h"
 
 #include <plumbline/text.h>
@@ -24,13 +25,15 @@ typedef struct db_fixture {
 } db_fixture;
 
 /* Rules 0 … rules-1 with made-up names, and the keywords. */
-static inline db_fixture db_make(uint32_t rules, const kw *keywords, size_t count)
+static inline db_fixture db_make_as(unsigned flags, uint32_t rules, const kw *keywords,
+                                    size_t count)
 {
     pl_textdb_builder *b = NULL;
     pl_error           err = { 0 };
     db_fixture         f = { 0 };
 
     assert_ok(pl_textdb_builder_new(&b, &err), &err);
+    pl_textdb_builder_flags(b, flags);
     for (uint32_t i = 0; i < rules; i++) {
         char         id[32];
         uint32_t     index = UINT32_MAX;
@@ -48,6 +51,11 @@ static inline db_fixture db_make(uint32_t rules, const kw *keywords, size_t coun
     pl_textdb_builder_free(b);
     assert_ok(pl_textdb_open((pl_str){ f.bytes, f.n }, &f.db, &err), &err);
     return f;
+}
+
+static inline db_fixture db_make(uint32_t rules, const kw *keywords, size_t count)
+{
+    return db_make_as(0, rules, keywords, count);
 }
 
 static inline void db_drop(db_fixture *f)
@@ -89,7 +97,7 @@ static inline bool findings_equal(const findings *a, const findings *b)
         return false;
     for (size_t i = 0; i < a->n; i++)
         if (a->list[i].rule != b->list[i].rule || a->list[i].start != b->list[i].start ||
-            a->list[i].end != b->list[i].end)
+            a->list[i].end != b->list[i].end || a->list[i].form != b->list[i].form)
             return false;
     return true;
 }
@@ -98,8 +106,8 @@ static inline void findings_print(const char *what, const findings *f)
 {
     print_message("%s:", what);
     for (size_t i = 0; i < f->n; i++)
-        print_message(" %u[%llu,%llu)", f->list[i].rule, (unsigned long long)f->list[i].start,
-                      (unsigned long long)f->list[i].end);
+        print_message(" %u[%llu,%llu)%x", f->list[i].rule, (unsigned long long)f->list[i].start,
+                      (unsigned long long)f->list[i].end, f->list[i].form);
     print_message("\n");
 }
 
@@ -173,62 +181,51 @@ static inline size_t nasty_text(rng *r, char *out, unsigned chars, uint32_t kind
 
 /* --- the slow matcher ------------------------------------------------------------ */
 
+/* How it reads: bytes as they stand, as in an exact database, or ASCII letters of either case and
+ * other characters as they stand. It knows no disguises. */
+typedef enum reading { READ_BYTES, READ_PLAIN } reading;
+
 typedef struct token {
     uint32_t folded; /* 0: a place no keyword crosses */
     size_t   start, end;
 } token;
 
-/* The text as the header defines matching: folded, skipped characters gone, blanks once. */
-static inline size_t tokenize(pl_str text, token *out)
+static inline size_t tokenize(reading how, pl_str text, token *out)
 {
     size_t n = 0;
 
     for (size_t at = 0; at < text.n;) {
-        uint32_t cp = 0, folded;
-        int      len = pl_utf8_decode((pl_str){ text.p + at, text.n - at }, &cp);
+        uint32_t cp = (uint8_t)text.p[at];
+        int      len = 1;
 
-        if (len <= 0) {
-            out[n++] = (token){ 0, at, at + 1 };
-            at++;
-            continue;
-        }
-        folded = pl_text_fold(cp);
-        if (folded != 0 && !(folded == ' ' && n > 0 && out[n - 1].folded == ' '))
-            out[n++] = (token){ folded, at, at + (size_t)len };
-        at += (size_t)len;
+        if (how == READ_PLAIN)
+            len = pl_utf8_decode((pl_str){ text.p + at, text.n - at }, &cp);
+        if (how == READ_PLAIN && cp >= 'A' && cp <= 'Z')
+            cp += 'a' - 'A';
+        out[n++] = (token){ len > 0 ? cp + 1 : 0, at, at + (size_t)(len > 0 ? len : 1) };
+        at = out[n - 1].end;
     }
     return n;
 }
 
-static inline size_t tokenize_keyword(pl_str keyword, token *out)
+static inline bool token_is_word(reading how, const token *t, size_t n, size_t i)
 {
-    size_t n = tokenize(keyword, out);
+    uint32_t c = i < n ? t[i].folded - 1 : ' ';
 
-    while (n > 0 && out[n - 1].folded == ' ')
-        n--;
-    if (n > 0 && out[0].folded == ' ')
-        memmove(out, out + 1, --n * sizeof *out);
-    return n;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (how == READ_BYTES && c == '_');
 }
 
-/* Valid UTF-8 with something to see in it, so that the builder takes it. */
+/* Something the builder takes: valid UTF-8 with a letter, a digit or a Chinese character in it. */
 static inline size_t nasty_keyword(rng *r, char *out, unsigned chars, uint32_t kinds)
 {
-    token  t[256];
     size_t n;
 
     do
         n = nasty_text(r, out, chars, kinds);
-    while (!pl_utf8_valid((pl_str){ out, n }) || tokenize_keyword((pl_str){ out, n }, t) == 0);
+    while (!pl_utf8_valid((pl_str){ out, n }) || pl_cells_of_keyword((pl_str){ out, n },
+                                                                     &(pl_cells){ 0 }, NULL) != PL_OK);
     return n;
-}
-
-static inline bool token_is_word(const token *t, size_t n, size_t i)
-{
-    uint32_t c = i < n ? t[i].folded : 0;
-
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
-           (c >= 0xc0 && c <= 0x24f && c != 0xd7 && c != 0xf7);
 }
 
 static inline int finding_compare(const void *a, const void *b)
@@ -250,18 +247,19 @@ static inline bool tokens_match(const token *t, const token *k, size_t kn)
     return true;
 }
 
-static inline findings naive_scan(const kw *keywords, size_t count, pl_str text)
+static inline findings naive_scan(reading how, const kw *keywords, size_t count, pl_str text)
 {
     token   *t = malloc((text.n + 1) * sizeof *t);
-    size_t   n = tokenize(text, t), kept = 0;
+    size_t   n = tokenize(how, text, t), kept = 0;
     findings f = { 0 };
 
     for (size_t k = 0; k < count; k++) {
         token  key[256];
-        size_t kn = tokenize_keyword(keywords[k].text, key);
+        size_t kn = tokenize(how, keywords[k].text, key);
 
         for (size_t i = 0; i + kn <= n; i++) {
-            bool touched = (i > 0 && token_is_word(t, n, i - 1)) || token_is_word(t, n, i + kn);
+            bool touched = (i > 0 && token_is_word(how, t, n, i - 1)) ||
+                           token_is_word(how, t, n, i + kn);
 
             if (tokens_match(t + i, key, kn) && !((keywords[k].flags & PL_KEYWORD_WORD) && touched))
                 findings_add(&f, &(pl_text_finding){ .rule = keywords[k].rule,
@@ -280,35 +278,29 @@ static inline findings naive_scan(const kw *keywords, size_t count, pl_str text)
     return f;
 }
 
-/* What pl_text_stream_safe must say when exactly `text` was fed: the start of the
- * longest run up to the end of the text that a keyword continues, or of a finding that
- * waits for the character after it. */
+/* What pl_text_stream_safe must say when exactly `text` was fed to an exact database: the start of
+ * the longest run up to the end of the text that a keyword continues, or of a finding that waits
+ * for the byte after it. A whole word does not begin inside another. */
 static inline size_t naive_safe(const kw *keywords, size_t count, pl_str text)
 {
     token *t = malloc((text.n + 1) * sizeof *t);
-    size_t whole = text.n, n, safe;
+    size_t n = tokenize(READ_BYTES, text, t), safe = text.n;
+    bool   waits = false, inner[256] = { false };
 
-    for (size_t back = 1; back <= 3 && back <= text.n; back++) {
-        uint32_t cp;
-        int      len = pl_utf8_decode((pl_str){ text.p + text.n - back, back }, &cp);
-
-        if (len == 0)
-            whole = text.n - back;
-    }
-    safe = whole;
-    n = tokenize((pl_str){ text.p, whole }, t);
-    /* Findings at one end wait together: see whether one must, then take the earliest. */
-    for (int pass = 0, waits = 0; pass < 2; pass++) {
+    for (size_t k = 0; k < count; k++)
+        inner[(uint8_t)keywords[k].text.p[0]] |= !(keywords[k].flags & PL_KEYWORD_WORD);
+    for (int pass = 0; pass < 2; pass++) {
         for (size_t k = 0; k < count; k++) {
             token  key[256];
-            size_t kn = tokenize_keyword(keywords[k].text, key);
+            size_t kn = tokenize(READ_BYTES, keywords[k].text, key);
             bool   word = keywords[k].flags & PL_KEYWORD_WORD;
 
             for (size_t i = n > kn ? n - kn : 0; i < n; i++) {
-                bool left = i > 0 && token_is_word(t, n, i - 1);
+                bool left = i > 0 && token_is_word(READ_BYTES, t, n, i - 1);
                 bool full = n - i == kn;
 
-                if (!tokens_match(t + i, key, n - i) || (full && word && left))
+                if (!tokens_match(t + i, key, n - i) ||
+                    (left && !inner[(uint8_t)keywords[k].text.p[0]]))
                     continue;
                 waits |= full && word;
                 if ((!full || waits) && t[i].start < safe)
