@@ -25,13 +25,11 @@
 extern "C" {
 #endif
 
-/* Longest keyword, in characters as matching sees them (blanks, punctuation, invisible characters
- * and repetitions do not count); in an exact database, in bytes. The builder refuses longer ones. */
-#define PL_TEXT_KEYWORD_MAX 56
-
-/* Characters of a match stand at most this many bytes apart, whatever is between them, so that
- * nothing can hold the safe offset back for ever. */
-#define PL_TEXT_GAP_MAX 65535
+/* Longest keyword in characters, and how many of these may be other than blanks, punctuation,
+ * invisible characters and repetitions. In an exact database the second counts bytes. The builder
+ * refuses more. */
+#define PL_TEXT_KEYWORD_MAX 64
+#define PL_TEXT_CELLS_MAX   56
 
 /* No finding spans more bytes than this: what would is not one. It bounds what a stream can
  * hold back, and lets long texts be read in windows that overlap by as much. */

@@ -116,7 +116,7 @@ static inline pl_look pl_look_more(pl_look l, const pl_gap_state *g)
 /* --- keywords ------------------------------------------------------------------------- */
 
 /* Cells of one keyword; its ring and bit sets bound every match. */
-#define PL_CELLS_MAX PL_TEXT_KEYWORD_MAX
+#define PL_CELLS_MAX PL_TEXT_CELLS_MAX
 
 typedef struct pl_cells {
     unsigned n;

@@ -226,6 +226,8 @@ static bool judge_place(const pl_match *m, uint32_t literal, const place *p, con
     pl_candidate     c = { .units = units, .text = text, .n = p->n, .first_excess = p->first_excess,
                            .last_excess = p->last_excess, .word = p->flags & PL_KEYWORD_WORD };
 
+    if (m->solid_end - p->start > PL_TEXT_SPAN_MAX)
+        return false;
     if (!db->exact) {
         for (unsigned i = 0; i < p->n; i++) {
             units[i] = unit_get(db, at + i);
@@ -342,8 +344,8 @@ static uint64_t run_shorten(pl_match *m, unsigned at, uint32_t v, uint64_t delta
 {
     uint64_t dist = delta + m->dist[at];
 
-    m->dist[at] = dist > UINT16_MAX ? UINT16_MAX : (uint16_t)dist;
-    if (dist > UINT16_MAX && m->starts > 1) {
+    m->dist[at] = dist > PL_TEXT_SPAN_MAX ? PL_TEXT_SPAN_MAX : (uint16_t)dist;
+    if (dist > PL_TEXT_SPAN_MAX && m->starts > 1) {
         if (m->starts & 1)
             m->ranges[0] = literal_root(m->db, (uint16_t)v);
         m->starts &= 1;
@@ -403,9 +405,9 @@ static void begin(pl_match *m, uint32_t v, uint64_t start, uint64_t end, const p
     pl_judge_pass(m, m->cell + 1, to);
     if (m->stopped)
         return;
-    if (dist > UINT16_MAX) {
+    if (dist > PL_TEXT_SPAN_MAX) { /* nothing spans that much */
         m->starts = 0;
-        dist = UINT16_MAX;
+        dist = PL_TEXT_SPAN_MAX;
     }
     at = slot(++m->cell);
     m->dist[at] = (uint16_t)dist;
@@ -512,21 +514,22 @@ static bool is_live(const pl_match *m, unsigned back)
     return !(m->ends >> back & 1) || r.hi - r.lo > 1 || may_end(m, r.lo);
 }
 
-uint64_t pl_match_safe(const pl_match *m, uint64_t end)
+uint64_t pl_match_safe(const pl_match *m, uint64_t read)
 {
-    uint64_t first, last, left = m->starts;
+    uint64_t safe, first, last, left = m->starts;
 
     if (m->stopped)
         return m->last_start;
-    end = pl_judge_start(&m->judge, end);
+    safe = pl_judge_start(&m->judge, read);
     while (left != 0) {
         unsigned back = top(left);
 
-        if (is_live(m, back)) {
-            run_place(m, back, &first, &last);
-            return first < end ? first : end;
+        run_place(m, back, &first, &last);
+        if (read - last <= PL_TEXT_SPAN_MAX && is_live(m, back)) {
+            first = read - first > PL_TEXT_SPAN_MAX ? read - PL_TEXT_SPAN_MAX : first;
+            return first < safe ? first : safe;
         }
         left &= ~(1ull << back);
     }
-    return end;
+    return safe;
 }

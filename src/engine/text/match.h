@@ -63,8 +63,8 @@ void pl_match_take(pl_match *m, uint32_t cp, uint64_t start, uint64_t end, const
 void pl_match_broken(pl_match *m, uint64_t end, const pl_sink *to);
 /* The text ended. */
 void pl_match_finish(pl_match *m, const pl_sink *to);
-/* Where the earliest match in the making begins; `end` when there is none. */
-uint64_t pl_match_safe(const pl_match *m, uint64_t end);
+/* Where the earliest match in the making begins; `read`, the bytes so far, when there is none. */
+uint64_t pl_match_safe(const pl_match *m, uint64_t read);
 
 /* For texts that are read in stretches: forgets the cells, not what waits. The next cell read has
  * the number `cell`, and a word character stands before it if `touched`. */

@@ -131,15 +131,15 @@ static void text_scan__keeps_count_of_long_invisible_runs(void **state)
 
 static void text_scan__finds_the_longest_keyword(void **state)
 {
-    char text[(PL_TEXT_KEYWORD_MAX + 2) * 4] = "x";
+    char text[(PL_TEXT_CELLS_MAX + 2) * 4] = "x";
     char expected[64];
-    kw   k = { 0, { text + 1, PL_TEXT_KEYWORD_MAX * 4 }, PL_KEYWORD_WORD };
+    kw   k = { 0, { text + 1, PL_TEXT_CELLS_MAX * 4 }, PL_KEYWORD_WORD };
 
     (void)state;
-    for (size_t i = 0; i < PL_TEXT_KEYWORD_MAX; i++)
+    for (size_t i = 0; i < PL_TEXT_CELLS_MAX; i++)
         (void)pl_utf8_encode(0x10400 + (uint32_t)i % 40, text + 1 + 4 * i);
     text[1 + k.text.n] = 'x';
-    snprintf(expected, sizeof expected, "0[0,%d)", PL_TEXT_KEYWORD_MAX * 4);
+    snprintf(expected, sizeof expected, "0[0,%d)", PL_TEXT_CELLS_MAX * 4);
     expect(&k, 1, k.text, expected);
     expect(&k, 1, (pl_str){ text, k.text.n + 1 }, ""); /* a letter before its first character */
 }
@@ -273,24 +273,43 @@ static void text_stream__does_not_hold_for_ever(void **state)
 {
     static const kw k[] = { { 0, PL_STR("ab"), 0 } };
     db_fixture      f = db_make(1, k, 1);
-    char           *text = calloc(1, PL_TEXT_GAP_MAX + 3); /* NUL is skipped like the invisible */
+    char           *text = calloc(1, PL_TEXT_SPAN_MAX + 2); /* NUL is skipped like the invisible */
 
     (void)state;
-    for (size_t gap = PL_TEXT_GAP_MAX - 1; gap <= PL_TEXT_GAP_MAX; gap++) {
+    for (size_t n = PL_TEXT_SPAN_MAX; n <= PL_TEXT_SPAN_MAX + 1; n++) {
         pl_text_stream *s = stream_new(f.db);
         findings        found = { 0 };
 
-        memset(text, 0, PL_TEXT_GAP_MAX + 3);
+        memset(text, 0, n);
         text[0] = 'a';
-        text[1 + gap] = 'b'; /* gap + 1 bytes after it */
-        pl_text_stream_feed(s, (pl_str){ text, 1 + gap }, findings_add, &found);
-        pl_text_stream_feed(s, (pl_str){ text + 1 + gap, 1 }, findings_add, &found);
-        assert_int_equal(found.n, gap + 1 <= PL_TEXT_GAP_MAX);
-        assert_int_equal(pl_text_stream_safe(s), gap + 2);
+        text[n - 1] = 'b';
+        pl_text_stream_feed(s, (pl_str){ text, n - 1 }, findings_add, &found);
+        assert_int_equal(pl_text_stream_safe(s), 0);
+        pl_text_stream_feed(s, (pl_str){ text + n - 1, 1 }, findings_add, &found);
+        assert_int_equal(found.n, n <= PL_TEXT_SPAN_MAX);
+        assert_int_equal(pl_text_stream_safe(s), n);
         findings_drop(&found);
         free(s);
     }
     free(text);
+    db_drop(&f);
+}
+
+static void text_stream__lets_go_of_what_would_span_too_much(void **state)
+{
+    static const kw k[] = { { 0, PL_STR("ab"), 0 } };
+    db_fixture      f = db_make(1, k, 1);
+    pl_text_stream *s = stream_new(f.db);
+    findings        found = { 0 };
+    char           *text = calloc(1, PL_TEXT_SPAN_MAX);
+
+    (void)state;
+    pl_text_stream_feed(s, PL_STR("a"), findings_add, &found);
+    pl_text_stream_feed(s, (pl_str){ text, PL_TEXT_SPAN_MAX }, findings_add, &found);
+    assert_int_equal(pl_text_stream_safe(s), PL_TEXT_SPAN_MAX + 1);
+    findings_drop(&found);
+    free(text);
+    free(s);
     db_drop(&f);
 }
 
@@ -543,6 +562,7 @@ int main(void)
         cmocka_unit_test(text_stream__starts_again_after_reset),
         cmocka_unit_test(text_stream__stays_put_once_the_callback_stopped_it),
         cmocka_unit_test(text_stream__does_not_hold_for_ever),
+        cmocka_unit_test(text_stream__lets_go_of_what_would_span_too_much),
         cmocka_unit_test(text_scan__agrees_with_a_slow_matcher_in_exact_databases),
         cmocka_unit_test(text_scan__finds_what_is_plain_as_a_slow_matcher_does),
         cmocka_unit_test(text_stream__does_not_mind_how_the_text_is_cut),

@@ -134,10 +134,10 @@ static void textdb_builder__refuses_bad_rules(void **state)
 static void textdb_builder__refuses_bad_keywords(void **state)
 {
     pl_textdb_builder *b = builder(1);
-    char               longest[PL_TEXT_KEYWORD_MAX * 3 + 3];
+    char               longest[PL_TEXT_CELLS_MAX * 3 + 3];
 
     (void)state;
-    for (size_t i = 0; i <= PL_TEXT_KEYWORD_MAX; i++)
+    for (size_t i = 0; i <= PL_TEXT_CELLS_MAX; i++)
         memcpy(longest + 3 * i, i % 2 ? "中" : "文", 3);
     assert_rc(pl_textdb_builder_keyword(b, 0, PL_STR(""), 0, NULL), PL_INVALID);
     assert_rc(pl_textdb_builder_keyword(b, 0, PL_STR(" \u3000\n"), 0, NULL), PL_INVALID);
