@@ -34,7 +34,7 @@ static expansion          expansions[EXPANSIONS_MAX];
 static unsigned           expansion_count;
 static const UNormalizer2 *nfkc_cf, *nfkd;
 static USpoofChecker     *spoof;
-static opencc_t           converters[3];
+static opencc_t           converters[3], to_traditional;
 
 static void die(const char *what)
 {
@@ -42,12 +42,13 @@ static void die(const char *what)
     exit(1);
 }
 
-/* Latin letters that the confusables of Unicode do not give for small letters, by their shape in
- * common typefaces: pairs of code point and letter. */
+/* Latin letters that the confusables of Unicode do not give, by their shape in common typefaces. A
+ * capital that is not listed is like its small letter. */
 static const struct like {
     UChar32 cp;
     char    letter;
 } likes[] = {
+    { 0x397, 'h' },  { 0x39d, 'n' },  { 0x3a5, 'y' },  { 0x39c, 'm' },  { 0x393, 'r' },
     { 0x432, 'b' },  { 0x43a, 'k' },  { 0x43c, 'm' },  { 0x43d, 'h' },  { 0x442, 't' },
     { 0x43f, 'n' },  { 0x448, 'w' },  { 0x44c, 'b' },  { 0x433, 'r' },  { 0x438, 'u' },
     { 0x44f, 'r' },  { 0x437, 'e' },  { 0x3b2, 'b' },  { 0x3b7, 'n' },  { 0x3ba, 'k' },
@@ -137,27 +138,35 @@ static int skeleton(UChar32 c, UChar32 *out)
     return U_FAILURE(status) ? 0 : points(to, got, out);
 }
 
-static UChar32 simplified(UChar32 c)
+static UChar32 convert(opencc_t converter, UChar32 c)
 {
-    char    in[8] = "";
-    int32_t n = 0;
+    char    in[8] = "", *out;
+    int32_t n = 0, at = 0;
     UChar32 to = c;
 
-    if (!is_han(c))
-        return c;
     U8_APPEND_UNSAFE(in, n, c);
-    for (int k = 0; k < 3 && to == c; k++) {
-        char   *out = opencc_convert_utf8(converters[k], in, (size_t)n);
-        int32_t at = 0;
-
-        if (!out)
-            die("opencc cannot convert");
-        U8_NEXT_UNSAFE(out, at, to);
-        if (out[at] != '\0' || to >= 0x10000)
-            to = c;
-        opencc_convert_utf8_free(out);
-    }
+    out = opencc_convert_utf8(converter, in, (size_t)n);
+    if (!out)
+        die("opencc cannot convert");
+    U8_NEXT_UNSAFE(out, at, to);
+    if (out[at] != '\0' || to >= 0x10000)
+        to = c;
+    opencc_convert_utf8_free(out);
     return to;
+}
+
+/* What has traditional forms is simplified already, though it may be a traditional form too. */
+static UChar32 simplified(UChar32 c)
+{
+    if (!is_han(c) || convert(to_traditional, c) != c)
+        return c;
+    for (int k = 0; k < 3; k++) {
+        UChar32 to = convert(converters[k], c);
+
+        if (to != c)
+            return to;
+    }
+    return c;
 }
 
 /* A character that is only itself. */
@@ -272,7 +281,7 @@ static UChar32 looks_like(UChar32 c)
     UChar32 lower = u_foldCase(c, U_FOLD_CASE_DEFAULT), s[16], f[16];
 
     for (size_t i = 0; i < sizeof likes / sizeof *likes; i++)
-        if (likes[i].cp == lower)
+        if (likes[i].cp == c || likes[i].cp == lower)
             return likes[i].letter;
     if (!u_isalpha(c) || is_han(c) || is_ascii_alnum(lower) || u_charType(c) == U_UNASSIGNED)
         return 0;
@@ -358,6 +367,9 @@ static void open_sources(void)
     spoof = uspoof_open(&status);
     if (U_FAILURE(status))
         die(u_errorName(status));
+    to_traditional = opencc_open("s2t.json");
+    if (to_traditional == (opencc_t)-1)
+        die("the data of OpenCC cannot be opened");
     for (int i = 0; i < 3; i++)
         if ((converters[i] = opencc_open(configs[i])) == (opencc_t)-1)
             die("the data of OpenCC cannot be opened");

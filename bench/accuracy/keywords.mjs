@@ -30,7 +30,7 @@ const jsonl = (file) => {
 };
 
 function lexicon() {
-  const dir = path.join(ROOT, 'packs/lexicon-starter');
+  const dir = process.env.ACCURACY_LEXICON ?? path.join(ROOT, 'packs/lexicon-starter');
   const files = fs.readdirSync(dir, { recursive: true }).filter((f) => f.endsWith('.tsv')).sort();
   const seen = new Set();
   const entries = [];

@@ -120,7 +120,7 @@ static bool take_stock(const pl_candidate *c, tally *t)
 /* Digits stand for letters where letters remain: "b0mb", not "80085". */
 static bool digits_pass(const tally *t)
 {
-    return t->digits == 0 || t->digits * 2 <= t->n || (t->n >= 6 && t->digits * 3 <= t->n * 2);
+    return t->digits * 2 <= t->n || (t->n >= 6 && t->digits * 4 <= t->n * 3);
 }
 
 /* A short word all in letters of another script may be a word of that script. */

@@ -240,6 +240,7 @@ static bool judge_place(const pl_match *m, uint32_t literal, const place *p, con
     }
     form |= p->flags & PL_KEYWORD_PINYIN ? PL_FORM_PINYIN : 0;
     form |= p->flags & PL_KEYWORD_SPLIT ? PL_FORM_SPLIT : 0;
+    form |= p->flags & ENTRY_DIGITS ? PL_FORM_DIGITS : 0;
     *hit = (pl_hit){
         .f = { .form = form, .score = score, .start = p->start, .end = m->solid_end },
         .entry = p->entry,
