@@ -99,7 +99,9 @@ static cell ascii_cell(UChar32 c, unsigned kind)
         return (cell){ (uint16_t)digits[c - '0'],
                        CELL_ATTR(kind == CELL_PLAIN ? CELL_DIGIT : CELL_DIGIT_COMPAT, c - '0') };
     if (c == 'l')
-        return (cell){ 'i', CELL_ATTR(kind, 1) };
+        return (cell){ 'i', CELL_ATTR(kind, CELL_HAS_L | CELL_FIRST_L | CELL_LAST_L) };
+    if (c == 'i')
+        return (cell){ 'i', CELL_ATTR(kind, CELL_HAS_I) };
     return (cell){ (uint16_t)c, CELL_ATTR(kind, 0) };
 }
 
@@ -283,7 +285,7 @@ static UChar32 looks_like(UChar32 c)
     for (size_t i = 0; i < sizeof likes / sizeof *likes; i++)
         if (likes[i].cp == c || likes[i].cp == lower)
             return likes[i].letter;
-    if (!u_isalpha(c) || is_han(c) || is_ascii_alnum(lower) || u_charType(c) == U_UNASSIGNED)
+    if ((!u_isalpha(c) && (c < 0x1d200 || c > 0x1d24f)) || is_han(c) || is_ascii_alnum(lower) || u_charType(c) == U_UNASSIGNED)
         return 0;
     for (int upper = 0; upper < 2; upper++) {
         int n = skeleton(upper ? u_toupper(lower) : lower, s);

@@ -18,8 +18,8 @@ static uint32_t canonical(uint32_t v)
 static pl_rc add(pl_cells *c, uint32_t *last, uint32_t v, pl_gap_state *g, pl_error *err)
 {
     v = canonical(v);
-    if (c->n > 0 && v == *last) {
-        c->looks[c->n - 1] = pl_look_more(c->looks[c->n - 1], g);
+    if (c->n > 0 && pl_cell_continues(*last, v)) {
+        c->looks[c->n - 1] = pl_look_more(c->looks[c->n - 1], v, g);
     } else if (c->n == PL_CELLS_MAX) {
         return pl_fail(err, PL_INVALID, "keyword is longer than %d characters", PL_CELLS_MAX);
     } else {

@@ -50,7 +50,7 @@ static inline bool pl_cell_is_word(uint32_t v)
         return false;
     return unit >= CELL_FIRST &&
            !((CELL_ATTR_KIND(attr) == CELL_DIGIT || CELL_ATTR_KIND(attr) == CELL_DIGIT_COMPAT) &&
-             CELL_ATTR_MEMBER(attr) > 9);
+             CELL_ATTR_MEMBER(attr) >= CELL_SIGN);
 }
 
 /* --- looks --------------------------------------------------------------------------- */
@@ -99,18 +99,55 @@ static inline void pl_gap_add(pl_gap_state *g, uint32_t separator)
         g->kind = GAP_LONG;
 }
 
+static inline bool pl_cell_is_digit(uint32_t v)
+{
+    unsigned kind = CELL_ATTR_KIND(v >> 16);
+
+    return kind == CELL_DIGIT || kind == CELL_DIGIT_COMPAT;
+}
+
+/* Whether v, after the character `last`, is one more of its run. Signs begin their own: "$sell"
+ * has the word sell in it. */
+static inline bool pl_cell_continues(uint32_t last, uint32_t v)
+{
+    if (v == last)
+        return v >= CELL_FIRST;
+    if ((v ^ last) & 0xffff || (v & 0xf800) == 0xd800)
+        return false;
+    return !(pl_cell_is_digit(last) && CELL_ATTR_MEMBER(last >> 16) >= CELL_SIGN) &&
+           !(pl_cell_is_digit(v) && CELL_ATTR_MEMBER(v >> 16) >= CELL_SIGN);
+}
+
+/* What a run is like that is like `run` up to now and goes on with v. */
+static inline unsigned pl_attr_add(unsigned run, uint32_t v)
+{
+    unsigned attr = v >> 16 & 0x7f, kind = CELL_ATTR_KIND(attr), member = CELL_ATTR_MEMBER(attr);
+    unsigned before = CELL_ATTR_MEMBER(run);
+
+    if (run == attr || pl_cell_is_digit(run << 16))
+        return run;
+    if (pl_cell_is_digit(v))
+        return attr;
+    kind = kind > CELL_ATTR_KIND(run) ? kind : CELL_ATTR_KIND(run);
+    if (member != before)
+        member = ((before | member) & (CELL_HAS_I | CELL_HAS_L)) | (before & CELL_FIRST_L) |
+                 (member & CELL_LAST_L);
+    return CELL_ATTR(kind, member);
+}
+
 static inline pl_look pl_look_begin(uint32_t v, const pl_gap_state *g)
 {
     return LOOK(v >> 16, g->kind, g->invisible, 1, 1);
 }
 
-/* The run grew by one. */
-static inline pl_look pl_look_more(pl_look l, const pl_gap_state *g)
+/* The run goes on with v. */
+static inline pl_look pl_look_more(pl_look l, uint32_t v, const pl_gap_state *g)
 {
     unsigned count = LOOK_COUNT(l) + (LOOK_COUNT(l) < COUNT_MAX);
     unsigned tail = g->kind != GAP_NONE ? 1 : LOOK_TAIL(l) + (LOOK_TAIL(l) < TAIL_MAX);
 
-    return LOOK(LOOK_ATTR(l), LOOK_GAP(l), LOOK_INVISIBLE(l) | g->invisible, count, tail);
+    return LOOK(pl_attr_add(LOOK_ATTR(l), v), LOOK_GAP(l), LOOK_INVISIBLE(l) | g->invisible, count,
+                tail);
 }
 
 /* --- keywords ------------------------------------------------------------------------- */

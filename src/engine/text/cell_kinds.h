@@ -30,7 +30,10 @@ enum {
     CELL_DIGIT_COMPAT /* ... in full width or another compatibility form */
 };
 
-/* Attribute: kind, and which of several characters of the unit (i and l, the digits). */
+/* Attribute: kind, and which of several characters of the unit: for digits their value, for signs
+ * CELL_SIGN and above; for the letters i and l, which share a unit because the digit 1 stands for
+ * both, four bits that a run of them adds up (cell.h). */
+enum { CELL_SIGN = 10, CELL_HAS_I = 1, CELL_HAS_L = 2, CELL_FIRST_L = 4, CELL_LAST_L = 8 };
 #define CELL_ATTR(kind, member)  ((uint8_t)((kind) | (member) << 3))
 #define CELL_ATTR_KIND(attr)     ((attr)&7u)
 #define CELL_ATTR_MEMBER(attr)   ((attr) >> 3 & 15u)

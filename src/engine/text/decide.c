@@ -33,11 +33,19 @@ static uint16_t form_of_kind(unsigned kind)
     return forms[kind];
 }
 
-/* One character against one of the same unit. */
-static bool compare_attr(tally *t, unsigned keyword, unsigned text)
+/* Which letter it is that ends a run. */
+static unsigned last_letter(unsigned attr)
+{
+    return CELL_ATTR_MEMBER(attr) & CELL_LAST_L;
+}
+
+/* A run against one of the same unit. Of the first one only the end counts where it is longer
+ * than it need be: `tail`. Digits in it are taken for what stands before: "the top 5 sellers". */
+static bool compare_attr(tally *t, unsigned keyword, unsigned text, bool tail)
 {
     unsigned k = CELL_ATTR_KIND(keyword), x = CELL_ATTR_KIND(text);
-    bool     same = CELL_ATTR_MEMBER(keyword) == CELL_ATTR_MEMBER(text);
+    bool     same = CELL_ATTR_MEMBER(keyword) == CELL_ATTR_MEMBER(text) ||
+                (tail && last_letter(keyword) == last_letter(text));
 
     if (keyword == text)
         return true;
@@ -45,6 +53,8 @@ static bool compare_attr(tally *t, unsigned keyword, unsigned text)
         t->form |= form_of_kind(k == CELL_DIGIT ? x : k);
         return is_digit_kind(x) && same;
     }
+    if (is_digit_kind(x) && tail)
+        return true;
     if (is_digit_kind(x)) {
         t->digits++;
         t->form |= PL_FORM_DIGITS | (x == CELL_DIGIT_COMPAT ? PL_FORM_COMPAT : 0);
@@ -102,7 +112,8 @@ static bool take_stock(const pl_candidate *c, tally *t)
         t->han += c->units[i] >= 0x2e80;
         if (i == 0 || i == c->n - 1)
             excess = !c->word ? 0 : i == 0 ? c->first_excess : c->last_excess;
-        if (!compare_attr(t, LOOK_ATTR(k), LOOK_ATTR(x)) || !compare_run(t, k, x, excess))
+        if (!compare_attr(t, LOOK_ATTR(k), LOOK_ATTR(x), i == 0 && LOOK_COUNT(x) > LOOK_COUNT(k)) ||
+            !compare_run(t, k, x, excess))
             return false;
         if (i == 0)
             continue;

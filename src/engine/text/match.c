@@ -240,7 +240,6 @@ static bool judge_place(const pl_match *m, uint32_t literal, const place *p, con
     }
     form |= p->flags & PL_KEYWORD_PINYIN ? PL_FORM_PINYIN : 0;
     form |= p->flags & PL_KEYWORD_SPLIT ? PL_FORM_SPLIT : 0;
-    form |= p->flags & ENTRY_DIGITS ? PL_FORM_DIGITS : 0;
     *hit = (pl_hit){
         .f = { .form = form, .score = score, .start = p->start, .end = m->solid_end },
         .entry = p->entry,
@@ -383,12 +382,13 @@ static void extend(pl_match *m, uint32_t v, uint64_t start, uint64_t end, const 
         return;
     if (!gapless(m))
         m->count_at_gap = (uint8_t)LOOK_COUNT(m->looks[at]);
-    m->looks[at] = pl_look_more(m->looks[at], &m->gap);
+    m->looks[at] = pl_look_more(m->looks[at], v, &m->gap);
     if (delta > UINT8_MAX)
         delta = run_shorten(m, at, v, delta);
     if (!gapless(m))
         delta = begin_inside(m, at, v, delta);
     m->delta[at] = (uint8_t)delta;
+    m->last = v;
     m->last_start = start;
     m->solid_end = end;
     m->gap = (pl_gap_state){ 0 };
@@ -426,7 +426,7 @@ static void begin(pl_match *m, uint32_t v, uint64_t start, uint64_t end, const p
 
 static void take_cell(pl_match *m, uint32_t v, uint64_t start, uint64_t end, const pl_sink *to)
 {
-    if (v == m->last && !m->db->exact)
+    if (pl_cell_continues(m->last, v))
         extend(m, v, start, end, to);
     else
         begin(m, v, start, end, to);

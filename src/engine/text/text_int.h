@@ -48,10 +48,10 @@ enum {
 
 #define NO_LOOKS UINT32_MAX /* ENTRY_LOOKS: every cell is LOOK_PLAIN */
 
-/* ENTRY_FLAGS: pl_keyword_flags, what the entry is for, whether it is the spelling of another one
- * with digits, and how many cells must follow before an exception around it can be ruled out. ENTRY_OWNER is a rule, for parts a combination. */
+/* ENTRY_FLAGS: pl_keyword_flags, what the entry is for, and how many cells must follow before an
+ * exception around it can be ruled out. ENTRY_OWNER is a rule, for parts a combination. */
 #define KEYWORD_FLAGS (PL_KEYWORD_WORD | PL_KEYWORD_PINYIN | PL_KEYWORD_SPLIT)
-enum { ENTRY_PART = 1 << 3, ENTRY_NONE = 1 << 4, ENTRY_EXCEPTION = 1 << 5, ENTRY_DIGITS = 1 << 6 };
+enum { ENTRY_PART = 1 << 3, ENTRY_NONE = 1 << 4, ENTRY_EXCEPTION = 1 << 5 };
 #define ENTRY_KIND       (ENTRY_PART | ENTRY_NONE | ENTRY_EXCEPTION)
 #define ENTRY_WAIT(f)    ((f) >> 8 & 0xffu)
 #define ENTRY_PART_AT(f) ((f) >> 16 & 0xffu)

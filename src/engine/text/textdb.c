@@ -129,7 +129,7 @@ static bool entry_sound(const pl_textdb *db, uint32_t i, uint32_t length)
     uint32_t owner = entry_get(db, i, ENTRY_OWNER), flags = entry_get(db, i, ENTRY_FLAGS);
     uint32_t looks = entry_get(db, i, ENTRY_LOOKS), kind = flags & ENTRY_KIND;
 
-    if (flags & ~(uint32_t)(KEYWORD_FLAGS | ENTRY_KIND | ENTRY_DIGITS | 0xff00 | 0xff0000) ||
+    if (flags & ~(uint32_t)(KEYWORD_FLAGS | ENTRY_KIND | 0xff00 | 0xff0000) ||
         ENTRY_WAIT(flags) > PL_CELLS_MAX)
         return false;
     if (looks != NO_LOOKS && (looks > db->look_count || length > db->look_count - looks))

@@ -250,7 +250,7 @@ static pl_rc text_put(pl_textdb_builder *b, pl_str text, pl_text_item *item, pl_
     return rc;
 }
 
-static pl_rc item_put(pl_textdb_builder *b, pl_str text, pl_text_item item, pl_error *err)
+static pl_rc item_add(pl_textdb_builder *b, pl_str text, pl_text_item item, pl_error *err)
 {
     pl_rc rc = grow((void **)&b->items, &b->item_cap, b->item_count, sizeof item, err);
 
@@ -259,38 +259,6 @@ static pl_rc item_put(pl_textdb_builder *b, pl_str text, pl_text_item item, pl_e
     if (rc == PL_OK)
         b->items[b->item_count++] = item;
     return rc;
-}
-
-/* The digit 1 stands for i and for l. Where both are neighbours ("kill") they are several cells,
- * but "k111" has one: that spelling is an item of its own. Gives whether there is one. */
-static bool ones_for_letters(pl_str text, char *out)
-{
-    bool any = false, others = false;
-
-    memcpy(out, text.p, text.n);
-    for (size_t at = 0, end; at < text.n; at = end + 1) {
-        bool i = false, l = false;
-
-        for (end = at; end < text.n && ((text.p[end] | 32) == 'i' || (text.p[end] | 32) == 'l'); end++)
-            *((text.p[end] | 32) == 'i' ? &i : &l) = true;
-        if (i && l)
-            memset(out + at, '1', end - at);
-        any |= i && l;
-        others |= end < text.n && (text.p[end] | 32) >= 'a' && (text.p[end] | 32) <= 'z';
-    }
-    return any && others;
-}
-
-static pl_rc item_add(pl_textdb_builder *b, pl_str text, pl_text_item item, pl_error *err)
-{
-    char  ones[PL_TEXT_KEYWORD_MAX * 4];
-    pl_rc rc = item_put(b, text, item, err);
-
-    if (rc != PL_OK || b->exact || (item.flags & ENTRY_EXCEPTION) || text.n > sizeof ones ||
-        !ones_for_letters(text, ones))
-        return rc;
-    item.flags |= ENTRY_DIGITS;
-    return item_put(b, (pl_str){ ones, text.n }, item, err);
 }
 
 static pl_rc flags_check(unsigned flags, pl_error *err)

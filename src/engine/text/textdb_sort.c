@@ -156,7 +156,7 @@ void pl_text_literals_write(const pl_text_literals *l, const pl_text_image *to)
     for (size_t i = 0; i < s->count; i++) {
         const pl_text_item *x = &s->list[i];
         uint8_t            *e = to->entries + i * ENTRY_WORDS * 4;
-        unsigned            kind = x->flags & (ENTRY_KIND | ENTRY_DIGITS);
+        unsigned            kind = x->flags & ENTRY_KIND;
 
         st32(e, ENTRY_OWNER, x->owner);
         st32(e, ENTRY_LOOKS, x->looks == NO_LOOKS ? NO_LOOKS : looks);

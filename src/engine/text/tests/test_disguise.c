@@ -63,6 +63,7 @@ static void text_scan__sees_through_spellings_of_a_character(void **state)
     expect_all(f.db, "b0mb", 0, PL_FORM_DIGITS);
     expect_all(f.db, "k1ll them @ll", 2, PL_FORM_DIGITS);
     expect_all(f.db, "ki11 them a11", 2, PL_FORM_DIGITS);
+    expect_all(f.db, "k111 them a1l", 2, PL_FORM_DIGITS);
     expect_all(f.db, "bömb", 0, PL_FORM_INVISIBLE);
     expect_all(f.db, "b\u0336o\u0336m\u0336b", 0, PL_FORM_INVISIBLE);
     db_drop(&f);
@@ -130,6 +131,25 @@ static void text_scan__finds_plain_words_beside_runs(void **state)
     expect(f.db, "a bad drug", 0, 6, 10, 0);       /* d d is one cell */
     expect(f.db, "to kill lions", 1, 3, 7, 0);     /* and so is l l l */
     expect(f.db, "天天安", 2, 3, 9, 0);
+    expect(f.db, "will il kill", 1, 8, 12, 0);     /* i and l share a unit */
+    expect_nothing(f.db, "kil klil kii");
+    db_drop(&f);
+}
+
+/* A digit that may stand for the first letter of a word does not make it a disguise. */
+static void text_scan__finds_plain_words_beside_digits(void **state)
+{
+    static const kw k[] = { { 0, PL_STR("sellers"), PL_KEYWORD_WORD },
+                            { 1, PL_STR("oil"), PL_KEYWORD_WORD },
+                            { 2, PL_STR("lion"), 0 } };
+    db_fixture      f = db_make(3, k, 3);
+
+    (void)state;
+    expect(f.db, "the top 5 sellers", 0, 10, 17, 0);
+    expect(f.db, "$sellers", 0, 1, 8, 0);
+    expect(f.db, "oil 1", 1, 0, 3, 0);
+    expect(f.db, "ilion", 2, 1, 5, 0);
+    expect_nothing(f.db, "5sellers");
     db_drop(&f);
 }
 
@@ -278,6 +298,7 @@ int main(void)
         cmocka_unit_test(text_scan__sees_through_repetition),
         cmocka_unit_test(text_scan__does_not_believe_everything),
         cmocka_unit_test(text_scan__finds_plain_words_beside_runs),
+        cmocka_unit_test(text_scan__finds_plain_words_beside_digits),
         cmocka_unit_test(text_scan__marks_generated_spellings),
         cmocka_unit_test(text_scan__allows_what_an_exception_holds),
         cmocka_unit_test(text_scan__finds_combinations_nearby),
