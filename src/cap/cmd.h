@@ -27,6 +27,7 @@ typedef struct pl_opt {
 typedef struct pl_cmd_ctx {
     FILE       *out, *err;
     bool        json, color;
+    int64_t     now_ms; /* when the command started: capabilities read no clock */
     const char *lang; /* "zh-CN" or "en" from --lang, config or the locale */
     int         argc; /* operands only */
     char      **argv;

@@ -306,7 +306,7 @@ static pl_rc days_option(pl_cmd_ctx *c, int64_t *expires_ms, pl_error *err)
     rc = pl_str_u64(pl_str_z(text), &days, err);
     if (rc != PL_OK || days < 1 || days > 3660)
         return pl_fail(err, PL_INVALID, "option '--days' must be between 1 and 3660");
-    *expires_ms = pl_now_ms() + (int64_t)days * DAY_MS;
+    *expires_ms = c->now_ms + (int64_t)days * DAY_MS;
     return PL_OK;
 }
 

@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "base/timefmt.h"
 #include "cap/guard/guard_run.h"
 
 #include <errno.h>
@@ -213,7 +212,7 @@ static int stop_without_daemon(pl_cmd_ctx *c)
         free(dir);
         return PL_EXIT_FAILED;
     }
-    pl_gate_stop(g, pl_str_z(c->opt(c->host, "reason")), pl_now_ms());
+    pl_gate_stop(g, pl_str_z(c->opt(c->host, "reason")), c->now_ms);
     pl_gate_close(g);
     free(dir);
     if (c->json)

@@ -3,7 +3,7 @@
 
 #include "base/str.h"
 #include "cap/capability.h"
-#include "cap/ledger/ledger_int.h"
+#include "cap/ledger/evidence_int.h"
 #include "cap/ledger/ledger_witness.h"
 
 static pl_rc key_of(const pl_services *s, pl_vkey *key, char *text, size_t cap, pl_error *err)
@@ -133,10 +133,24 @@ static pl_rc schema_get(pl_api_request *q, pl_api_reply *r, pl_error *err)
     return rc == PL_OK ? reply(r, schema, err) : rc;
 }
 
+static pl_rc export_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
+{
+    const pl_services *s = q->services;
+    json_t            *predicate = NULL;
+    uint64_t           index = 0;
+    pl_rc              rc = pl_api_body(q, evidence_custody_keys, &predicate, err);
+
+    if (rc == PL_OK)
+        rc = evidence_custody_record(s->ledger, s->signer, s->instance->service, predicate,
+                                     q->who->id, q->now_ms, &index, err);
+    return rc == PL_OK ? reply(r, json_pack("{s:I}", "ledger_index", (json_int_t)index), err) : rc;
+}
+
 const pl_route pl_ledger_routes[] = {
     { "GET", "/api/v1/ledger", PL_ROLES_STAFF, ledger_get },
     { "GET", "/api/v1/ledger/entries/{index}", PL_ROLES_STAFF, entry_get },
     { "GET", "/api/v1/ledger/schemas", PL_ROLES_ANY, schemas_get },
     { "GET", "/api/v1/ledger/schemas/{kind}", PL_ROLES_ANY, schema_get },
+    { "POST", "/api/v1/ledger/exports", PL_ROLES_OPERATE, export_post },
     { NULL, NULL, 0, NULL },
 };

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "cap/instance.h"
+#include "cap/ledger/evidence_int.h"
 #include "cap/ledger/ledger_witness.h"
 
 #include <unistd.h>
@@ -495,5 +496,13 @@ const pl_cmd pl_ledger_commands[] = {
       "print the trust policy of this ledger for others (C2SP tlog-policy)",
       "输出本账本的信任策略，供他人使用（C2SP tlog-policy）",
       "plumbline ledger policy > trust.policy", pl_ledger_cmd_policy },
+    { "evidence", "export", "", 0, 0, pl_evidence_export_options,
+      "put statements and their proofs into one file that others verify offline",
+      "将声明及其证明导出为他人可离线核验的单一文件",
+      "plumbline evidence export --type guard-stop --to 'Assessor Ltd' --reason audit -o stop.tar",
+      pl_evidence_cmd_export },
+    { "evidence", "verify", "PKG|-", 1, 1, pl_evidence_verify_options,
+      "check an evidence package and say what it shows", "核验证据包并说明其能证明什么",
+      "plumbline evidence verify stop.tar --key log.vkey", pl_evidence_cmd_verify },
     { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL },
 };

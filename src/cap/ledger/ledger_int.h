@@ -229,6 +229,8 @@ typedef struct statement_view {
     const json_t *predicate;
 } statement_view;
 pl_rc pl_statement_read(const json_t *j, statement_view *out, pl_error *err);
+/* The statement inside an entry, whoever signed it: *j is a new reference that owns the view. */
+pl_rc pl_statement_of(pl_str entry, json_t **j, statement_view *out, pl_error *err);
 
 /* ledger_schema.c: schemas of predicates, from the data folder. PL_NOTFOUND: no such kind. */
 pl_rc   pl_ledger_schema_load(pl_str kind, json_t **out, pl_error *err);

@@ -129,3 +129,29 @@ pl_rc pl_statement_read(const json_t *j, statement_view *out, pl_error *err)
     *out = v;
     return PL_OK;
 }
+
+pl_rc pl_statement_of(pl_str entry, json_t **j, statement_view *out, pl_error *err)
+{
+    json_t *envelope = NULL, *statement = NULL;
+    pl_str  payload = PL_STR("");
+    char   *bytes = malloc(entry.n + 1);
+    size_t  n = 0;
+    pl_rc   rc = bytes ? pl_json_parse(entry, "entry", &envelope, err)
+                       : pl_fail(err, PL_NOMEM, "out of memory");
+
+    if (rc == PL_OK)
+        rc = pl_json_get_str(envelope, "payload", true, &payload, err);
+    if (rc == PL_OK)
+        rc = pl_base64_decode(payload, bytes, entry.n, &n, err);
+    if (rc == PL_OK)
+        rc = pl_json_parse((pl_str){ bytes, n }, "statement", &statement, err);
+    if (rc == PL_OK)
+        rc = pl_statement_read(statement, out, err);
+    json_decref(envelope);
+    free(bytes);
+    if (rc == PL_OK)
+        *j = statement;
+    else
+        json_decref(statement);
+    return rc;
+}

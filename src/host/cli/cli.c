@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "cap/capability.h"
+#include "base/timefmt.h"
 #include "host/cli/cli.h"
 
 #include <errno.h>
@@ -298,7 +299,7 @@ static int finish(FILE *out, FILE *err, int code)
 
 int pl_cli_main(int argc, char **argv, FILE *out, FILE *err)
 {
-    pl_cli cli = { .ctx = { .out = out, .err = err, .color = may_color(out),
+    pl_cli cli = { .ctx = { .out = out, .err = err, .now_ms = pl_now_ms(), .color = may_color(out),
                             .lang = lang_of_environment(), .opt = opt_value } };
 
     cli.ctx.host = &cli;
