@@ -77,7 +77,10 @@ static pl_rc lexicon_entry(void *ctx, const pl_lexicon_entry *e, pl_error *err)
     uint32_t     index;
     pl_rc        rc = pl_textdb_builder_rule(c->builder, &rule, &index, err);
 
-    return rc == PL_OK ? pl_textdb_builder_keyword(c->builder, index, e->text, e->flags, err) : rc;
+    if (rc == PL_OK)
+        rc = pl_textdb_builder_keyword(c->builder, index, e->text,
+                                       e->flags & PL_LEXICON_WORD ? PL_KEYWORD_WORD : 0, err);
+    return rc;
 }
 
 static json_t *pack_reference(const pl_pack *p)

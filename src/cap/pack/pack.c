@@ -45,7 +45,9 @@ void pack_problem(pack_report *r, pack_severity severity, const char *file, int 
     (void)snprintf(name, sizeof name, "%s", file);
     make_utf8(what);
     make_utf8(name);
-    if (r->problems != NULL)
+    if (r->problems != NULL && json_array_size(r->problems) == PACK_PROBLEMS_MAX)
+        r->more++;
+    else if (r->problems != NULL)
         (void)json_array_append_new(
             r->problems, json_pack("{s:s, s:i, s:s, s:s}", "file", name, "line", line, "severity",
                                    severity == PACK_ERROR ? "error" : "warning", "message", what));
@@ -71,7 +73,7 @@ static void documents_check(const pl_pack *p, pack_report *r)
         size_t   n = 0;
         pl_error err = { 0 };
 
-        if (strcmp(p->files[i].path, PACK_MANIFEST) == 0 ||
+        if (strcmp(p->files[i].path, PACK_MANIFEST) == 0 || pack_lexicon_has(p, p->files[i].path) ||
             (!yaml && !pl_str_ends(name, PL_STR(".json"))))
             continue;
         (void)snprintf(path, sizeof path, "%s/%s", p->dir, p->files[i].path);
@@ -107,8 +109,7 @@ void pl_pack_free(pl_pack *p)
         return;
     json_decref(p->manifest);
     free(p->files);
-    free(p->entries);
-    free(p->entries_text);
+    pack_lexicon_done(p);
     free(p);
 }
 
@@ -278,23 +279,17 @@ void pl_pack_digest(const pl_pack *p, uint8_t out[32])
     memcpy(out, p->digest, 32);
 }
 
-pl_rc pl_pack_lexicon_each(const pl_pack *p,
-                           pl_rc (*fn)(void *ctx, const pl_lexicon_entry *e, pl_error *err),
-                           void *ctx, pl_error *err)
-{
-    if (!pl_str_eqz(pl_pack_kind(p), "lexicon"))
-        return pl_fail(err, PL_INVALID, "pack '" PL_STR_FMT "' is of kind '" PL_STR_FMT
-                       "', not a lexicon", PL_STR_ARG(pl_pack_id(p)), PL_STR_ARG(pl_pack_kind(p)));
-    for (size_t i = 0; i < p->entry_count; i++) {
-        pl_rc rc = fn(ctx, &p->entries[i], err);
-
-        if (rc != PL_OK)
-            return rc;
-    }
-    return PL_OK;
-}
-
 /* --- linting --------------------------------------------------------------------------- */
+
+/* What was only counted is told in one more line; it is an error when the first error came late. */
+static void problems_close(pack_report *r)
+{
+    if (r->more > 0)
+        (void)json_array_append_new(
+            r->problems, json_pack("{s:s, s:i, s:s, s:o}", "file", "", "line", 0, "severity",
+                                   r->first.rc != PL_OK ? "error" : "warning", "message",
+                                   json_sprintf("and %zu more problems", r->more)));
+}
 
 pl_rc pl_pack_lint(const char *dir, json_t **problems, pl_error *err)
 {
@@ -315,6 +310,7 @@ pl_rc pl_pack_lint(const char *dir, json_t **problems, pl_error *err)
     if (p->manifest != NULL && !pack_files_has(p, "README.md"))
         pack_problem(&r, PACK_WARNING, "README.md", 0, "missing: say what the pack is for");
     pl_pack_free(p);
+    problems_close(&r);
     *problems = r.problems;
     return PL_OK;
 }

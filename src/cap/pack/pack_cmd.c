@@ -153,23 +153,27 @@ static json_t *files_json(const pl_pack *p)
     return files;
 }
 
+static pl_rc entry_tally(void *ctx, const pl_lexicon_entry *e, pl_error *err)
+{
+    json_t    *out = ctx, *row = json_object_getn(out, e->category.p, e->category.n);
+    json_int_t n;
+
+    (void)err;
+    if (row == NULL) {
+        row = json_object();
+        (void)json_object_setn_new(out, e->category.p, e->category.n, row);
+    }
+    n = json_integer_value(json_object_getn(row, e->lang.p, e->lang.n));
+    (void)json_object_setn_new(row, e->lang.p, e->lang.n, json_integer(n + 1));
+    return PL_OK;
+}
+
 /* Entries by category and language: {"harm.fraud": {"zh": 15, "en": 15}, …} */
 static json_t *entries_json(const pl_pack *p)
 {
     json_t *out = json_object();
 
-    for (size_t i = 0; i < p->entry_count; i++) {
-        const pl_lexicon_entry *e = &p->entries[i];
-        json_t                 *row = json_object_getn(out, e->category.p, e->category.n);
-        json_int_t              n;
-
-        if (row == NULL) {
-            row = json_object();
-            (void)json_object_setn_new(out, e->category.p, e->category.n, row);
-        }
-        n = json_integer_value(json_object_getn(row, e->lang.p, e->lang.n));
-        (void)json_object_setn_new(row, e->lang.p, e->lang.n, json_integer(n + 1));
-    }
+    (void)pl_pack_lexicon_each(p, entry_tally, out, NULL);
     return out;
 }
 

@@ -5,11 +5,11 @@
 #include "cap/pack/pl_pack.h"
 
 #define PACK_MANIFEST   "pack.yaml"
-#define PACK_ENTRIES    "entries.tsv"
 #define PACK_FILES_MAX  4096u
 #define PACK_FILE_MAX   (64u << 20)
 #define PACK_DEPTH_MAX  4
 #define PACK_PATH_MAX   256
+#define PACK_PROBLEMS_MAX 1000 /* more are only counted */
 
 /* What reading finds wrong. The loader stops at the first error, the linter shows all;
  * both run the same checks through this. */
@@ -18,6 +18,7 @@ typedef enum pack_severity { PACK_WARNING, PACK_ERROR } pack_severity;
 typedef struct pack_report {
     const char *dir;      /* goes in front of file names in `first` */
     json_t     *problems; /* array to append to, or NULL */
+    size_t      more;     /* problems beyond PACK_PROBLEMS_MAX */
     pl_error    first;    /* the first error; rc PL_OK while there is none */
 } pack_report;
 
@@ -30,15 +31,23 @@ typedef struct pack_file {
     uint8_t  sha256[32];
 } pack_file;
 
+/* A file of entries: a table, or a YAML tree. */
+typedef struct pack_entries {
+    char         path[PACK_PATH_MAX];
+    char        *text; /* table: the file */
+    size_t       n;
+    json_t      *tree; /* YAML */
+} pack_entries;
+
 struct pl_pack {
-    char              dir[1024];
-    json_t           *manifest;
-    pack_file        *files; /* sorted by path, byte order */
-    size_t            file_count;
-    uint8_t           digest[32];
-    char             *entries_text;
-    pl_lexicon_entry *entries;
-    size_t            entry_count;
+    char          dir[1024];
+    json_t       *manifest;
+    pack_file    *files; /* sorted by path, byte order */
+    size_t        file_count;
+    uint8_t       digest[32];
+    pack_entries *lexicon; /* in the order of files */
+    size_t        lexicon_files;
+    size_t        entry_count;
 };
 
 /* Walks dir and hashes every file into p->files and p->digest. */
@@ -55,8 +64,54 @@ bool pack_is_date(pl_str s);
 /* [a-z0-9] then [a-z0-9._-]: pack ids, entry ids, source ids. */
 bool pack_is_name(pl_str s, size_t max);
 
-/* Reads entries.tsv into p->entries. */
+bool pack_is_one_of(pl_str s, const char *const *list);
+
+/* Reads the entries of a lexicon into p->lexicon and checks every one. */
 void pack_lexicon_read(pl_pack *p, pack_report *r);
+void pack_lexicon_done(pl_pack *p);
+/* Whether the file has been read as entries. */
+bool pack_lexicon_has(const pl_pack *p, const char *path);
+
+/* --- entries as they stand in a file ------------------------------------------------ */
+
+typedef enum pack_field {
+    PACK_ID, PACK_TEXT, PACK_CATEGORY, PACK_LANG, PACK_SEVERITY, PACK_SOURCE, PACK_UPDATED,
+    PACK_FLAGS, PACK_RISK, PACK_FROM, PACK_TO, PACK_WITH, PACK_WITHIN, PACK_WITHOUT, PACK_EXCEPT,
+    PACK_FIELDS,
+} pack_field;
+#define PACK_REQUIRED PACK_FLAGS /* fields before this one must be there */
+
+extern const char *const pack_field_names[]; /* NULL-ended */
+
+/* One entry before anything is checked: absent fields have p == NULL. */
+typedef struct pack_row {
+    const pack_entries *file;
+    int                 line;   /* in the file; 0 in a tree, where it is not known */
+    unsigned            number; /* line of a table, element of a tree, from 1 */
+    pl_str              field[PACK_FIELDS];
+} pack_row;
+
+typedef pl_rc (*pack_row_fn)(void *ctx, const pack_row *row, pl_error *err);
+
+/* Calls back per entry of a file; what is wrong with the file itself goes to r (may be
+ * NULL once it has been read without an error). */
+pl_rc pack_table_each(const pack_entries *f, pack_report *r, pack_row_fn fn, void *ctx,
+                      pl_error *err);
+pl_rc pack_tree_each(const pack_entries *f, pack_report *r, pack_row_fn fn, void *ctx,
+                     pl_error *err);
+
+/* The form that matching sees: folded, without what is invisible, blanks single. 0: not
+ * UTF-8, empty or too long for `out`. */
+size_t pack_fold(pl_str s, char *out, size_t cap, unsigned *chars);
+
+/* A set of short texts that remembers a number with each; holds digests, so a million takes
+ * 50 MB whatever their length. */
+typedef struct pack_set pack_set;
+pack_set *pack_set_new(void);
+void      pack_set_free(pack_set *s);
+/* Puts a text with its number, above 0. *seen: the number it was put with before, else 0.
+ * false: out of memory. */
+bool pack_set_put(pack_set *s, pl_str text, uint64_t number, uint64_t *seen);
 
 /* Reads everything there is in dir; what is wrong is in r. NULL: out of memory. */
 pl_pack *pack_read(const char *dir, pack_report *r);

@@ -1,18 +1,22 @@
+/* Entries of lexicons: what each must be, whichever kind of file it stands in. */
 #include "base/banned.h"
 
 #include "base/file.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "base/yaml.h"
 #include "cap/pack/pack_int.h"
 
 #include <ctype.h>
 #include <plumbline/text.h>
 
-#define ENTRIES_MAX  (32u << 20)
-#define COLUMNS      8
-#define HEADER       "id\ttext\tcategory\tlang\tseverity\tflags\tsource\tupdated"
+#define TEXT_MAX     (1u << 30) /* all tables of a pack together */
 #define SHORT_HAN    2 /* characters; shorter words hit ordinary text all the time */
 #define SHORT_LATIN  4
+#define WITHIN_MAX   200
+#define WITHIN       20 /* when an entry does not say */
+#define LIST_MAX     64
+#define FOLDED_MAX   (PL_TEXT_KEYWORD_MAX * 8)
 
 /* Categories of design §5; a pack may add its own under its id. */
 static const char *const categories[] = {
@@ -25,19 +29,20 @@ static const char *const categories[] = {
 };
 
 typedef struct reader {
-    pl_pack     *pack;
-    pack_report *report;
-    json_t      *ids;   /* id → line */
-    json_t      *texts; /* folded text and category → line */
-    int          line;
+    pl_pack        *pack;
+    pack_report    *report;
+    pack_set       *ids, *texts; /* → line */
+    const pack_row *row;
+    unsigned        folded_chars;
 } reader;
 
 static void wrong(const reader *rd, pack_severity severity, const char *what, pl_str value)
 {
     if (value.n > 60)
         value.n = 60;
-    pack_problem(rd->report, severity, PACK_ENTRIES, rd->line, "%s: '" PL_STR_FMT "'", what,
-                 PL_STR_ARG(value));
+    pack_problem(rd->report, severity, rd->row->file->path, rd->row->line,
+                 "%s: '" PL_STR_FMT "'%s" PL_STR_FMT, what, PL_STR_ARG(value), rd->row->line > 0 ? "" : " in entry ",
+                 PL_STR_ARG(rd->row->line > 0 ? PL_STR("") : rd->row->field[PACK_ID]));
 }
 
 static bool is_category(const pl_pack *p, pl_str s)
@@ -66,21 +71,34 @@ static bool is_lang(pl_str s)
 
 static bool flags_parse(pl_str s, unsigned *out)
 {
-    pl_str flag;
+    static const char *const names[] = { "word", "pinyin", "split", "deprecated", NULL };
+    pl_str                   flag;
 
     *out = 0;
-    if (pl_str_eqz(s, "-"))
+    if (s.p == NULL)
         return true;
     while (pl_str_split(&s, ',', &flag)) {
-        if (!pl_str_eqz(flag, "word"))
+        size_t i = 0;
+
+        while (names[i] != NULL && !pl_str_eqz(flag, names[i]))
+            i++;
+        if (names[i] == NULL)
             return false;
-        *out |= PL_KEYWORD_WORD;
+        *out |= 1u << i;
     }
     return *out != 0;
 }
 
-/* The form that matching sees: folded, without what is invisible, blanks single. */
-static size_t fold(pl_str s, char *out, size_t cap, unsigned *chars)
+/* Risk classes are named by taxonomies: A.1-a, LLM01, 4.2.3. */
+static bool is_class(pl_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!isalnum((unsigned char)s.p[i]) && strchr("._-", s.p[i]) == NULL)
+            return false;
+    return s.n > 0 && s.n <= 32;
+}
+
+size_t pack_fold(pl_str s, char *out, size_t cap, unsigned *chars)
 {
     size_t n = 0;
     bool   blank = false;
@@ -106,161 +124,304 @@ static size_t fold(pl_str s, char *out, size_t cap, unsigned *chars)
     return n;
 }
 
+/* --- from a row to an entry ------------------------------------------------------------- */
+
+static pl_str or_nothing(pl_str s)
+{
+    return s.p != NULL ? s : PL_STR("");
+}
+
+static unsigned small_number(pl_str s)
+{
+    unsigned v = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        v = s.n <= 3 && isdigit((unsigned char)s.p[i]) ? v * 10 + (unsigned)(s.p[i] - '0') : 9999;
+    return s.n > 0 ? v : 9999;
+}
+
+static bool entry_of(const pack_row *row, pl_lexicon_entry *e)
+{
+    const pl_str *f = row->field;
+
+    *e = (pl_lexicon_entry){
+        .id = f[PACK_ID], .text = f[PACK_TEXT], .category = f[PACK_CATEGORY],
+        .lang = f[PACK_LANG], .source = f[PACK_SOURCE], .updated = f[PACK_UPDATED],
+        .risk = or_nothing(f[PACK_RISK]), .from = or_nothing(f[PACK_FROM]),
+        .to = or_nothing(f[PACK_TO]), .with = or_nothing(f[PACK_WITH]),
+        .without = or_nothing(f[PACK_WITHOUT]), .except = or_nothing(f[PACK_EXCEPT]),
+        .severity = (int)small_number(f[PACK_SEVERITY]),
+        .within = f[PACK_WITHIN].p != NULL ? small_number(f[PACK_WITHIN]) : WITHIN,
+    };
+    return flags_parse(f[PACK_FLAGS], &e->flags);
+}
+
+bool pl_lexicon_entry_applies(const pl_lexicon_entry *e, pl_str day)
+{
+    if ((e->flags & PL_LEXICON_DEPRECATED) != 0)
+        return false;
+    return (e->from.n == 0 || memcmp(e->from.p, day.p, day.n) <= 0) &&
+           (e->to.n == 0 || memcmp(e->to.p, day.p, day.n) >= 0);
+}
+
+/* --- checks ----------------------------------------------------------------------------- */
+
+/* Seen twice is an error that names the first place. */
+static void unique_check(const reader *rd, pack_set *set, pl_str key, const char *what)
+{
+    size_t   file = (size_t)(rd->row->file - rd->pack->lexicon) + 1;
+    uint64_t seen = 0;
+
+    if (!pack_set_put(set, key, (uint64_t)file << 32 | rd->row->number, &seen)) {
+        rd->report->first = (pl_error){ PL_NOMEM, "out of memory" };
+    } else if (seen > 0) {
+        const pack_entries *first = &rd->pack->lexicon[(seen >> 32) - 1];
+
+        pack_problem(rd->report, PACK_ERROR, rd->row->file->path, rd->row->line, "%s %s%s%u", what,
+                     first->path, first->tree != NULL ? ", entry " : ":",
+                     (unsigned)(seen & UINT32_MAX));
+    }
+}
+
+static void id_check(const reader *rd, pl_str id)
+{
+    char what[160];
+
+    (void)snprintf(what, sizeof what, "id '" PL_STR_FMT "' is used already, in", PL_STR_ARG(id));
+    if (!pack_is_name(id, 96))
+        wrong(rd, PACK_ERROR, "id may hold lower-case letters, digits and . _ - only", id);
+    else
+        unique_check(rd, rd->ids, id, what);
+}
+
+/* Folds one word of an entry; 0 after a complaint. */
+static size_t word_check(reader *rd, pl_str word, char folded[FOLDED_MAX])
+{
+    size_t n = pack_fold(word, folded, FOLDED_MAX, &rd->folded_chars);
+
+    if (n == 0 || rd->folded_chars > PL_TEXT_KEYWORD_MAX) {
+        wrong(rd, PACK_ERROR, "text is empty or longer than 64 characters", word);
+        return 0;
+    }
+    if (pl_str_trim(word).n != word.n)
+        wrong(rd, PACK_ERROR, "text begins or ends with a blank", word);
+    if (!pl_utf8_is_nfc_quick(word))
+        wrong(rd, PACK_WARNING, "text may not be in normal form C", word);
+    return n;
+}
+
+static void list_check(reader *rd, pl_str list, pl_str inner)
+{
+    char   folded[FOLDED_MAX];
+    pl_str word;
+    size_t n, count = 0;
+
+    while (pl_str_split(&list, '|', &word)) {
+        n = word_check(rd, word, folded);
+        if (n > 0 && inner.n > 0 && (n <= inner.n || memmem(folded, n, inner.p, inner.n) == NULL))
+            wrong(rd, PACK_ERROR, "an exception must be longer than the text and contain it", word);
+        if (++count > LIST_MAX)
+            wrong(rd, PACK_ERROR, "more than 64 words in a list", word);
+    }
+}
+
+static void combination_check(reader *rd, const pl_lexicon_entry *e)
+{
+    if (e->with.n == 0 && (e->without.n > 0 || rd->row->field[PACK_WITHIN].p != NULL))
+        wrong(rd, PACK_ERROR, "'within' and 'without' need 'with'", e->text);
+    if (e->within < 1 || e->within > WITHIN_MAX)
+        wrong(rd, PACK_ERROR, "within must be 1 to 200 characters", rd->row->field[PACK_WITHIN]);
+    list_check(rd, e->with, PL_STR(""));
+    list_check(rd, e->without, PL_STR(""));
+}
+
 static void text_check(reader *rd, const pl_lexicon_entry *e)
 {
-    char     folded[PL_TEXT_KEYWORD_MAX * 8 + 80];
-    unsigned chars = 0;
-    size_t   n = fold(e->text, folded, sizeof folded - 80, &chars);
-    int      han = pl_utf8_han_percent(e->text);
-    json_t  *seen;
+    char   key[FOLDED_MAX + 600];
+    int    han = pl_utf8_han_percent(e->text);
+    size_t n = word_check(rd, e->text, key);
 
-    if (n == 0 || chars > PL_TEXT_KEYWORD_MAX) {
-        wrong(rd, PACK_ERROR, "text is empty or longer than 64 characters", e->text);
+    if (n == 0)
         return;
-    }
-    if (!pl_utf8_is_nfc_quick(e->text))
-        wrong(rd, PACK_WARNING, "text may not be in normal form C", e->text);
-    if (chars < (han > 50 ? SHORT_HAN : SHORT_LATIN))
+    if (e->with.n == 0 && rd->folded_chars < (han > 50 ? SHORT_HAN : SHORT_LATIN))
         wrong(rd, PACK_WARNING, "text is so short that it will hit ordinary text", e->text);
-    if (han == 0 && (e->flags & PL_KEYWORD_WORD) == 0)
+    if (han == 0 && (e->flags & PL_LEXICON_WORD) == 0)
         wrong(rd, PACK_WARNING, "text without the flag 'word' also hits inside words", e->text);
-
-    (void)snprintf(folded + n, 80, "\t%.*s", (int)(e->category.n > 70 ? 70 : e->category.n),
-                   e->category.p);
-    seen = json_object_get(rd->texts, folded);
-    if (seen != NULL)
-        pack_problem(rd->report, PACK_ERROR, PACK_ENTRIES, rd->line,
-                     "text folds to the same as that of line %lld",
-                     (long long)json_integer_value(seen));
-    else
-        (void)json_object_set_new(rd->texts, folded, json_integer(rd->line));
+    list_check(rd, e->except, (pl_str){ key, n });
+    (void)snprintf(key + n, sizeof key - n, "\t%.*s\t%.*s", (int)(e->category.n > 96 ? 96 : e->category.n),
+                   e->category.p, (int)(e->with.n > 400 ? 400 : e->with.n), e->with.p);
+    unique_check(rd, rd->texts, pl_str_z(key), "text folds to the same as that of");
 }
 
-static void id_check(reader *rd, pl_str id)
+static void date_check(const reader *rd, pl_str date)
 {
-    json_t *seen;
-
-    if (!pack_is_name(id, 96)) {
-        wrong(rd, PACK_ERROR, "id may hold lower-case letters, digits and . _ - only", id);
-        return;
-    }
-    seen = json_object_getn(rd->ids, id.p, id.n);
-    if (seen != NULL)
-        pack_problem(rd->report, PACK_ERROR, PACK_ENTRIES, rd->line,
-                     "id '" PL_STR_FMT "' is used on line %lld already", PL_STR_ARG(id),
-                     (long long)json_integer_value(seen));
-    else
-        (void)json_object_setn_new(rd->ids, id.p, id.n, json_integer(rd->line));
+    if (!pack_is_date(date))
+        wrong(rd, PACK_ERROR, "not a date (YYYY-MM-DD)", date);
 }
 
-static void entry_check(reader *rd, pl_lexicon_entry *e, pl_str severity, pl_str flags)
+static void time_check(const reader *rd, const pl_lexicon_entry *e)
 {
-    id_check(rd, e->id);
-    if (!is_category(rd->pack, e->category))
-        wrong(rd, PACK_ERROR, "unknown category, and not under the pack's id", e->category);
-    if (!is_lang(e->lang))
-        wrong(rd, PACK_ERROR, "not a language tag", e->lang);
-    if (severity.n != 1 || severity.p[0] < '1' || severity.p[0] > '4')
-        wrong(rd, PACK_ERROR, "severity must be 1, 2, 3 or 4", severity);
-    else
-        e->severity = severity.p[0] - '0';
-    if (!flags_parse(flags, &e->flags))
-        wrong(rd, PACK_ERROR, "flags must be '-' or a list of: word", flags);
-    if (!pack_has_source(rd->pack, e->source))
-        wrong(rd, PACK_ERROR, "source is not in " PACK_MANIFEST, e->source);
-    if (!pack_is_date(e->updated))
-        wrong(rd, PACK_ERROR, "not a date (YYYY-MM-DD)", e->updated);
-    text_check(rd, e);
+    const pl_str *f = rd->row->field;
+
+    date_check(rd, e->updated);
+    if (f[PACK_FROM].p != NULL)
+        date_check(rd, e->from);
+    if (f[PACK_TO].p != NULL)
+        date_check(rd, e->to);
+    if (e->from.n == 10 && e->to.n == 10 && memcmp(e->from.p, e->to.p, 10) > 0)
+        wrong(rd, PACK_ERROR, "'to' is before 'from'", e->to);
 }
 
-static bool entry_keep(pl_pack *p, const pl_lexicon_entry *e)
+static pl_rc row_check(void *ctx, const pack_row *row, pl_error *err)
 {
-    pl_lexicon_entry *bigger = p->entries;
-
-    if ((p->entry_count & (p->entry_count - 1)) == 0) /* room for 1, 2, 4, 8 … */
-        bigger = realloc(p->entries, (p->entry_count ? 2 * p->entry_count : 1) * sizeof *bigger);
-    if (bigger == NULL)
-        return false;
-    p->entries = bigger;
-    p->entries[p->entry_count++] = *e;
-    return true;
-}
-
-/* The number of columns; those beyond COLUMNS are counted only. */
-static size_t columns_split(pl_str line, pl_str col[COLUMNS])
-{
-    size_t n = 0;
-
-    for (;;) {
-        const char *tab = line.n > 0 ? memchr(line.p, '\t', line.n) : NULL;
-        size_t      len = tab != NULL ? (size_t)(tab - line.p) : line.n;
-
-        if (n < COLUMNS)
-            col[n] = (pl_str){ line.p, len };
-        n++;
-        if (tab == NULL)
-            return n;
-        line = (pl_str){ tab + 1, line.n - len - 1 };
-    }
-}
-
-static void line_read(reader *rd, pl_str line)
-{
-    pl_str           col[COLUMNS];
-    size_t           n = columns_split(line, col);
+    reader          *rd = ctx;
     pl_lexicon_entry e;
 
-    if (!pl_utf8_valid(line)) {
-        pack_problem(rd->report, PACK_ERROR, PACK_ENTRIES, rd->line, "not valid UTF-8");
-        return;
-    }
-    if (n != COLUMNS) {
-        pack_problem(rd->report, PACK_ERROR, PACK_ENTRIES, rd->line, "%zu columns instead of %d",
-                     n, COLUMNS);
-        return;
-    }
-    e = (pl_lexicon_entry){ .id = col[0], .text = col[1], .category = col[2], .lang = col[3],
-                            .source = col[6], .updated = col[7] };
-    if (pl_str_trim(e.text).n != e.text.n)
-        wrong(rd, PACK_ERROR, "text begins or ends with a blank", e.text);
-    entry_check(rd, &e, col[4], col[5]);
-    if (!entry_keep(rd->pack, &e))
-        rd->report->first = (pl_error){ PL_NOMEM, "out of memory" };
+    (void)err;
+    rd->row = row;
+    rd->pack->entry_count++;
+    if (!entry_of(row, &e))
+        wrong(rd, PACK_ERROR, "flags must be '-' or a list of: word pinyin split deprecated",
+              row->field[PACK_FLAGS]);
+    id_check(rd, e.id);
+    if (!is_category(rd->pack, e.category))
+        wrong(rd, PACK_ERROR, "unknown category, and not under the pack's id", e.category);
+    if (!is_lang(e.lang))
+        wrong(rd, PACK_ERROR, "not a language tag", e.lang);
+    if (e.severity < 1 || e.severity > 4)
+        wrong(rd, PACK_ERROR, "severity must be 1, 2, 3 or 4", row->field[PACK_SEVERITY]);
+    if (!pack_has_source(rd->pack, e.source))
+        wrong(rd, PACK_ERROR, "source is not in " PACK_MANIFEST, e.source);
+    if (row->field[PACK_RISK].p != NULL && !is_class(e.risk))
+        wrong(rd, PACK_ERROR, "not the id of a risk class", e.risk);
+    time_check(rd, &e);
+    combination_check(rd, &e);
+    text_check(rd, &e);
+    return rd->report->first.rc == PL_NOMEM ? PL_NOMEM : PL_OK;
 }
 
-static void lines_read(reader *rd, pl_str text)
-{
-    pl_str line;
+/* --- files ------------------------------------------------------------------------------ */
 
-    while (pl_str_split(&text, '\n', &line)) {
-        rd->line++;
-        if (pl_str_ends(line, PL_STR("\r")))
-            pack_problem(rd->report, PACK_ERROR, PACK_ENTRIES, rd->line,
-                         "line ends with a carriage return");
-        else if (rd->line == 1 && !pl_str_eqz(line, HEADER))
-            pack_problem(rd->report, PACK_ERROR, PACK_ENTRIES, 1,
-                         "first line must name the columns: id text category lang severity "
-                         "flags source updated, with tabs between");
-        else if (rd->line > 1)
-            line_read(rd, line);
+/* entries.tsv and entries.yaml, and any .tsv and .yaml below entries/. */
+static bool is_entries(pl_str path)
+{
+    bool kind = pl_str_ends(path, PL_STR(".tsv")) || pl_str_ends(path, PL_STR(".yaml"));
+
+    return pl_str_eqz(path, "entries.tsv") || pl_str_eqz(path, "entries.yaml") ||
+           (kind && pl_str_starts(path, PL_STR("entries/")));
+}
+
+static void file_open(pl_pack *p, pack_report *r, const char *path)
+{
+    pack_entries *f = &p->lexicon[p->lexicon_files];
+    char          full[1400];
+    pl_error      err = { 0 };
+    pl_rc         rc;
+
+    (void)snprintf(full, sizeof full, "%s/%s", p->dir, path);
+    (void)snprintf(f->path, sizeof f->path, "%s", path);
+    rc = pl_file_read(full, PACK_FILE_MAX, &f->text, &f->n, &err);
+    if (rc == PL_OK && pl_str_ends(pl_str_z(path), PL_STR(".yaml"))) {
+        rc = pl_yaml_parse((pl_str){ f->text, f->n }, path, &f->tree, &err);
+        free(f->text);
+        f->text = NULL;
     }
-    if (rd->line < 2)
-        pack_problem(rd->report, PACK_ERROR, PACK_ENTRIES, rd->line, "no entries");
+    if (rc == PL_OK)
+        p->lexicon_files++;
+    else
+        pack_problem(r, PACK_ERROR, path, 0, "%s", err.text);
+}
+
+static void files_open(pl_pack *p, pack_report *r)
+{
+    uint64_t total = 0;
+
+    p->lexicon = calloc(p->file_count + 1, sizeof *p->lexicon);
+    if (p->lexicon == NULL) {
+        r->first = (pl_error){ PL_NOMEM, "out of memory" };
+        return;
+    }
+    for (size_t i = 0; i < p->file_count; i++) {
+        const pack_file *f = &p->files[i];
+
+        if (!is_entries(pl_str_z(f->path)))
+            continue;
+        total += f->size;
+        if (total > TEXT_MAX)
+            pack_problem(r, PACK_ERROR, f->path, 0, "all entries together are above 1 GiB");
+        else
+            file_open(p, r, f->path);
+    }
+}
+
+static pl_rc rows_each(const pl_pack *p, pack_report *r, pack_row_fn fn, void *ctx, pl_error *err)
+{
+    pl_rc rc = PL_OK;
+
+    for (size_t i = 0; rc == PL_OK && i < p->lexicon_files; i++)
+        rc = p->lexicon[i].tree != NULL ? pack_tree_each(&p->lexicon[i], r, fn, ctx, err)
+                                        : pack_table_each(&p->lexicon[i], r, fn, ctx, err);
+    return rc;
 }
 
 void pack_lexicon_read(pl_pack *p, pack_report *r)
 {
-    char     path[1100];
-    pl_error err = { 0 };
-    size_t   n = 0;
-    reader   rd = { p, r, json_object(), json_object(), 0 };
+    reader rd = { .pack = p, .report = r, .ids = pack_set_new(), .texts = pack_set_new() };
+    bool   slots = json_array_size(json_object_get(p->manifest, "slots")) > 0;
 
-    (void)snprintf(path, sizeof path, "%s/" PACK_ENTRIES, p->dir);
-    if (pl_file_read(path, ENTRIES_MAX, &p->entries_text, &n, &err) != PL_OK)
-        pack_problem(r, PACK_ERROR, PACK_ENTRIES, 0, "%s",
-                     err.rc == PL_NOTFOUND ? "missing: a lexicon pack needs it" : err.text);
+    files_open(p, r);
+    if (rd.ids == NULL || rd.texts == NULL)
+        r->first = (pl_error){ PL_NOMEM, "out of memory" };
     else
-        lines_read(&rd, (pl_str){ p->entries_text, n });
-    json_decref(rd.ids);
-    json_decref(rd.texts);
+        (void)rows_each(p, r, row_check, &rd, NULL);
+    if (p->entry_count == 0 && !slots)
+        pack_problem(r, PACK_ERROR, "", 0, "no entries: a lexicon pack needs entries.tsv or "
+                                           "entries.yaml, or tables in entries/");
+    pack_set_free(rd.ids);
+    pack_set_free(rd.texts);
+}
+
+void pack_lexicon_done(pl_pack *p)
+{
+    for (size_t i = 0; i < p->lexicon_files; i++) {
+        free(p->lexicon[i].text);
+        json_decref(p->lexicon[i].tree);
+    }
+    free(p->lexicon);
+}
+
+bool pack_lexicon_has(const pl_pack *p, const char *path)
+{
+    for (size_t i = 0; i < p->lexicon_files; i++)
+        if (strcmp(p->lexicon[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+/* --- for others ------------------------------------------------------------------------- */
+
+typedef struct walk {
+    pl_rc (*fn)(void *ctx, const pl_lexicon_entry *e, pl_error *err);
+    void *ctx;
+} walk;
+
+static pl_rc row_pass(void *ctx, const pack_row *row, pl_error *err)
+{
+    walk            *w = ctx;
+    pl_lexicon_entry e;
+
+    (void)entry_of(row, &e);
+    return w->fn(w->ctx, &e, err);
+}
+
+pl_rc pl_pack_lexicon_each(const pl_pack *p,
+                           pl_rc (*fn)(void *ctx, const pl_lexicon_entry *e, pl_error *err),
+                           void *ctx, pl_error *err)
+{
+    walk w = { fn, ctx };
+
+    if (!pl_str_eqz(pl_pack_kind(p), "lexicon"))
+        return pl_fail(err, PL_INVALID, "pack '" PL_STR_FMT "' is of kind '" PL_STR_FMT
+                       "', not a lexicon", PL_STR_ARG(pl_pack_id(p)), PL_STR_ARG(pl_pack_kind(p)));
+    return rows_each(p, NULL, row_pass, &w, err);
 }

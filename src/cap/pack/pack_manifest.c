@@ -48,7 +48,7 @@ static void wrong(const manifest *m, const char *pointer, const char *fmt, ...)
                  what);
 }
 
-static bool is_one_of(pl_str s, const char *const *list)
+bool pack_is_one_of(pl_str s, const char *const *list)
 {
     for (; *list != NULL; list++)
         if (pl_str_eqz(s, *list))
@@ -129,7 +129,7 @@ static void keys_check(const manifest *m, const json_t *o, const char *pointer,
     char        at[400];
 
     json_object_foreach((json_t *)(uintptr_t)o, key, v)
-        if (!is_one_of(pl_str_z(key), allowed)) {
+        if (!pack_is_one_of(pl_str_z(key), allowed)) {
             (void)snprintf(at, sizeof at, "%s/%.200s", pointer, key);
             wrong(m, at, "unknown key '%.100s'", at + 1);
         }
@@ -145,9 +145,9 @@ static void identity_check(const manifest *m, const json_t *o)
         wrong(m, "/id", "'id' may hold lower-case letters, digits and . _ - only");
     if (version.n > 0 && !is_version(version))
         wrong(m, "/version", "'version' must be numbers with dots");
-    if (kind.n > 0 && !is_one_of(kind, kinds))
+    if (kind.n > 0 && !pack_is_one_of(kind, kinds))
         wrong(m, "/kind", "unknown kind '" PL_STR_FMT "'", PL_STR_ARG(kind));
-    if (weight.n > 0 && !is_one_of(weight, weights))
+    if (weight.n > 0 && !pack_is_one_of(weight, weights))
         wrong(m, "/legal_weight", "unknown legal weight '" PL_STR_FMT "'", PL_STR_ARG(weight));
     if (place.n > 0 && !pl_str_eqz(place, "any") && (place.n < 2 || place.n > 12))
         wrong(m, "/jurisdiction", "'jurisdiction' must be 'any' or a country or region code");
@@ -250,6 +250,38 @@ static void digest_check(const manifest *m, const json_t *o)
         wrong(m, "/digest", "'digest' does not fit the files, which give '%s'", want);
 }
 
+/* Risk classes that a lexicon leaves to its operator to fill. */
+static void slots_check(const manifest *m, const json_t *o)
+{
+    const json_t *slots = json_object_get(o, "slots");
+    json_t       *s;
+    size_t        i;
+    bool          good = json_array_size(slots) > 0 && json_array_size(slots) <= 100;
+
+    json_array_foreach((json_t *)(uintptr_t)slots, i, s)
+        good &= json_string_length(s) > 0 && json_string_length(s) <= 32;
+    if (slots != NULL && !good)
+        wrong(m, "/slots", "'slots' must be a list of risk classes");
+}
+
+/* An update without changes: somebody looked and says so. */
+static void reviewed_check(const manifest *m, const json_t *o)
+{
+    static const char *const allowed[] = { "date", "by", NULL };
+    const json_t            *reviewed = json_object_get(o, "reviewed");
+
+    if (reviewed == NULL)
+        return;
+    if (!json_is_object(reviewed)) {
+        wrong(m, "/reviewed", "'reviewed' must hold 'date' and 'by'");
+        return;
+    }
+    keys_check(m, reviewed, "/reviewed", allowed);
+    (void)string_at(m, reviewed, "/reviewed", "by");
+    if (!pack_is_date(string_at(m, reviewed, "/reviewed", "date")))
+        wrong(m, "/reviewed/date", "'reviewed/date' is not a date (YYYY-MM-DD)");
+}
+
 /* YAML's own complaints begin with "pack.yaml:LINE:COLUMN: ". */
 static void syntax_problem(pack_report *r, const pl_error *e)
 {
@@ -271,7 +303,7 @@ static void manifest_check(const manifest *m, const json_t *o)
 {
     static const char *const allowed[] = { "id",    "version", "kind",    "jurisdiction",
                                            "title", "licence", "sources", "legal_weight",
-                                           "digest", "in_force", NULL };
+                                           "digest", "in_force", "slots",  "reviewed", NULL };
 
     keys_check(m, o, "", allowed);
     identity_check(m, o);
@@ -279,6 +311,8 @@ static void manifest_check(const manifest *m, const json_t *o)
     force_check(m, o);
     sources_check(m, o);
     digest_check(m, o);
+    slots_check(m, o);
+    reviewed_check(m, o);
 }
 
 void pack_manifest_read(pl_pack *p, pack_report *r)

@@ -22,15 +22,33 @@ const char   *pl_pack_dir(const pl_pack *p);
 /* SHA-256 over the sorted list of "path NUL size NUL sha256 LF" of every file. */
 void          pl_pack_digest(const pl_pack *p, uint8_t out[32]);
 
-/* One lexicon entry (kind "lexicon", file entries.tsv). */
+/* What an entry of a lexicon asks for, beyond its text. */
+enum pl_lexicon_flags {
+    PL_LEXICON_WORD = 1 << 0,       /* letters and digits may not touch either end    */
+    PL_LEXICON_PINYIN = 1 << 1,     /* also where it is written in pinyin             */
+    PL_LEXICON_SPLIT = 1 << 2,      /* also where characters are written as parts     */
+    PL_LEXICON_DEPRECATED = 1 << 3, /* kept for the record: neither matched nor counted */
+};
+
+/* One lexicon entry (kind "lexicon"). What is absent is the empty view. Lists are words with
+ * '|' between, to be taken apart with pl_str_split. */
 typedef struct pl_lexicon_entry {
     pl_str   id, text, category, lang, source, updated; /* borrowed from the pack */
+    pl_str   risk;     /* class of a risk taxonomy, e.g. "A.2-e" */
+    pl_str   from, to; /* first and last day on which it applies */
+    pl_str   with;     /* a combination: one of these as well, */
+    unsigned within;   /* at most so many characters away, */
+    pl_str   without;  /* and none of these as near */
+    pl_str   except;   /* phrases that contain the text and are meant otherwise */
     int      severity;
-    unsigned flags; /* pl_keyword_flags */
+    unsigned flags; /* pl_lexicon_flags */
 } pl_lexicon_entry;
+/* Calls back for every entry in the order of files and lines. */
 pl_rc pl_pack_lexicon_each(const pl_pack *p,
                            pl_rc (*fn)(void *ctx, const pl_lexicon_entry *e, pl_error *err),
                            void *ctx, pl_error *err);
+/* Not deprecated, and in its time on that day (YYYY-MM-DD). */
+bool pl_lexicon_entry_applies(const pl_lexicon_entry *e, pl_str day);
 
 /* Checks everything; `problems` is a new array of {"file","line","severity","message"}. */
 pl_rc pl_pack_lint(const char *dir, json_t **problems, pl_error *err);

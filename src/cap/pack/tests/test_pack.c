@@ -405,10 +405,10 @@ static void pack_entries__name_each_mistake_with_its_line(void **state)
     } cases[] = {
         { "x\ty\n", "entries.tsv:4: 2 columns instead of 8" },
         { "a.en.1\tother text here\tharm.weapons\ten\t4\tword\town\t2026-11-22\n",
-          "entries.tsv:4: id 'a.en.1' is used on line 2 already" },
+          "entries.tsv:4: id 'a.en.1' is used already, in entries.tsv:2" },
         { "B\tother text here\tharm.weapons\ten\t4\tword\town\t2026-11-22\n", "id may hold" },
         { "b\tMAKE  a ｗidget\tharm.weapons\ten\t4\tword\town\t2026-11-22\n",
-          "entries.tsv:4: text folds to the same as that of line 2" },
+          "entries.tsv:4: text folds to the same as that of entries.tsv:2" },
         { "b\t\tharm.weapons\ten\t4\tword\town\t2026-11-22\n", "text is empty" },
         { "b\t blank first\tharm.weapons\ten\t4\tword\town\t2026-11-22\n", "with a blank" },
         { "b\tother text here\tharm.unknown\ten\t4\tword\town\t2026-11-22\n",
@@ -448,7 +448,154 @@ static void pack_entries__need_their_header_and_a_line(void **state)
     put(f->dir, "entries.tsv", HEADER);
     assert_refused(f, "no entries");
     put(f->dir, "entries.tsv", "");
+    assert_refused(f, "first line must name the columns");
+    put(f->dir, "entries.tsv", "id\ttext\tcategory\tlang\tseverity\tsource\n");
+    assert_refused(f, "first line must name the columns"); /* updated is missing */
+    put(f->dir, "entries.tsv", "text\t" HEADER);
+    assert_refused(f, "first line must name the columns"); /* text twice */
+    put(f->dir, "entries.tsv", "colour\t" HEADER);
+    assert_refused(f, "first line must name the columns");
+}
+
+static void remove_entries(fx *f)
+{
+    char path[400];
+
+    snprintf(path, sizeof path, "%s/entries.tsv", f->dir);
+    assert_int_equal(remove(path), 0);
+}
+
+static void pack_entries__may_be_missing_only_where_slots_are_named(void **state)
+{
+    fx      *f = *state;
+    pl_pack *p = NULL;
+
+    remove_entries(f);
     assert_refused(f, "no entries");
+    spoil_manifest(f, "licence:", "slots: [A.1-a]\nlicence:");
+    assert_ok(open_sample(f, &p), &f->err);
+    pl_pack_free(p);
+    spoil_manifest(f, "licence:", "slots: []\nlicence:");
+    assert_refused(f, "'slots' must be a list");
+}
+
+/* Every column there is, in an order of its own, and the same entry in YAML. */
+#define WIDE_HEADER                                                                               \
+    "risk\tid\ttext\twith\twithin\twithout\texcept\tfrom\tto\tcategory\tlang\tseverity\tflags\t"       \
+    "source\tupdated\n"
+#define WIDE                                                                                      \
+    "A.2-e\tw.1\twidget\tmake|build\t12\ttoy\tmy widget\t2026-01-01\t2026-12-31\tharm.hate\ten\t"   \
+    "2\tword,pinyin,split\town\t2026-11-22\n"
+static const char wide_yaml[] =
+    "defaults: {lang: en, source: own, updated: \"2026-11-22\", category: harm.hate}\n"
+    "entries:\n"
+    "  - {id: w.1, text: widget, with: [make, build], within: 12, without: [toy],\n"
+    "     except: [my widget], from: \"2026-01-01\", to: \"2026-12-31\", severity: 2,\n"
+    "     flags: [word, pinyin, split], risk: A.2-e}\n";
+
+static void assert_wide(fx *f)
+{
+    pl_pack *p = NULL;
+    seen     s = { 0 };
+
+    assert_ok(open_sample(f, &p), &f->err);
+    assert_ok(pl_pack_lexicon_each(p, remember, &s, &f->err), &f->err);
+    assert_int_equal(s.n, 1);
+    assert_str(s.e[0].risk, "A.2-e");
+    assert_str(s.e[0].text, "widget");
+    assert_str(s.e[0].with, "make|build");
+    assert_int_equal(s.e[0].within, 12);
+    assert_str(s.e[0].without, "toy");
+    assert_str(s.e[0].except, "my widget");
+    assert_str(s.e[0].from, "2026-01-01");
+    assert_str(s.e[0].to, "2026-12-31");
+    assert_str(s.e[0].category, "harm.hate");
+    assert_int_equal(s.e[0].severity, 2);
+    assert_int_equal(s.e[0].flags, PL_LEXICON_WORD | PL_LEXICON_PINYIN | PL_LEXICON_SPLIT);
+    assert_true(pl_lexicon_entry_applies(&s.e[0], PL_STR("2026-01-01")));
+    assert_true(pl_lexicon_entry_applies(&s.e[0], PL_STR("2026-12-31")));
+    assert_false(pl_lexicon_entry_applies(&s.e[0], PL_STR("2025-12-31")));
+    assert_false(pl_lexicon_entry_applies(&s.e[0], PL_STR("2027-01-01")));
+    s.e[0].flags |= PL_LEXICON_DEPRECATED;
+    assert_false(pl_lexicon_entry_applies(&s.e[0], PL_STR("2026-06-01")));
+    pl_pack_free(p);
+}
+
+static void pack_entries__take_columns_in_any_order(void **state)
+{
+    fx *f = *state;
+
+    put(f->dir, "entries.tsv", WIDE_HEADER WIDE);
+    assert_wide(f);
+}
+
+static void pack_entries__in_yaml_say_the_same(void **state)
+{
+    fx *f = *state;
+
+    remove_entries(f);
+    put(f->dir, "entries.yaml", wide_yaml);
+    assert_wide(f);
+}
+
+static void pack_entries__may_stand_in_several_files(void **state)
+{
+    fx      *f = *state;
+    char     sub[400];
+    pl_pack *p = NULL;
+    seen     s = { 0 };
+
+    snprintf(sub, sizeof sub, "%s/entries", f->dir);
+    assert_int_equal(mkdir(sub, 0755), 0);
+    put(sub, "b.yaml", wide_yaml);
+    put(sub, "c.tsv", WIDE_HEADER);
+    assert_ok(open_sample(f, &p), &f->err);
+    assert_ok(pl_pack_lexicon_each(p, remember, &s, &f->err), &f->err);
+    assert_int_equal(s.n, 3);
+    assert_str(s.e[0].id, "a.en.1");
+    assert_str(s.e[2].id, "w.1");
+    pl_pack_free(p);
+    put(sub, "c.tsv", WIDE_HEADER WIDE);
+    assert_refused(f, "entries/c.tsv:2: id 'w.1' is used already, in entries/b.yaml, entry 1");
+}
+
+static void pack_entries__name_each_mistake_of_the_further_columns(void **state)
+{
+    static const struct {
+        const char *from, *to, *says;
+    } cases[] = {
+        { "risk: A.2-e", "risk: \"A 2\"", "not the id of a risk class: 'A 2' in entry w.1" },
+        { "within: 12", "within: 0", "within must be 1 to 200" },
+        { "within: 12", "within: 201", "within must be 1 to 200" },
+        { "with: [make, build], ", "", "need 'with'" },
+        { "[my widget]", "[my gadget]", "an exception must be longer than the text" },
+        { "[my widget]", "[widget]", "an exception must be longer than the text" },
+        { "[toy]", "[\"toy|boy\"]", "must hold words without '|'" },
+        { "[toy]", "[7]", "must hold words without '|'" },
+        { "\"2026-12-31\"", "\"2025-12-31\"", "'to' is before 'from'" },
+        { "\"2026-12-31\"", "soon", "not a date" },
+        { "split]", "loud]", "flags must be" },
+        { "severity: 2", "severity: two", "severity must be" },
+        { "severity: 2", "severity: [2]", "'severity' is of the wrong type" },
+        { "text: widget,", "", "entry 1: 'text' is missing" },
+        { "risk:", "risks:", "'risks' is not a key of entries" },
+        { "entries:", "entry:", "'entry' is not a key of this file" },
+    };
+    fx *f = *state;
+
+    remove_entries(f);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *at = strstr(wide_yaml, cases[i].from);
+        pl_buf      b = PL_BUF_INIT(1u << 16);
+
+        assert_non_null(at);
+        pl_buf_put(&b, (pl_str){ wide_yaml, (size_t)(at - wide_yaml) });
+        pl_buf_puts(&b, cases[i].to);
+        pl_buf_puts(&b, at + strlen(cases[i].from));
+        put(f->dir, "entries.yaml", b.p);
+        pl_buf_done(&b);
+        assert_refused(f, cases[i].says);
+    }
 }
 
 static void pack_entries__may_use_categories_of_the_pack(void **state)
@@ -619,6 +766,11 @@ int main(void)
         T(pack_entries__name_each_mistake_with_its_line),
         T(pack_entries__need_their_header_and_a_line),
         T(pack_entries__may_use_categories_of_the_pack),
+        T(pack_entries__name_each_mistake_of_the_further_columns),
+        T(pack_entries__may_stand_in_several_files),
+        T(pack_entries__in_yaml_say_the_same),
+        T(pack_entries__take_columns_in_any_order),
+        T(pack_entries__may_be_missing_only_where_slots_are_named),
         T(pack_lint__lists_all_problems_not_only_the_first),
         T(pack_lint__warns_about_what_is_legal_but_unwise),
         T(pack_lint__refuses_links_and_hidden_files),
