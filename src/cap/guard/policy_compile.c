@@ -6,7 +6,7 @@
 #include "base/yaml.h"
 #include "base/yaml_at.h"
 #include "cap/guard/guard_int.h"
-#include "cap/pack/pl_pack.h"
+#include "cap/guard/policy_lexicon.h"
 #include "engine/text/pii.h"
 #include "engine/text/textlabel.h"
 
@@ -16,6 +16,7 @@ typedef struct compiler {
     const char *const *folders;
     pl_error          *err;
     pl_textdb_builder *builder;
+    pl_variants       *variants;
     json_t            *doc; /* the POLC section in the making */
     pl_pii_config      detectors;
     bool               has_detectors;
@@ -70,19 +71,6 @@ static bool is_severity(const json_t *v)
 
 /* --- packs ---------------------------------------------------------------------------- */
 
-static pl_rc lexicon_entry(void *ctx, const pl_lexicon_entry *e, pl_error *err)
-{
-    compiler    *c = ctx;
-    pl_text_rule rule = { e->id, e->category, (uint8_t)e->severity };
-    uint32_t     index;
-    pl_rc        rc = pl_textdb_builder_rule(c->builder, &rule, &index, err);
-
-    if (rc == PL_OK)
-        rc = pl_textdb_builder_keyword(c->builder, index, e->text,
-                                       e->flags & PL_LEXICON_WORD ? PL_KEYWORD_WORD : 0, err);
-    return rc;
-}
-
 static json_t *pack_reference(const pl_pack *p)
 {
     pl_str  id = pl_pack_id(p), version = pl_pack_version(p);
@@ -103,7 +91,7 @@ static pl_rc pack_use(compiler *c, const char *ref, json_t *used)
     if (rc == PL_OK && !pl_str_eqz(pl_pack_kind(p), "lexicon"))
         rc = bad(c, "/packs", "a policy can use packs of kind 'lexicon' only");
     if (rc == PL_OK)
-        rc = pl_pack_lexicon_each(p, lexicon_entry, c, c->err);
+        rc = policy_lexicon_add(c->builder, c->variants, p, c->err);
     if (rc == PL_OK)
         json_array_append_new(used, pack_reference(p));
     pl_pack_free(p);
@@ -126,6 +114,8 @@ static pl_rc packs(compiler *c, const json_t *list)
         if (rc != PL_OK)
             return rc;
     }
+    if (pl_variants_pack(c->variants) != NULL)
+        json_array_append_new(used, pack_reference(pl_variants_pack(c->variants)));
     return PL_OK;
 }
 
@@ -467,6 +457,8 @@ pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, voi
         rc = pl_file_read(source, PL_YAML_MAX, &bytes, &size, err);
     c.text = (pl_str){ bytes, size };
     if (rc == PL_OK)
+        rc = pl_variants_new(pack_folders, &c.variants, err);
+    if (rc == PL_OK)
         rc = pl_yaml_parse(c.text, source, &src, err);
     if (rc == PL_OK)
         rc = head(&c, src);
@@ -482,6 +474,7 @@ pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, voi
         rc = build(&c, out, n);
     pl_textdb_builder_free(c.builder);
     free(c.model);
+    pl_variants_free(c.variants);
     free(bytes);
     json_decref(src);
     json_decref(c.doc);

@@ -1,10 +1,13 @@
 #include "base/banned.h"
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "cap/pack/pack_int.h"
 
-static int print_json(pl_cmd_ctx *c, json_t *j, int code)
+#include <sys/stat.h>
+
+int pack_print_json(pl_cmd_ctx *c, json_t *j, int code)
 {
     char    *text = pl_json_pretty(j);
     pl_error err;
@@ -61,7 +64,7 @@ static int cmd_list(pl_cmd_ctx *c)
     if (rc != PL_OK)
         return pl_cmd_fail(c, &err);
     if (c->json)
-        return print_json(c, json_pack("{s:o}", "packs", list), PL_EXIT_OK);
+        return pack_print_json(c, json_pack("{s:o}", "packs", list), PL_EXIT_OK);
     json_array_foreach(list, i, p)
         list_line(c, p);
     json_decref(list);
@@ -69,6 +72,15 @@ static int cmd_list(pl_cmd_ctx *c)
 }
 
 /* --- lint ------------------------------------------------------------------------------ */
+
+static void print_line(pl_cmd_ctx *c, json_t *row)
+{
+    char *text = pl_json_dump(row);
+
+    (void)fprintf(c->out, "%s\n", text != NULL ? text : "");
+    free(text);
+    json_decref(row);
+}
 
 static void problem_line(pl_cmd_ctx *c, const char *dir, const json_t *p)
 {
@@ -105,35 +117,74 @@ static int lint_human(pl_cmd_ctx *c, const char *dir, const json_t *problems, si
     return errors > 0 ? PL_EXIT_FOUND : PL_EXIT_OK;
 }
 
-/* One JSON line a folder, human text likewise; the worst result decides. */
+/* A folder as it stands, or where the pack of that name is. malloc'd; NULL after err. */
+static char *lint_folder(const char *arg, const char *const *folders, pl_error *err)
+{
+    struct stat st;
+    pl_pack    *p = NULL;
+    char       *dir;
+
+    if (stat(arg, &st) == 0 && S_ISDIR(st.st_mode)) /* never taken for a name from here on */
+        return strchr(arg, '/') != NULL ? strdup(arg) : pl_path_join(".", arg);
+    if (strchr(arg, '/') != NULL) {
+        (void)pl_fail(err, PL_NOTFOUND, "not a folder: '%.120s'", arg);
+        return NULL;
+    }
+    if (pl_pack_open(arg, folders, &p, err) != PL_OK)
+        return NULL;
+    dir = strdup(p->dir);
+    pl_pack_free(p);
+    return dir;
+}
+
+static int lint_one(pl_cmd_ctx *c, const char *dir)
+{
+    json_t  *problems = NULL;
+    pl_error err;
+    size_t   errors;
+
+    if (pl_pack_lint(dir, &problems, &err) != PL_OK)
+        return pl_cmd_fail(c, &err);
+    errors = count_errors(problems);
+    if (!c->json)
+        (void)lint_human(c, dir, problems, errors);
+    else
+        print_line(c, json_pack("{s:s, s:b, s:O}", "path", dir, "ok", errors == 0, "problems",
+                                problems));
+    json_decref(problems);
+    return errors > 0 ? PL_EXIT_FOUND : PL_EXIT_OK;
+}
+
+/* One JSON line a folder, human text likewise; the worst result decides. With --minimums one
+ * more: the count of all of them together. */
+static int lint_all(pl_cmd_ctx *c, char *folders[], char **dirs)
+{
+    int      worst = PL_EXIT_OK, code = PL_EXIT_OK;
+    pl_error err = { 0 };
+
+    for (int i = 0; i < c->argc && code <= PL_EXIT_FOUND; i++) {
+        dirs[i] = lint_folder(c->argv[i], (const char *const *)folders, &err);
+        code = dirs[i] != NULL ? lint_one(c, dirs[i]) : pl_cmd_fail(c, &err);
+        worst = code > worst ? code : worst;
+    }
+    if (worst == PL_EXIT_OK && c->opt(c->host, "minimums") != NULL)
+        return pack_cmd_count(c, (const char *const *)dirs, (const char *const *)folders);
+    return worst;
+}
+
 static int cmd_lint(pl_cmd_ctx *c)
 {
-    int worst = PL_EXIT_OK;
+    char **dirs = calloc((size_t)c->argc + 1, sizeof *dirs), *folders[3];
+    int    code = PL_EXIT_FAILED;
 
-    for (int i = 0; i < c->argc; i++) {
-        json_t  *problems = NULL;
-        pl_error err;
-        size_t   errors;
-
-        if (pl_pack_lint(c->argv[i], &problems, &err) != PL_OK)
-            return pl_cmd_fail(c, &err);
-        errors = count_errors(problems);
-        if (!c->json) {
-            (void)lint_human(c, c->argv[i], problems, errors);
-        } else {
-            json_t *row = json_pack("{s:s, s:b, s:O}", "path", c->argv[i], "ok", errors == 0,
-                                    "problems", problems);
-            char   *text = pl_json_dump(row);
-
-            (void)fprintf(c->out, "%s\n", text != NULL ? text : "");
-            free(text);
-            json_decref(row);
-        }
-        json_decref(problems);
-        if (errors > 0)
-            worst = PL_EXIT_FOUND;
-    }
-    return worst;
+    pack_folders(pl_cmd_dir(c), folders);
+    if (dirs != NULL)
+        code = lint_all(c, folders, dirs);
+    for (int i = 0; dirs != NULL && i < c->argc; i++)
+        free(dirs[i]);
+    free(dirs);
+    pack_folders_free(folders);
+    return code;
 }
 
 /* --- show ------------------------------------------------------------------------------ */
@@ -245,7 +296,7 @@ static int cmd_show(pl_cmd_ctx *c)
     j = pack_json(p);
     pl_pack_free(p);
     if (c->json)
-        return print_json(c, j, PL_EXIT_OK);
+        return pack_print_json(c, j, PL_EXIT_OK);
     show_human(c, j);
     json_decref(j);
     return PL_EXIT_OK;
@@ -254,8 +305,11 @@ static int cmd_show(pl_cmd_ctx *c)
 const pl_cmd pack_commands[] = {
     { "pack", "list", "", 0, 0, NULL, "list the packs that are installed", "列出已安装的数据包",
       "plumbline pack list", cmd_list },
-    { "pack", "lint", "FOLDER…", 1, -1, NULL, "check packs and show every problem",
-      "检查数据包并列出所有问题", "plumbline pack lint packs/lexicon-starter", cmd_lint },
+    { "pack", "lint", "FOLDER|NAME…", 1, -1, pack_lint_opts, "check packs and show every problem",
+      "检查数据包并列出所有问题",
+      "plumbline pack lint packs/lexicon-starter --minimums cn-keyword-minimums", cmd_lint },
+    { "pack", "import", "LIST|-", 1, 1, pack_import_opts, "make a pack from a word list",
+      "把词表导入为数据包", "plumbline pack import words.txt --as my-words", pack_cmd_import },
     { "pack", "show", "NAME[@VERSION]|FOLDER", 1, 1, NULL,
       "show what a pack is, its sources and its digest", "查看数据包的内容、来源与摘要",
       "plumbline pack show lexicon-starter", cmd_show },

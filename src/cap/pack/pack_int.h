@@ -64,6 +64,10 @@ bool pack_is_date(pl_str s);
 /* [a-z0-9] then [a-z0-9._-]: pack ids, entry ids, source ids. */
 bool pack_is_name(pl_str s, size_t max);
 
+/* A category of the house, or one under the pack's id. */
+bool pack_is_category(pl_str pack_id, pl_str s);
+bool pack_is_lang(pl_str s);
+bool pack_is_class(pl_str s); /* id of a risk class */
 bool pack_is_one_of(pl_str s, const char *const *list);
 
 /* Reads the entries of a lexicon into p->lexicon and checks every one. */
@@ -120,6 +124,13 @@ pl_pack *pack_read(const char *dir, pack_report *r);
  * out[2] is NULL. Free with pack_folders_free. */
 void pack_folders(const char *instance_dir, char *out[3]);
 void pack_folders_free(char *folders[3]);
+
+extern const pl_opt pack_lint_opts[], pack_import_opts[];
+/* Prints the count of some packs (NULL-ended) beside --minimums. */
+int  pack_cmd_count(pl_cmd_ctx *c, const char *const *packs, const char *const *folders);
+int  pack_cmd_import(pl_cmd_ctx *c);
+/* Prints and releases a tree; gives the code back. */
+int  pack_print_json(pl_cmd_ctx *c, json_t *j, int code);
 
 extern const pl_cmd   pack_commands[];
 extern const pl_route pack_routes[];

@@ -13,7 +13,6 @@
 #define TEXT_MAX     (1u << 30) /* all tables of a pack together */
 #define SHORT_HAN    2 /* characters; shorter words hit ordinary text all the time */
 #define SHORT_LATIN  4
-#define WITHIN_MAX   200
 #define WITHIN       20 /* when an entry does not say */
 #define LIST_MAX     64
 #define FOLDED_MAX   (PL_TEXT_KEYWORD_MAX * 8)
@@ -45,17 +44,14 @@ static void wrong(const reader *rd, pack_severity severity, const char *what, pl
                  PL_STR_ARG(rd->row->line > 0 ? PL_STR("") : rd->row->field[PACK_ID]));
 }
 
-static bool is_category(const pl_pack *p, pl_str s)
+bool pack_is_category(pl_str id, pl_str s)
 {
-    pl_str id = pl_pack_id(p);
-
-    for (size_t i = 0; categories[i] != NULL; i++)
-        if (pl_str_eqz(s, categories[i]))
-            return true;
-    return id.n > 0 && s.n > id.n + 1 && pl_str_starts(s, id) && s.p[id.n] == '.';
+    return pack_is_one_of(s, categories) ||
+           (id.n > 0 && s.n > id.n + 1 && pl_str_starts(s, id) && s.p[id.n] == '.' &&
+            pack_is_class((pl_str){ s.p + id.n + 1, s.n - id.n - 1 }));
 }
 
-static bool is_lang(pl_str s)
+bool pack_is_lang(pl_str s)
 {
     size_t i = 0;
 
@@ -90,12 +86,12 @@ static bool flags_parse(pl_str s, unsigned *out)
 }
 
 /* Risk classes are named by taxonomies: A.1-a, LLM01, 4.2.3. */
-static bool is_class(pl_str s)
+bool pack_is_class(pl_str s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (!isalnum((unsigned char)s.p[i]) && strchr("._-", s.p[i]) == NULL)
             return false;
-    return s.n > 0 && s.n <= 32;
+    return s.n > 0 && s.n <= 32 && isalnum((unsigned char)s.p[0]);
 }
 
 size_t pack_fold(pl_str s, char *out, size_t cap, unsigned *chars)
@@ -136,8 +132,8 @@ static unsigned small_number(pl_str s)
     unsigned v = 0;
 
     for (size_t i = 0; i < s.n; i++)
-        v = s.n <= 3 && isdigit((unsigned char)s.p[i]) ? v * 10 + (unsigned)(s.p[i] - '0') : 9999;
-    return s.n > 0 ? v : 9999;
+        v = s.n <= 4 && isdigit((unsigned char)s.p[i]) ? v * 10 + (unsigned)(s.p[i] - '0') : UINT16_MAX;
+    return s.n > 0 ? v : UINT16_MAX;
 }
 
 static bool entry_of(const pack_row *row, pl_lexicon_entry *e)
@@ -210,7 +206,7 @@ static size_t word_check(reader *rd, pl_str word, char folded[FOLDED_MAX])
     return n;
 }
 
-static void list_check(reader *rd, pl_str list, pl_str inner)
+static void list_check(reader *rd, pl_str list, size_t most, pl_str inner)
 {
     char   folded[FOLDED_MAX];
     pl_str word;
@@ -220,8 +216,8 @@ static void list_check(reader *rd, pl_str list, pl_str inner)
         n = word_check(rd, word, folded);
         if (n > 0 && inner.n > 0 && (n <= inner.n || memmem(folded, n, inner.p, inner.n) == NULL))
             wrong(rd, PACK_ERROR, "an exception must be longer than the text and contain it", word);
-        if (++count > LIST_MAX)
-            wrong(rd, PACK_ERROR, "more than 64 words in a list", word);
+        if (++count == most + 1)
+            wrong(rd, PACK_ERROR, "the list is too long, from here on", word);
     }
 }
 
@@ -229,10 +225,10 @@ static void combination_check(reader *rd, const pl_lexicon_entry *e)
 {
     if (e->with.n == 0 && (e->without.n > 0 || rd->row->field[PACK_WITHIN].p != NULL))
         wrong(rd, PACK_ERROR, "'within' and 'without' need 'with'", e->text);
-    if (e->within < 1 || e->within > WITHIN_MAX)
-        wrong(rd, PACK_ERROR, "within must be 1 to 200 characters", rd->row->field[PACK_WITHIN]);
-    list_check(rd, e->with, PL_STR(""));
-    list_check(rd, e->without, PL_STR(""));
+    if (e->within < 1 || e->within > PL_TEXT_WITHIN_MAX)
+        wrong(rd, PACK_ERROR, "within must be 1 to 1000 characters", rd->row->field[PACK_WITHIN]);
+    list_check(rd, e->with, LIST_MAX, PL_STR(""));
+    list_check(rd, e->without, PL_TEXT_PARTS_MAX, PL_STR(""));
 }
 
 static void text_check(reader *rd, const pl_lexicon_entry *e)
@@ -247,7 +243,7 @@ static void text_check(reader *rd, const pl_lexicon_entry *e)
         wrong(rd, PACK_WARNING, "text is so short that it will hit ordinary text", e->text);
     if (han == 0 && (e->flags & PL_LEXICON_WORD) == 0)
         wrong(rd, PACK_WARNING, "text without the flag 'word' also hits inside words", e->text);
-    list_check(rd, e->except, (pl_str){ key, n });
+    list_check(rd, e->except, LIST_MAX, (pl_str){ key, n });
     (void)snprintf(key + n, sizeof key - n, "\t%.*s\t%.*s", (int)(e->category.n > 96 ? 96 : e->category.n),
                    e->category.p, (int)(e->with.n > 400 ? 400 : e->with.n), e->with.p);
     unique_check(rd, rd->texts, pl_str_z(key), "text folds to the same as that of");
@@ -284,15 +280,15 @@ static pl_rc row_check(void *ctx, const pack_row *row, pl_error *err)
         wrong(rd, PACK_ERROR, "flags must be '-' or a list of: word pinyin split deprecated",
               row->field[PACK_FLAGS]);
     id_check(rd, e.id);
-    if (!is_category(rd->pack, e.category))
+    if (!pack_is_category(pl_pack_id(rd->pack), e.category))
         wrong(rd, PACK_ERROR, "unknown category, and not under the pack's id", e.category);
-    if (!is_lang(e.lang))
+    if (!pack_is_lang(e.lang))
         wrong(rd, PACK_ERROR, "not a language tag", e.lang);
     if (e.severity < 1 || e.severity > 4)
         wrong(rd, PACK_ERROR, "severity must be 1, 2, 3 or 4", row->field[PACK_SEVERITY]);
     if (!pack_has_source(rd->pack, e.source))
         wrong(rd, PACK_ERROR, "source is not in " PACK_MANIFEST, e.source);
-    if (row->field[PACK_RISK].p != NULL && !is_class(e.risk))
+    if (row->field[PACK_RISK].p != NULL && !pack_is_class(e.risk))
         wrong(rd, PACK_ERROR, "not the id of a risk class", e.risk);
     time_check(rd, &e);
     combination_check(rd, &e);

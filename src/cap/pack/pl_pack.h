@@ -55,5 +55,44 @@ pl_rc pl_pack_lint(const char *dir, json_t **problems, pl_error *err);
 /* Every pack below the folders: array of manifests with "digest" and "path". */
 pl_rc pl_pack_list(const char *const *folders, json_t **out, pl_error *err);
 
+/* Counts the entries of lexicons (NULL-ended) per risk class on a day, together. With the name of
+ * a pack of minimums also which of them are met. docs/formats/pack.md has the rule and the
+ * keys of the report. */
+pl_rc pl_pack_count(const char *const *refs, const char *minimums, const char *const *folders,
+                    pl_str day, json_t **out, pl_error *err);
+
+/* A word list, as people have them, into a new pack `folder`/`id`. Everything is set but risk,
+ * lang and columns, which may be NULL. */
+typedef struct pl_pack_import {
+    const char *list; /* path, or "-" */
+    const char *id, *folder;
+    const char *category, *risk, *lang, *source, *licence, *date;
+    int         severity;
+    const char *encoding; /* "auto" or a name iconv knows */
+    const char *format;   /* lines, csv, tsv */
+    const char *columns;  /* "text=NAME,category=NAME" */
+} pl_pack_import;
+/* PL_CONFLICT when something of that name is there. The report says how many lines became
+ * entries, how many did not and why: docs/formats/pack.md. */
+pl_rc pl_pack_import_list(const pl_pack_import *o, json_t **report, pl_error *err);
+
+/* --- further spellings of entries ------------------------------------------------------ */
+
+typedef struct pl_variants pl_variants;
+
+/* Folders as in pl_pack_open: the table of character parts is the pack "han-split". Belongs to
+ * one thread. */
+pl_rc pl_variants_new(const char *const *folders, pl_variants **out, pl_error *err);
+void  pl_variants_free(pl_variants *v);
+/* Calls back for each spelling the entry asks for with PL_LEXICON_PINYIN (in Latin letters) and
+ * PL_LEXICON_SPLIT (characters as their parts), at most PL_VARIANTS_MAX; `how` is the flag.
+ * Never for the listed spelling itself, and for combinations not at all. */
+#define PL_VARIANTS_MAX 12
+pl_rc pl_variants_each(pl_variants *v, const pl_lexicon_entry *e,
+                       pl_rc (*fn)(void *ctx, pl_str text, unsigned how, pl_error *err), void *ctx,
+                       pl_error *err);
+/* The pack with the parts once it has been used, else NULL. */
+const pl_pack *pl_variants_pack(const pl_variants *v);
+
 extern const pl_capability pl_cap_pack;
 #endif

@@ -348,11 +348,15 @@ static json_t *json_of(const char *text)
 static void pack_list__shows_what_is_installed(void **state)
 {
     run     r = cli("pack", "list", "--json", NULL);
-    json_t *j = json_of(r.out), *p = json_array_get(json_object_get(j, "packs"), 0);
+    json_t *j = json_of(r.out), *list = json_object_get(j, "packs"), *p = NULL, *one;
+    size_t  i;
 
     (void)state;
     assert_int_equal(r.code, 0);
-    assert_string_equal(json_string_value(json_object_get(p, "id")), "lexicon-starter");
+    json_array_foreach(list, i, one)
+        if (strcmp(json_string_value(json_object_get(one, "id")), "lexicon-starter") == 0)
+            p = one;
+    assert_non_null(p);
     assert_non_null(json_object_get(p, "digest"));
     json_decref(j);
     done(&r);
@@ -376,7 +380,7 @@ static void pack_show__tells_sources_and_entries(void **state)
     j = json_of(r.out);
     assert_true(json_integer_value(json_object_get(
                     json_object_get(json_object_get(j, "entries"), "harm.fraud"), "zh")) >= 15);
-    assert_int_equal(json_array_size(json_object_get(j, "files")), 3);
+    assert_int_equal(json_array_size(json_object_get(j, "files")), 12); /* ten classes, two more */
     json_decref(j);
     done(&r);
     r = cli("pack", "show", "no-such-pack", NULL);
