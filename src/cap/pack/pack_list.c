@@ -39,6 +39,26 @@ static pl_rc convert(iconv_t cd, pl_str in, pl_buf *out, size_t *bad, pl_error *
     return pl_buf_check(out, err);
 }
 
+/* Takes out what is not UTF-8: iconv lets code points beyond Unicode through. */
+static size_t scrub(pl_buf *b)
+{
+    size_t   from = 0, to = 0, bad = 0;
+    uint32_t cp;
+
+    while (from < b->n) {
+        int len = pl_utf8_decode((pl_str){ b->p + from, b->n - from }, &cp);
+
+        if (len > 0)
+            memmove(b->p + to, b->p + from, (size_t)len);
+        else
+            bad++;
+        to += len > 0 ? (size_t)len : 0;
+        from += len > 0 ? (size_t)len : 1;
+    }
+    b->n = to;
+    return bad;
+}
+
 pl_rc pack_list_decode(pl_str bytes, const char *encoding, pack_list *out, pl_error *err)
 {
     iconv_t cd;
@@ -51,6 +71,8 @@ pl_rc pack_list_decode(pl_str bytes, const char *encoding, pack_list *out, pl_er
         return pl_fail(err, PL_INVALID, "unknown encoding '%.40s'", encoding);
     rc = convert(cd, bytes, &out->text, &out->bad_bytes, err);
     (void)iconv_close(cd);
+    if (!pl_utf8_valid(pl_buf_str(&out->text)))
+        out->bad_bytes += scrub(&out->text);
     return rc;
 }
 

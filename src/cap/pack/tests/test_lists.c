@@ -326,6 +326,25 @@ static void pack_import__reads_gb18030(void **state)
     pl_pack_free(p);
 }
 
+/* Found by fuzzing: iconv takes F7 A4 A4 A4 for a character, Unicode does not. */
+static void pack_import__drops_bytes_that_are_no_characters(void **state)
+{
+    static const char list[] = "\xf7\xa4\xa4\xa4word\n";
+    fx            *f = *state;
+    pl_pack_import o = options(f, NULL);
+    json_t        *r;
+    seen           s;
+    pl_pack       *p;
+
+    o.encoding = "UTF-8";
+    r = import(f, &o, list, sizeof list - 1);
+    p = imported(f, &s);
+    assert_str(s.e[0].text, "word");
+    assert_int_equal(json_integer_value(json_object_get(r, "bad_bytes")), 4);
+    json_decref(r);
+    pl_pack_free(p);
+}
+
 static void pack_import__maps_columns_of_tables(void **state)
 {
     static const char list[] = "n,词,kind,level,risk\n1,\"甲,乙\"\"丙\",harm.fraud,4,A.1-h\n"
@@ -492,6 +511,7 @@ int main(void)
         T(cn_minimums__are_those_of_the_practice_guides),
         T(pack_import__folds_skips_and_says_why),
         T(pack_import__reads_gb18030),
+        T(pack_import__drops_bytes_that_are_no_characters),
         T(pack_import__maps_columns_of_tables),
         T(pack_import__leaves_nothing_behind_when_it_refuses),
         T(pack_variants__gives_pinyin_as_it_is_typed),
