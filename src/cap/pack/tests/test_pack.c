@@ -164,7 +164,7 @@ static void pack_open__reads_manifest_and_entries(void **state)
     assert_str(s.e[0].category, "harm.weapons");
     assert_str(s.e[0].lang, "en");
     assert_int_equal(s.e[0].severity, 4);
-    assert_int_equal(s.e[0].flags, PL_KEYWORD_WORD);
+    assert_int_equal(s.e[0].flags, PL_LEXICON_WORD);
     assert_str(s.e[0].source, "own");
     assert_str(s.e[0].updated, "2026-11-22");
     assert_str(s.e[1].text, "制作小部件");
