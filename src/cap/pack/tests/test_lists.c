@@ -19,6 +19,7 @@ static const char manifest[] = "id: %s\nversion: \"1.0\"\nkind: %s\njurisdiction
 
 typedef struct fx {
     char       *root;
+    char        list[400]; /* the list to import */
     const char *folders[3];
     pl_error    err;
 } fx;
@@ -258,12 +259,11 @@ static pl_pack *imported(fx *f, seen *s)
 
 static json_t *import(fx *f, pl_pack_import *o, const char *text, size_t n)
 {
-    char    path[400];
     json_t *report = NULL;
 
-    snprintf(path, sizeof path, "%s/list.txt", f->root);
+    snprintf(f->list, sizeof f->list, "%s/list.txt", f->root);
     put(f->root, "list.txt", text, n);
-    o->list = path;
+    o->list = f->list;
     assert_ok(pl_pack_import_list(o, &report, &f->err), &f->err);
     return report;
 }
