@@ -10,7 +10,7 @@
 
 #define SPLIT_PACK  "han-split"
 #define SPLIT_FILE  "parts.tsv"
-#define SPLIT_MAX   8   /* spellings with parts per entry */
+#define SPLIT_MAX   12  /* spellings with parts per entry */
 #define PARTS_MAX   4   /* characters one may be taken apart into */
 #define CHARS_MAX   16  /* longer entries are not worth disguising */
 #define PINYIN_LEAST 3  /* fewer syllables are ordinary words of other languages */
@@ -162,13 +162,13 @@ static bool letters_of(const pl_variants *v, pl_str text, letters *l)
     return l->can > 0;
 }
 
-/* Writes the text with parts for one character, or for all of them (which == n). */
-static pl_str spell(const letters *l, size_t which, char out[TEXT_MAX])
+/* Writes the text with parts for the characters from..to-1 that have any. */
+static pl_str spell(const letters *l, size_t from, size_t to, char out[TEXT_MAX])
 {
     size_t n = 0;
 
     for (size_t i = 0; i < l->n; i++) {
-        bool   apart = l->at[i].parts != NULL && (which == i || which == l->n);
+        bool   apart = l->at[i].parts != NULL && i >= from && i < to;
         pl_str s = apart ? pl_str_z(l->at[i].parts) : l->at[i].self;
 
         memcpy(out + n, s.p, s.n);
@@ -179,21 +179,25 @@ static pl_str spell(const letters *l, size_t which, char out[TEXT_MAX])
 
 typedef pl_rc (*variant_fn)(void *ctx, pl_str text, unsigned how, pl_error *err);
 
+/* All of them apart, then neighbours, then each alone: words of two characters are what people
+ * disguise. */
 static pl_rc split_each(pl_variants *v, pl_str text, variant_fn fn, void *ctx, pl_error *err)
 {
     char    out[TEXT_MAX];
     letters l;
-    size_t  made = 0;
+    size_t  made = 1;
     pl_rc   rc = rows_load(v, err);
 
     if (rc != PL_OK || !letters_of(v, text, &l))
         return rc;
-    for (size_t i = 0; rc == PL_OK && i < l.n && made < SPLIT_MAX - 1; i++)
-        if (l.at[i].parts != NULL) {
-            rc = fn(ctx, spell(&l, i, out), PL_LEXICON_SPLIT, err);
-            made++;
-        }
-    return rc == PL_OK && l.can > 1 ? fn(ctx, spell(&l, l.n, out), PL_LEXICON_SPLIT, err) : rc;
+    rc = fn(ctx, spell(&l, 0, l.n, out), PL_LEXICON_SPLIT, err);
+    for (size_t width = l.can > 2 ? 2 : 1; width > 0 && l.can > width; width--)
+        for (size_t i = 0; rc == PL_OK && i + width <= l.n && made < SPLIT_MAX; i++)
+            if (l.at[i].parts != NULL && l.at[i + width - 1].parts != NULL) {
+                rc = fn(ctx, spell(&l, i, i + width, out), PL_LEXICON_SPLIT, err);
+                made++;
+            }
+    return rc;
 }
 
 /* --- pinyin -------------------------------------------------------------------------------- */

@@ -87,7 +87,7 @@ void  pl_variants_free(pl_variants *v);
 /* Calls back for each spelling the entry asks for with PL_LEXICON_PINYIN (in Latin letters) and
  * PL_LEXICON_SPLIT (characters as their parts), at most PL_VARIANTS_MAX; `how` is the flag.
  * Never for the listed spelling itself, and for combinations not at all. */
-#define PL_VARIANTS_MAX 12
+#define PL_VARIANTS_MAX 14
 pl_rc pl_variants_each(pl_variants *v, const pl_lexicon_entry *e,
                        pl_rc (*fn)(void *ctx, pl_str text, unsigned how, pl_error *err), void *ctx,
                        pl_error *err);

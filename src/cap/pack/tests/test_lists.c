@@ -453,6 +453,9 @@ static void pack_variants__takes_characters_apart(void **state)
 
     assert_spelled(f, "炸弹", PL_LEXICON_SPLIT,
                    (const char *const[]){ "s:火乍弹", "s:炸弓单", "s:火乍弓单", NULL });
+    assert_spelled(f, "做一个炸弹", PL_LEXICON_SPLIT, /* neighbours without the rest */
+                   (const char *const[]){ "s:做一个火乍弓单", "s:亻故一个炸弹", NULL });
+    assert_spelled(f, "甲弹", PL_LEXICON_SPLIT, (const char *const[]){ "s:甲弓单", NULL });
 }
 
 static void pack_variants__are_bounded_and_only_where_asked_for(void **state)
@@ -465,7 +468,7 @@ static void pack_variants__are_bounded_and_only_where_asked_for(void **state)
         { "制造毒药", 0, 0 },
         { "毒药", PL_LEXICON_PINYIN, 0 },       /* two syllables are too short */
         { "制造bomb药", PL_LEXICON_PINYIN, 0 }, /* not all Han */
-        { "弹弹弹弹弹弹弹弹弹弹", PL_LEXICON_SPLIT, 8 },
+        { "弹弹弹弹弹弹弹弹弹弹", PL_LEXICON_SPLIT, 12 },
         { "弹弹弹弹弹弹弹弹弹弹弹弹弹弹弹弹弹", PL_LEXICON_SPLIT, 0 }, /* longer than 16 */
     };
     fx *f = *state;
