@@ -1,11 +1,20 @@
 /* Policy sources: what compiles, and where a mistake is said to be. */
 #include "guard_fixture.h"
 
+#include "base/file.h"
 #include "cap/guard/guard_int.h"
 #include "engine/text/model.h"
+
+#include <plumbline/policydb.h>
+#include <sys/stat.h>
 #include "engine/text/pii.h"
 
 #include <plumbline/screen.h>
+
+#define OWN_SOURCE "policy: p\nversion: 3\npacks: [own]\nroutes:\n  default:\n" \
+    "    input:\n      - {category: \"harm.*\", action: block}\n" \
+    "    output:\n      - {category: \"*\", action: log}\n" \
+    "    label: {explicit: false}\n    answers: {default: {zh: 不, en: \"no\"}}\n"
 
 #define SOURCE "policy: p\nversion: 3\npacks: [lexicon-starter]\nroutes:\n  default:\n" \
     "    input:\n      - {category: \"harm.*\", action: block}\n" \
@@ -236,6 +245,80 @@ static void compile__refuses_what_is_no_model(void **state)
     }
 }
 
+/* --- what entries ask for ------------------------------------------------------------- */
+
+static const char own_manifest[] =
+    "id: own\nversion: \"1\"\nkind: lexicon\njurisdiction: any\nlegal_weight: none\n"
+    "in_force: {from: \"2026-01-01\"}\ntitle: {zh: 样例, en: Sample}\nlicence: Apache-2.0\n"
+    "sources: [{id: own, title: t, evidence: P, date: \"2026-01-01\"}]\n";
+
+static void put(const char *root, const char *name, const char *text)
+{
+    char     path[400];
+    pl_error err = { 0 };
+
+    snprintf(path, sizeof path, "%s/own/%s", root, name);
+    assert_ok(pl_file_write_atomic(path, pl_str_z(text), 0644, &err), &err);
+}
+
+static int first_rule(void *ctx, const pl_text_finding *f)
+{
+    *(pl_text_finding *)ctx = *f;
+    return 1;
+}
+
+/* The rule that a text meets under a policy with these entries, or "". */
+static void assert_meets(const char *entries, const char *text, const char *rule, unsigned form)
+{
+    char            *root = pl_test_mkdtemp(), dir[400];
+    const char      *both[] = { root, PL_TEST_SOURCE_ROOT "/packs", NULL };
+    void            *image;
+    size_t           n;
+    pl_textdb       *words;
+    pl_text_finding  f = { .rule = UINT32_MAX };
+    pl_error         err = { 0 };
+
+    snprintf(dir, sizeof dir, "%s/own", root);
+    assert_int_equal(mkdir(dir, 0755), 0);
+    put(root, "pack.yaml", own_manifest);
+    put(root, "entries.tsv", entries);
+    snprintf(dir, sizeof dir, "%s/own/../policy.yaml", root);
+    assert_ok(pl_file_write_atomic(dir, pl_str_z(OWN_SOURCE), 0644, &err), &err);
+    assert_ok(pl_policy_compile(dir, both, &image, &n, &err), &err);
+    assert_ok(pl_textdb_open(section_of(image, n, PL_SECTION_TEXT), &words, &err), &err);
+    pl_text_scan(words, pl_str_z(text), first_rule, &f);
+    if (f.rule == UINT32_MAX)
+        assert_string_equal("", rule);
+    else
+        assert_str(pl_textdb_rule_get(words, f.rule).id, rule);
+    assert_int_equal(f.form & form, form);
+    pl_textdb_free(words);
+    free(image);
+    pl_test_rmtree(root);
+}
+
+#define HEAD "id\ttext\tcategory\tlang\tseverity\tsource\tupdated\tflags\n"
+#define WORDS                                                                                      \
+    HEAD "p\t禁用样词\tharm.fraud\tzh\t3\town\t2026-11-25\tpinyin\n"                              \
+         "s\t危险炸弹\tharm.fraud\tzh\t3\town\t2026-11-25\tsplit\n"                               \
+         "d\t旧的词语\tharm.fraud\tzh\t3\town\t2026-11-25\tdeprecated\n"
+
+static void compile__makes_the_spellings_that_entries_ask_for(void **state)
+{
+    (void)state;
+    assert_meets(WORDS, "禁用样词", "p", 0);
+    assert_meets(WORDS, "x jinyongyangci y", "p", PL_FORM_PINYIN);
+    assert_meets(WORDS, "xjinyongyangciy", "", 0); /* whole words only */
+    assert_meets(WORDS, "危险火乍弓单", "s", PL_FORM_SPLIT);
+    assert_meets(WORDS, "weixianzhadan", "", 0);
+}
+
+static void compile__leaves_deprecated_entries_out(void **state)
+{
+    (void)state;
+    assert_meets(WORDS, "旧的词语", "", 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +329,10 @@ int main(void)
         cmocka_unit_test(compile__says_where_the_mistake_is),
         cmocka_unit_test(compile__puts_the_model_of_a_pack_in),
         cmocka_unit_test(compile__refuses_what_is_no_model),
+}
+
+        cmocka_unit_test(compile__makes_the_spellings_that_entries_ask_for),
+        cmocka_unit_test(compile__leaves_deprecated_entries_out),
         cmocka_unit_test(category__patterns_match_prefixes_at_dots_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
