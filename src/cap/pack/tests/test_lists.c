@@ -1,12 +1,8 @@
 /* Counting, importing and further spellings of lexicons. */
-#include "base/banned.h"
+#include "pack_fixture.h"
 
 #include "base/buf.h"
-#include "base/file.h"
 #include "base/json.h"
-#include "base/str.h"
-#include "cap/pack/pl_pack.h"
-#include "pl_test.h"
 
 #include <sys/stat.h>
 
@@ -24,15 +20,6 @@ typedef struct fx {
     pl_error    err;
 } fx;
 
-static void put(const char *dir, const char *name, const char *text, size_t n)
-{
-    char     path[700];
-    pl_error err = { 0 };
-
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    assert_ok(pl_file_write_atomic(path, (pl_str){ text, n }, 0644, &err), &err);
-}
-
 /* A pack of one file; more: further lines of the manifest. */
 static void pack_put(fx *f, const char *id, const char *kind, const char *more, const char *file,
                      const char *text)
@@ -42,8 +29,8 @@ static void pack_put(fx *f, const char *id, const char *kind, const char *more, 
     snprintf(dir, sizeof dir, "%s/%s", f->root, id);
     (void)mkdir(dir, 0755);
     snprintf(head, sizeof head, manifest, id, kind, more);
-    put(dir, "pack.yaml", head, strlen(head));
-    put(dir, file, text, strlen(text));
+    put(dir, "pack.yaml", head);
+    put(dir, file, text);
 }
 
 static int setup(void **state)
@@ -232,21 +219,6 @@ static pl_pack_import options(fx *f, const char *list)
                              .encoding = "auto", .format = "lines" };
 }
 
-typedef struct seen {
-    size_t           n;
-    pl_lexicon_entry e[8];
-} seen;
-
-static pl_rc remember(void *ctx, const pl_lexicon_entry *e, pl_error *err)
-{
-    seen *s = ctx;
-
-    if (s->n == 8)
-        return pl_fail(err, PL_LIMIT, "too many");
-    s->e[s->n++] = *e;
-    return PL_OK;
-}
-
 static pl_pack *imported(fx *f, seen *s)
 {
     pl_pack *p = NULL;
@@ -262,7 +234,7 @@ static json_t *import(fx *f, pl_pack_import *o, const char *text, size_t n)
     json_t *report = NULL;
 
     snprintf(f->list, sizeof f->list, "%s/list.txt", f->root);
-    put(f->root, "list.txt", text, n);
+    put_bytes(f->root, "list.txt", text, n);
     o->list = f->list;
     assert_ok(pl_pack_import_list(o, &report, &f->err), &f->err);
     return report;
@@ -388,7 +360,7 @@ static void pack_import__leaves_nothing_behind_when_it_refuses(void **state)
     o.id = "other";
     assert_rc(pl_pack_import_list(&o, &r, &f->err), PL_INVALID); /* category of another pack */
     o.category = "harm.fraud";
-    put(f->root, "list.txt", "#\n", 2);
+    put(f->root, "list.txt", "#\n");
     assert_rc(pl_pack_import_list(&o, &r, &f->err), PL_INVALID); /* nothing usable */
     o.format = "csv";
     assert_rc(pl_pack_import_list(&o, &r, &f->err), PL_INVALID); /* no column of words */

@@ -1,12 +1,8 @@
-#include "base/banned.h"
+#include "pack_fixture.h"
 
 #include "base/buf.h"
-#include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "base/str.h"
-#include "cap/pack/pl_pack.h"
-#include "pl_test.h"
 
 #include <plumbline/text.h>
 #include <sys/stat.h>
@@ -31,15 +27,6 @@ typedef struct fx {
     char     dir[300]; /* root/sample */
     pl_error err;
 } fx;
-
-static void put(const char *dir, const char *name, const char *text)
-{
-    char     path[700];
-    pl_error err = { 0 };
-
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    assert_ok(pl_file_write_atomic(path, pl_str_z(text), 0644, &err), &err);
-}
 
 static int setup(void **state)
 {
@@ -131,21 +118,6 @@ static size_t lint_count(fx *f, const char *severity)
 }
 
 /* --- loading --------------------------------------------------------------------------- */
-
-typedef struct seen {
-    size_t           n;
-    pl_lexicon_entry e[4];
-} seen;
-
-static pl_rc remember(void *ctx, const pl_lexicon_entry *e, pl_error *err)
-{
-    seen *s = ctx;
-
-    if (s->n == 4)
-        return pl_fail(err, PL_LIMIT, "too many");
-    s->e[s->n++] = *e;
-    return PL_OK;
-}
 
 static void pack_open__reads_manifest_and_entries(void **state)
 {
