@@ -4,12 +4,11 @@
 #include "base/file.h"
 #include "cap/guard/guard_int.h"
 #include "engine/text/model.h"
-
-#include <plumbline/policydb.h>
-#include <sys/stat.h>
 #include "engine/text/pii.h"
 
+#include <plumbline/policydb.h>
 #include <plumbline/screen.h>
+#include <sys/stat.h>
 
 #define OWN_SOURCE "policy: p\nversion: 3\npacks: [own]\nroutes:\n  default:\n" \
     "    input:\n      - {category: \"harm.*\", action: block}\n" \
@@ -329,8 +328,6 @@ int main(void)
         cmocka_unit_test(compile__says_where_the_mistake_is),
         cmocka_unit_test(compile__puts_the_model_of_a_pack_in),
         cmocka_unit_test(compile__refuses_what_is_no_model),
-}
-
         cmocka_unit_test(compile__makes_the_spellings_that_entries_ask_for),
         cmocka_unit_test(compile__leaves_deprecated_entries_out),
         cmocka_unit_test(category__patterns_match_prefixes_at_dots_only),
