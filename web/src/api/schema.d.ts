@@ -551,6 +551,12 @@ export interface components {
             legal_weight?: string;
             licence?: string;
             path: string;
+            reviewed?: {
+                by: string;
+                date: string;
+            };
+            /** @description risk classes left to the operator to fill */
+            slots?: string[];
             sources?: {
                 date: string;
                 /** @enum {string} */
