@@ -463,13 +463,13 @@ pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, voi
     if (rc == PL_OK)
         rc = head(&c, src);
     if (rc == PL_OK)
+        rc = routes(&c, json_object_get(src, "routes"));
+    if (rc == PL_OK)
         rc = packs(&c, json_object_get(src, "packs"));
     if (rc == PL_OK)
         rc = detectors(&c, json_object_get(src, "detectors"));
     if (rc == PL_OK)
         rc = model(&c, json_object_get(src, "model"));
-    if (rc == PL_OK)
-        rc = routes(&c, json_object_get(src, "routes"));
     if (rc == PL_OK)
         rc = build(&c, out, n);
     pl_textdb_builder_free(c.builder);
