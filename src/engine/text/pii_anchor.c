@@ -2,11 +2,12 @@
  * byte; three ways to make the masks, one way to judge them. Nearly all blocks of prose hold
  * nothing and cost only their masks.
  *
- * An anchor is: '@'; "://"; "::" or three colons near each other; "www"; four dashes; sixteen
- * letters, digits, '_' or '-' in a row; six digits in a row; digits parted by one of " -.()" or by
- * a character pii_is_between knows; two full-width characters side by side; a capital behind
+ * An anchor is: '@'; "://"; "::" or three colons near each other; "www"; four dashes and 'B'; sixteen
+ * letters, digits, '_' or '-' in a row, with a digit; six digits in a row; a crowd of digits parted
+ * by one of " -.()", or digits parted by a character pii_is_between knows; two full-width characters side by side; a capital behind
  * something that is not ASCII, with a digit near (a plate). Each only asks that something is
- * there, never that something is not: what is an anchor in a group alone is one in any text.
+ * there, never that something is not. What is an anchor in a group alone is one in any text, but
+ * for crowds at the end of a block: there detectors ask for the seven digits themselves.
  */
 #include "base/banned.h"
 
@@ -67,11 +68,33 @@ static inline uint64_t colon_anchors(const pii_anchors *a, uint64_t colon)
     return found | bit_if(chain != 0);
 }
 
+/* Of the places where one separator stands between digits, those with seven digits or three such
+ * places near: the least a number or an IPv4 address has. What lies beyond the block may be there. */
+static inline uint64_t crowded(const pii_anchors *a, uint64_t d, uint64_t parted)
+{
+    enum { NEAR = 18 };
+    uint64_t found = 0;
+
+    for (uint64_t rest = parted; rest; rest &= rest - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(rest), n = 0;
+        uint64_t window = i <= NEAR ? ~0ull : ~0ull << (i - NEAR);
+
+        if (i < NEAR)
+            n += (unsigned)__builtin_popcountll(a->last_digits >> (64 - NEAR + i));
+        if (i < 64 - NEAR)
+            window &= ~0ull >> (63 - NEAR - i);
+        if (i >= 64 - NEAR || n + (unsigned)__builtin_popcountll(d & window) >= 7 ||
+            __builtin_popcountll(parted & window) >= 3 || i < 8)
+            found |= 1ull << i;
+    }
+    return found;
+}
+
 /* Digits parted by one character, and plates. */
 static inline uint64_t parted_anchors(pii_anchors *a, uint64_t d, const second *s)
 {
     const uint8_t *text = a->text + a->block;
-    uint64_t       found = d & s->sep >> 1 & d >> 2, soon, capital;
+    uint64_t       found = crowded(a, d, d & s->sep >> 1 & d >> 2), soon, capital;
     uint64_t       between = d & s->lead >> 1;
 
     found |= bit_if((a->last_digits >> 62 & 1 && a->last_seps >> 63 && d & 1) ||
@@ -112,6 +135,42 @@ static inline uint64_t digit_anchors(pii_anchors *a, uint64_t d)
     return six;
 }
 
+/* Sixteen letters, digits, '_' or '-' in a row are a key only with a digit among them, or behind
+ * the mark of a vendor whose keys may have none. `at` is somewhere in the run. */
+static bool run_may_be_key(const pii_anchors *a, size_t at)
+{
+    static const char *const marks[] = { "hf_", "AKIA", "ASIA", "ABIA", "ACCA", "glpat-", "sk_",
+                                         "rk_", "gh", "LTAI" };
+    size_t from = at, to = at;
+
+    while (from > 0 && pii_is(a->text[from - 1], PII_KEY) && at - from < 64)
+        from--;
+    for (; to < a->n && pii_is(a->text[to], PII_KEY) && to - at < 64; to++)
+        if (pii_is(a->text[to], PII_DIGIT))
+            return true;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (marks[i][0] == (char)a->text[from] && a->n - from > 16 &&
+            memcmp(marks[i], a->text + from, strlen(marks[i])) == 0)
+            return true;
+    return false;
+}
+
+static inline uint64_t key_runs(const pii_anchors *a, uint64_t r)
+{
+    uint64_t found = 0;
+
+    while (r) {
+        unsigned at = (unsigned)__builtin_ctzll(r);
+        uint64_t rest = r >> at;
+        unsigned n = rest == ~0ull ? 64 : (unsigned)__builtin_ctzll(~rest);
+
+        if (run_may_be_key(a, a->block + at))
+            found |= 1ull << at;
+        r = at + n >= 64 ? 0 : r >> (at + n) << (at + n);
+    }
+    return found;
+}
+
 static inline uint64_t word_anchors(pii_anchors *a, uint64_t word)
 {
     uint64_t r = word & word >> 1;
@@ -123,7 +182,7 @@ static inline uint64_t word_anchors(pii_anchors *a, uint64_t word)
     if (head > 0 && a->word_tail + head >= 16)
         r |= 1;
     a->word_tail = word == ~0ull ? 64 : (unsigned)__builtin_clzll(~word);
-    return r;
+    return r ? key_runs(a, r) : 0;
 }
 
 static inline uint64_t dash_anchors(const pii_anchors *a, uint64_t dash)
@@ -131,6 +190,12 @@ static inline uint64_t dash_anchors(const pii_anchors *a, uint64_t dash)
     uint64_t r = dash & dash >> 1;
 
     r &= r >> 2;
+    r &= ~(r >> 1); /* the last place of each row of dashes */
+    for (uint64_t rest = r; rest; rest &= rest - 1) {
+        size_t at = a->block + (size_t)__builtin_ctzll(rest) + 4;
+        if (at >= a->n || a->text[at] != 'B')
+            r &= ~(rest & -rest);
+    }
     return r | (dash & a->last_dashes >> 63);
 }
 

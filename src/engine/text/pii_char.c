@@ -3,12 +3,12 @@
 
 #include "engine/text/pii_int.h"
 
-/* Graphic ASCII is part of a group, but for what neither URLs (RFC 3986) nor addresses hold. */
+/* Graphic ASCII is part of a group, but for what neither URLs (RFC 3986) nor addresses hold:
+ * quotation marks, angle, square and curly brackets, backslash, caret, backquote, bar. */
 const uint8_t pii_ascii[256] = {
-    ['!' ... '~'] = PII_TOKEN, [' '] = PII_BLANK,  ['"'] = PII_BREAK, ['<'] = PII_BREAK,
-    ['>'] = PII_BREAK,         ['['] = PII_BREAK,  [']'] = PII_BREAK, ['{'] = PII_BREAK,
-    ['}'] = PII_BREAK,         ['\\'] = PII_BREAK, ['^'] = PII_BREAK, ['`'] = PII_BREAK,
-    ['|'] = PII_BREAK,
+    [' '] = PII_BLANK,         ['!'] = PII_TOKEN,         ['#' ... ';'] = PII_TOKEN,
+    ['='] = PII_TOKEN,         ['?' ... 'Z'] = PII_TOKEN, ['_'] = PII_TOKEN,
+    ['a' ... 'z'] = PII_TOKEN, ['~'] = PII_TOKEN,
 };
 
 const uint8_t pii_flags[256] = {

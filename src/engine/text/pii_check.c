@@ -29,9 +29,9 @@ static unsigned two(const uint8_t *p)
  * looked at. */
 static bool is_province(unsigned p)
 {
-    static const uint8_t count[10] = { 0, 5, 3, 7, 6, 5, 5, 1, 3, 0 }; /* x1 … */
+    static const uint8_t last[10] = { 0, 15, 23, 37, 46, 54, 65, 71, 83, 0 };
 
-    return p % 10 != 0 && p % 10 <= (p / 10 == 5 ? 4 : count[p / 10]);
+    return p <= last[p / 10] && (p % 10 != 0 || p == 50);
 }
 
 static bool is_date(unsigned y, unsigned m, unsigned d)
@@ -39,7 +39,7 @@ static bool is_date(unsigned y, unsigned m, unsigned d)
     static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
 
-    return m >= 1 && m <= 12 && d >= 1 && d <= days[m - 1] + (m == 2 && leap);
+    return m >= 1 && m <= 12 && d >= 1 && d <= days[m - 1] + (m == 2 && leap ? 1u : 0u);
 }
 
 /* GB 11643-1999, 4 and 6: address code, date of birth, sequence, check character by ISO 7064

@@ -79,9 +79,11 @@ static void find_iban(pii_group *g, size_t from)
         }
     }
     has_anchor |= i - from == length; /* sixteen in a row, or fifteen digits of Norway */
-    if (n == length && n >= 15 && has_anchor && stands_alone(g, from, i) && pii_iban_ok(iban, n))
-        pii_hit_add(g, PL_PII_IBAN, from, i,
-                    pii_hint_before(g, from) == PII_HINT_IBAN ? 9990 : 9800);
+    if (n != length || n < 15 || !has_anchor || !stands_alone(g, from, i) || !pii_iban_ok(iban, n))
+        return;
+    pii_ranges_add(&g->ibans, from, i);
+    pii_hit_add(g, PL_PII_IBAN, from, i,
+                pii_hint_before(g, from) == PII_HINT_IBAN ? 9990 : 9800);
 }
 
 /* --- passports ----------------------------------------------------------------- */
@@ -116,10 +118,13 @@ static void find_passport(pii_group *g, size_t from, size_t to)
     while (letters < 3 && pii_is(g->cell[from + letters], PII_UPPER))
         letters++;
     if (letters > 2 || to - from - letters < 6 || !is_digits(g, from + letters, to) ||
-        (letters == 0 && to - from != 9 && to - from != 8) ||
-        pii_hint_before(g, from) != PII_HINT_PASSPORT)
+        (letters == 0 && to - from != 9 && to - from != 8))
         return;
-    pii_hit_add(g, PL_PII_PASSPORT, from, to, is_cn_passport(g, from, to) ? 9700 : 8000);
+    if (pii_hint_before(g, from) == PII_HINT_PASSPORT)
+        pii_hit_add(g, PL_PII_PASSPORT, from, to, is_cn_passport(g, from, to) ? 9700 : 8000);
+    else if (is_cn_passport(g, from, to) && to == g->n && g->rest.n >= 3 &&
+             memcmp(g->rest.p, "号", 3) == 0)
+        pii_hit_add(g, PL_PII_PASSPORT, from, to, 7000); /* 持E12345678号护照 */
 }
 
 void pii_find_codes(pii_group *g)
@@ -133,7 +138,7 @@ void pii_find_codes(pii_group *g)
         }
         while (i < g->n && pii_is(g->cell[i], PII_ALNUM))
             i++;
-        if (pii_url_around(g, from) >= 0)
+        if (pii_ranges_find(&g->urls, from, i) >= 0)
             continue;
         if (i - from == 18)
             find_uscc(g, from, i);

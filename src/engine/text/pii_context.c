@@ -7,6 +7,7 @@
 
 enum {
     WINDOW = 48, /* bytes before the item that are read; the context of a stream has more */
+    CLOSE = 20,  /* bytes before it that are right before it */
     WORD_MAX = 24
 };
 
@@ -35,19 +36,19 @@ static const struct word {
     { "api_key", KEY }, { "apikey", KEY }, { "auth", KEY }, { "authorization", KEY },
     { "barcode", OTHER }, { "batch", OTHER }, { "bearer", KEY }, { "build", VERSION },
     { "call", PHONE }, { "called", PHONE }, { "calling", PHONE }, { "card", CARD },
-    { "cell", PHONE }, { "cellphone", PHONE }, { "chapter", VERSION }, { "checksum", OTHER },
-    { "chrome", VERSION }, { "clause", VERSION }, { "client_secret", KEY }, { "cny", OTHER },
-    { "commit", OTHER }, { "contact", PHONE }, { "coordinate", OTHER }, { "credential", KEY },
-    { "credit", CARD }, { "debit", CARD }, { "desk", PHONE }, { "dial", PHONE }, { "dns", IP },
-    { "doi", OTHER }, { "ean", OTHER }, { "email", EMAIL }, { "epoch", OTHER }, { "fax", PHONE },
-    { "file", OTHER }, { "firmware", VERSION }, { "gateway", IP }, { "hash", OTHER },
-    { "host", IP }, { "hotline", PHONE }, { "iban", IBAN }, { "idcard", ID }, { "identity", ID },
-    { "imei", OTHER }, { "invoice", OTHER }, { "ip", IP }, { "ipv4", IP }, { "ipv6", IP },
-    { "isbn", OTHER }, { "issn", OTHER }, { "item", OTHER }, { "job", OTHER },
-    { "kernel", VERSION }, { "latitude", OTHER }, { "localhost", IP }, { "longitude", OTHER },
-    { "lot", OTHER }, { "maestro", CARD }, { "mail", EMAIL }, { "mastercard", CARD },
-    { "message", PHONE }, { "messages", PHONE }, { "mobile", PHONE }, { "model", OTHER },
-    { "office", PHONE }, { "order", OTHER }, { "parcel", OTHER }, { "part", OTHER },
+    { "cc", CARD }, { "cell", PHONE }, { "cellphone", PHONE }, { "chapter", VERSION },
+    { "checksum", OTHER }, { "chrome", VERSION }, { "clause", VERSION }, { "client_secret", KEY },
+    { "cny", OTHER }, { "commit", OTHER }, { "contact", PHONE }, { "coordinate", OTHER },
+    { "credential", KEY }, { "credit", CARD }, { "debit", CARD }, { "desk", PHONE },
+    { "dial", PHONE }, { "dns", IP }, { "doi", OTHER }, { "ean", OTHER }, { "email", EMAIL },
+    { "epoch", OTHER }, { "fax", PHONE }, { "file", OTHER }, { "firmware", VERSION },
+    { "gateway", IP }, { "hash", OTHER }, { "host", IP }, { "hotline", PHONE }, { "iban", IBAN },
+    { "idcard", ID }, { "identity", ID }, { "imei", OTHER }, { "invoice", OTHER }, { "ip", IP },
+    { "ipv4", IP }, { "ipv6", IP }, { "isbn", OTHER }, { "issn", OTHER }, { "item", OTHER },
+    { "job", OTHER }, { "kernel", VERSION }, { "latitude", OTHER }, { "localhost", IP },
+    { "longitude", OTHER }, { "lot", OTHER }, { "maestro", CARD }, { "mail", EMAIL },
+    { "mastercard", CARD }, { "message", PHONE }, { "messages", PHONE }, { "mobile", PHONE },
+    { "model", OTHER }, { "order", OTHER }, { "parcel", OTHER }, { "part", OTHER },
     { "passport", PASSPORT }, { "passwd", KEY }, { "password", KEY }, { "payment", CARD },
     { "phone", PHONE }, { "ping", IP }, { "plate", PLATE }, { "population", OTHER },
     { "price", OTHER }, { "private_key", KEY }, { "product", OTHER }, { "pwd", KEY },
@@ -97,8 +98,8 @@ enum { WORDS = sizeof words / sizeof *words };
 static const uint64_t begins[16] = {
     0x044001401000480au, 0x0039080682000408u, 0x020000002400c800u, 0x6401304001009802u,
     0x00b0001108040530u, 0x0c44084000100000u, 0x088848268080c920u, 0x0800182812200a01u,
-    0x0604000684000400u, 0x2893060507112210u, 0x32002505100401d0u, 0x0d822c0400888004u,
-    0x0908208000010200u, 0x01219202a1030022u, 0x0010208200130424u, 0x4ab40d0903804080u,
+    0x0604000684000400u, 0x2891060507112210u, 0x32002505100401d0u, 0x0d822c0400888004u,
+    0x0908208000010200u, 0x01219202a1030022u, 0x0010208200130424u, 0x4ab40d0903805080u,
 };
 
 static uint8_t folded(uint8_t c)
@@ -166,7 +167,7 @@ static pii_hint hint_at(const uint8_t *p, size_t n)
     return (pii_hint)hint;
 }
 
-pii_hint pii_hint_before(const pii_group *g, size_t cell)
+static pii_hint hint_within(const pii_group *g, size_t cell, size_t against)
 {
     const uint8_t *item = g->raw + (g->at ? g->at[cell] : cell);
     size_t         there = (size_t)(item - g->raw) + g->before;
@@ -176,15 +177,28 @@ pii_hint pii_hint_before(const pii_group *g, size_t cell)
         const uint8_t *p = item - back;
         pii_hint       hint;
 
-        if (*p == '\n' && back > WINDOW / 2)
-            break; /* another line, and far */
+        if (*p == '\n') {
+            against = 0; /* what speaks against an item stands on its line */
+            if (back > WINDOW / 2)
+                break;
+        }
         if (pii_is(*p, PII_ALPHA) ? back < n && pii_is(p[-1], PII_ALPHA) : *p < 0xc0)
             continue; /* not where a word begins */
         hint = hint_at(p, back);
-        if (hint != PII_HINT_NONE)
+        if (hint != PII_HINT_NONE && (back <= against || hint < PII_HINT_VERSION))
             return hint;
     }
     return PII_HINT_NONE;
+}
+
+pii_hint pii_hint_before(const pii_group *g, size_t cell)
+{
+    return hint_within(g, cell, WINDOW);
+}
+
+pii_hint pii_hint_close(const pii_group *g, size_t cell)
+{
+    return hint_within(g, cell, CLOSE);
 }
 
 bool pii_words_are_reachable(void)

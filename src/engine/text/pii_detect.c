@@ -52,11 +52,19 @@ uint8_t pii_before(const pii_group *g, size_t i)
     return g->before > 0 && g->raw[-1] < 0x80 ? g->raw[-1] : 0;
 }
 
-int pii_url_around(const pii_group *g, size_t i)
+void pii_ranges_add(pii_ranges *r, size_t from, size_t to)
 {
-    for (size_t u = 0; u < g->urls; u++)
-        if (i >= g->url[u].start && i < g->url[u].end)
-            return (int)u;
+    if (r->n == PII_RANGES_MAX)
+        return;
+    r->at[r->n].start = (uint32_t)from;
+    r->at[r->n++].end = (uint32_t)to;
+}
+
+int pii_ranges_find(const pii_ranges *r, size_t from, size_t to)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (from < r->at[i].end && to > r->at[i].start)
+            return (int)i;
     return -1;
 }
 
@@ -121,7 +129,7 @@ static void sort_hits(pii_group *g)
 }
 
 typedef struct content {
-    unsigned digits, colons, ats, ws;
+    unsigned digits, dots, colons, ats, ws;
     bool     has_region;
 } content;
 
@@ -131,6 +139,7 @@ static content look(const pii_group *g)
 
     for (size_t i = 0; i < g->n; i++) {
         c.digits += pii_is(g->cell[i], PII_DIGIT);
+        c.dots += g->cell[i] == '.';
         c.colons += g->cell[i] == ':';
         c.ats += g->cell[i] == '@';
         c.ws += (g->cell[i] | 0x20) == 'w';
@@ -143,7 +152,7 @@ void pii_detect(pii_group *g, const uint8_t *text, size_t n, const pii_span *spa
     size_t  raw_n = span->end - span->start;
     content c;
 
-    g->hits = g->urls = 0;
+    g->hits = g->urls.n = g->ibans.n = 0;
     g->raw = text + span->start;
     g->before = span->start;
     g->next = span->end < n && text[span->end] < 0x80 ? text[span->end] : 0;
@@ -167,14 +176,16 @@ void pii_detect(pii_group *g, const uint8_t *text, size_t n, const pii_span *spa
         pii_find_urls(g);
     if (c.ats)
         pii_find_email(g);
-    if (c.digits >= 4 || c.colons >= 2)
-        pii_find_ip(g);
-    if (c.digits >= 6)
+    if (c.digits >= 4 && c.dots >= 3)
+        pii_find_ipv4(g);
+    if (c.colons >= 2)
+        pii_find_ipv6(g);
+    if (c.digits >= 6) {
+        pii_find_codes(g);
         pii_find_numbers(g);
+    }
     if (c.has_region)
         pii_find_plates(g);
-    if (c.digits >= 6)
-        pii_find_codes(g);
     if (g->n >= 16)
         pii_find_keys(g);
     if (g->hits > 1)

@@ -36,6 +36,12 @@ static bool iban_goes_on(pii_seg *s)
     return s->iban < 9;
 }
 
+/* "京A" and nothing more yet: its number may stand behind a blank. */
+static bool is_plate_head(const pii_seg *s)
+{
+    return s->last4 >> 16 == 0 && s->last4 >> 8 >= PII_HAN && pii_is((uint8_t)s->last4, PII_UPPER);
+}
+
 /* Whether a blank behind the last cell may be inside a finding at all. */
 static bool blank_may_join(pii_seg *s, const uint8_t *text)
 {
@@ -44,6 +50,7 @@ static bool blank_may_join(pii_seg *s, const uint8_t *text)
     if (!iban_goes_on(s))
         s->iban = 0;
     return pii_is(last, PII_DIGIT) || last == ')' || last >= PII_HAN || s->iban > 0 ||
+           is_plate_head(s) ||
            (last == 'N' && s->at - s->start >= LENGTH(pem_begin) &&
             memcmp(text + s->at - LENGTH(pem_begin), pem_begin, LENGTH(pem_begin)) == 0);
 }
@@ -54,7 +61,7 @@ static bool joins(const pii_seg *s, uint8_t c)
 
     if (last >= PII_HAN)
         return pii_is(c, PII_UPPER);
-    if (s->iban > 0 && pii_is(c, PII_UPPER | PII_DIGIT))
+    if ((s->iban > 0 || is_plate_head(s)) && pii_is(c, PII_UPPER | PII_DIGIT))
         return true;
     return (pii_is(last, PII_DIGIT) || last == ')') &&
            (pii_is(c, PII_DIGIT) || c == '(' || c == '+');

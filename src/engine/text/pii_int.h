@@ -87,7 +87,19 @@ typedef struct pii_hit {
     uint8_t  kind;
 } pii_hit;
 
-enum { PII_HITS_MAX = 1024, PII_URLS_MAX = 64 };
+enum { PII_HITS_MAX = 1024, PII_RANGES_MAX = 64 };
+
+/* Places of a group that are already known to be something, as cells. */
+typedef struct pii_ranges {
+    size_t n;
+    struct {
+        uint32_t start, end;
+    } at[PII_RANGES_MAX];
+} pii_ranges;
+
+void pii_ranges_add(pii_ranges *r, size_t from, size_t to);
+/* The number of one that shares a cell with [from, to), or -1. */
+int pii_ranges_find(const pii_ranges *r, size_t from, size_t to);
 
 typedef struct pii_group {
     const pl_pii_config *config;
@@ -98,10 +110,8 @@ typedef struct pii_group {
     size_t               before; /* bytes that may be read before raw                       */
     uint8_t              next;   /* the byte after the group, 0 at the end                  */
     pl_str               rest;   /* what is there of the text after the group               */
-    struct {
-        uint32_t start, end; /* cells */
-    } url[PII_URLS_MAX];
-    size_t urls, hits;
+    pii_ranges           urls, ibans;
+    size_t               hits;
     pii_hit  hit[PII_HITS_MAX];
     uint8_t  cells[PL_PII_GROUP_MAX + 8];
     uint16_t offsets[PL_PII_GROUP_MAX + 8];
@@ -123,8 +133,6 @@ static inline uint8_t pii_after(const pii_group *g, size_t i)
 {
     return i < g->n ? g->cell[i] : g->next;
 }
-/* The URL a cell lies in, or NULL-like -1. */
-int pii_url_around(const pii_group *g, size_t i);
 /* Whether the cells stand in the text side by side as ASCII. */
 static inline bool pii_contiguous(const pii_group *g, size_t from, size_t to)
 {
@@ -134,9 +142,10 @@ static inline bool pii_contiguous(const pii_group *g, size_t from, size_t to)
 /* The detectors, one family each. */
 void pii_find_email(pii_group *g);
 void pii_find_urls(pii_group *g);    /* URL, URL credential; first: others ask where URLs are */
-void pii_find_ip(pii_group *g);
-void pii_find_numbers(pii_group *g); /* phones, identity numbers, cards, SSN */
+void pii_find_ipv4(pii_group *g);
+void pii_find_ipv6(pii_group *g);
 void pii_find_codes(pii_group *g);   /* USCC, IBAN, passport */
+void pii_find_numbers(pii_group *g); /* phones, identity numbers, cards, SSN; after codes */
 void pii_find_keys(pii_group *g);
 void pii_find_plates(pii_group *g);
 bool pii_pem_is_key(pl_str block);
@@ -160,6 +169,8 @@ typedef enum pii_hint {
     PII_HINT_OTHER    /* order numbers, timestamps, prices and the like */
 } pii_hint;
 pii_hint pii_hint_before(const pii_group *g, size_t cell);
+/* The same, but a word that speaks against an item (VERSION, OTHER) must stand right before it. */
+pii_hint pii_hint_close(const pii_group *g, size_t cell);
 /* Whether the table is sorted and each word found where it stands: for the test. */
 bool pii_words_are_reachable(void);
 

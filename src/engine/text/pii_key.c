@@ -109,15 +109,24 @@ static bool is_all(const pii_group *g, size_t from, size_t to, int flags)
     return from == to;
 }
 
+/* "sk-", "SK", "key-": digits must show that no words follow. */
+static bool may_begin_word(const char *prefix)
+{
+    return strcmp(prefix, "sk-") == 0 || strcmp(prefix, "SK") == 0 || strcmp(prefix, "key-") == 0;
+}
+
 static bool vendor_key(pii_group *g, size_t from, size_t to)
 {
     for (size_t i = 0; i < sizeof vendors / sizeof *vendors; i++) {
         const struct vendor *v = &vendors[i];
-        size_t               body = from + strlen(v->prefix);
+        size_t               body;
 
-        if (!begins(g, from, v->prefix) || to - body < v->least || to < body ||
+        if (v->prefix[0] != (char)g->cell[from] || !begins(g, from, v->prefix))
+            continue;
+        body = from + strlen(v->prefix);
+        if ( to - body < v->least || to < body ||
             (v->most && to - body > v->most) || !is_all(g, body, to, v->flags) ||
-            !looks_random(g, body, to, v->least >= 36 || v->most == 16 ? 0 : 2))
+            !looks_random(g, body, to, !may_begin_word(v->prefix) ? 0 : to - body >= 30 ? 1 : 2))
             continue;
         pii_hit_add(g, PL_PII_API_KEY, from, to, 9500);
         return true;
@@ -180,8 +189,10 @@ static void said_key(pii_group *g, size_t from, size_t to)
                          g->cell[to] == '='))
         to++;
     a = pii_after(g, to);
+    if (begins(g, from, "API_KEY_") && to - from == 20)
+        return; /* a pseudonym of redact.h */
     if (b == '.' || b == '/' || b == '@' || a == '(' || a == '@' || a == '.' || a == '/' ||
-        !looks_random(g, from, to, 2) || pii_url_around(g, from) >= 0 ||
+        !looks_random(g, from, to, 2) || pii_ranges_find(&g->urls, from, to) >= 0 ||
         pii_hint_before(g, from) != PII_HINT_KEY)
         return;
     pii_hit_add(g, PL_PII_API_KEY, from, to, 7000);

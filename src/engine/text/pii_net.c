@@ -125,8 +125,9 @@ void pii_find_email(pii_group *g)
 
         if (g->cell[i] != '@')
             continue;
-        url = pii_url_around(g, i);
-        if (url < 0 || memchr(g->cell + g->url[url].start, '?', i - g->url[url].start))
+        url = pii_ranges_find(&g->urls, i, i + 1);
+        if (url < 0 ||
+            memchr(g->cell + g->urls.at[url].start, '?', i - g->urls.at[url].start))
             email_at(g, i);
     }
 }
@@ -263,10 +264,7 @@ static size_t url_at(pii_group *g, size_t start, size_t authority, unsigned scor
             host = i + 1;
     if (end <= authority || host_end(g, host, &last) <= host)
         return authority;
-    if (g->urls < PII_URLS_MAX) {
-        g->url[g->urls].start = (uint32_t)start;
-        g->url[g->urls++].end = (uint32_t)end;
-    }
+    pii_ranges_add(&g->urls, start, end);
     pii_hit_add(g, PL_PII_URL, start, end, score);
     find_userinfo(g, authority, host_to);
     find_secret_parameters(g, host_to, end);
@@ -420,18 +418,24 @@ static size_t ipv6_at(pii_group *g, size_t i)
     return end;
 }
 
-void pii_find_ip(pii_group *g)
+void pii_find_ipv4(pii_group *g)
 {
-    for (size_t i = 0; i < g->n; i++) {
-        uint8_t c = g->cell[i], before = pii_before(g, i);
-
-        if (pii_is(c, PII_DIGIT) && !pii_is(before, PII_DIGIT))
+    for (size_t i = 0; i + 6 < g->n; i++)
+        if (pii_is(g->cell[i], PII_DIGIT) && !pii_is(pii_before(g, i), PII_DIGIT))
             ipv4_at(g, i);
-        if ((pii_is(c, PII_HEX) || c == ':') && !pii_is(before, PII_ALNUM) && before != ':' &&
-            before != '_' && before != '.') {
-            size_t end = ipv6_at(g, i);
-            if (end)
-                i = end - 1;
-        }
+}
+
+void pii_find_ipv6(pii_group *g)
+{
+    for (size_t i = 0; i + 2 < g->n; i++) {
+        uint8_t c = g->cell[i], before = pii_before(g, i);
+        size_t  end;
+
+        if ((!pii_is(c, PII_HEX) && c != ':') || pii_is(before, PII_ALNUM) || before == ':' ||
+            before == '_' || before == '.')
+            continue;
+        end = ipv6_at(g, i);
+        if (end)
+            i = end - 1;
     }
 }

@@ -38,7 +38,7 @@ typedef struct candidate {
     unsigned         length[RANGE_MAX], runs;
     unsigned         joints;  /* all kinds of join inside, or-ed */
     unsigned         uniform; /* the only kind, or 0 */
-    bool             plus, paren, in_url, after_equals;
+    bool             plus, paren, in_url, after_equals, is_first;
     size_t           start, end; /* cells; end may grow: check letter, extension */
     pii_hint         hint;
     bool             hint_known;
@@ -55,7 +55,7 @@ static pii_hint hint(candidate *c)
     if (!c->hint_known) {
         uint8_t b = pii_before(c->g, c->start);
 
-        c->hint = b == '#' || b == '$' ? PII_HINT_OTHER : pii_hint_before(c->g, c->start);
+        c->hint = b == '#' || b == '$' ? PII_HINT_OTHER : pii_hint_close(c->g, c->start);
         c->hint_known = true;
     }
     return c->hint;
@@ -88,6 +88,16 @@ static unsigned number_at(const candidate *c, unsigned at, unsigned n)
     for (unsigned i = at; i < at + n; i++)
         v = v * 10 + (unsigned)(c->digit[i] - '0');
     return v;
+}
+
+static bool is_year(unsigned v)
+{
+    return v >= 1900 && v < 2100;
+}
+
+static bool is_month_day(unsigned m, unsigned d)
+{
+    return m >= 1 && m <= 12 && d >= 1 && d <= 31;
 }
 
 /* --- resident identity numbers ------------------------------------------------- */
@@ -153,6 +163,13 @@ static const struct issuer {
 #undef L
 };
 
+/* Eighteen digits with a date where an identity number has it, but another check digit. */
+static bool is_like_cn_id(const candidate *c)
+{
+    return c->n == 18 && is_year(number_at(c, 6, 4)) &&
+           is_month_day(number_at(c, 10, 2), number_at(c, 12, 2));
+}
+
 static void judge_card(candidate *c, judgement *j)
 {
     bool     known = false, strong = false;
@@ -168,10 +185,11 @@ static void judge_card(candidate *c, judgement *j)
         known |= fits;
         strong |= fits && !issuers[i].is_weak;
     }
-    if (!known || !pii_luhn_ok(c->digit, c->n))
+    if (!pii_luhn_ok(c->digit, c->n) ||
+        ((!known || is_like_cn_id(c)) && hint(c) != PII_HINT_CARD))
         return;
     if (hint(c) == PII_HINT_CARD)
-        better(j, PL_PII_BANK_CARD, strong ? 9900 : 9500, c->end);
+        better(j, PL_PII_BANK_CARD, strong ? 9900 : known ? 9500 : 7000, c->end);
     else if (hint(c) == PII_HINT_NONE || (hint(c) != PII_HINT_OTHER && strong))
         better(j, PL_PII_BANK_CARD, strong ? 8500 : 5500, c->end);
 }
@@ -221,7 +239,7 @@ static void judge_mobile(candidate *c, judgement *j)
 
     if (c->n != skip + 11 || (skip && !digits_are(c, skip - 2, "86")) || c->digit[skip] != '1' ||
         c->digit[skip + 1] < '3' || (skip > 0 && c->length[0] < skip) ||
-        !is_mobile_shape(c, skip) || (c->joints & JOIN_DOT && c->uniform != JOIN_DOT) ||
+        !is_mobile_shape(c, skip) || (c->joints & JOIN_DOT && c->runs < 3) ||
         (c->in_url && !c->after_equals))
         return;
     if (hint(c) == PII_HINT_PHONE)
@@ -239,16 +257,6 @@ static void judge_mobile(candidate *c, judgement *j)
 static bool is_country(unsigned two)
 {
     return two >= 10 && two != 28 && two != 83 && two != 89;
-}
-
-static bool is_year(unsigned v)
-{
-    return v >= 1900 && v < 2100;
-}
-
-static bool is_month_day(unsigned m, unsigned d)
-{
-    return m >= 1 && m <= 12 && d >= 1 && d <= 31;
 }
 
 /* Dates, times, ranges of years, decimal fractions, addresses of the internet. */
@@ -302,6 +310,15 @@ static bool is_nanp(const candidate *c, unsigned at)
     return c->digit[at] >= '2' && c->digit[at + 3] >= '2';
 }
 
+/* "078 6657 2626", "06-10446904": a trunk prefix, as most countries write it. */
+static bool has_trunk_prefix(const candidate *c)
+{
+    if (!c->is_first || c->digit[0] != '0' || c->digit[1] == '0' || c->n < 9 || c->n > 11 ||
+        c->joints & JOIN_DOT)
+        return false;
+    return c->runs == 2 ? c->length[1] >= 6 : c->length[0] >= 3 && c->length[0] <= 5;
+}
+
 /* Numbers that show by their form alone that they are phones. */
 static unsigned form_score(candidate *c)
 {
@@ -323,6 +340,8 @@ static unsigned form_score(candidate *c)
         return 8000;
     if (c->paren && c->runs >= 2 && c->n >= 7 && c->n <= 12 && c->length[0] <= 4)
         return 6500;
+    if (has_trunk_prefix(c))
+        return 5500;
     return 0;
 }
 
@@ -343,7 +362,7 @@ static void judge_phone(candidate *c, judgement *j)
     unsigned score;
     size_t   end = extension_end(c->g, c->end);
 
-    if (c->n < 6 || c->n > 17 || c->in_url || (c->plus && digits_are(c, 0, "861") && c->n == 13) ||
+    if (c->n < 7 || c->n > 17 || c->in_url || (c->plus && digits_are(c, 0, "861") && c->n == 13) ||
         (!c->plus && is_other_number(c)))
         return;
     score = form_score(c);
@@ -352,7 +371,7 @@ static void judge_phone(candidate *c, judgement *j)
     if (end > c->end && score < 6000)
         score = 6000;
     if (hint(c) == PII_HINT_PHONE)
-        score = score ? 9700 : c->n >= 7 && c->n <= 15 ? 7000 : c->runs > 1 ? 6000 : 0;
+        score = score ? 9700 : c->n <= 15 ? 7000 : 0;
     else if (hint(c) == PII_HINT_OTHER || hint(c) == PII_HINT_VERSION || hint(c) == PII_HINT_CARD)
         score = c->plus ? 6000 : 0;
     better(j, PL_PII_PHONE, score, end);
@@ -480,9 +499,10 @@ static bool make_candidate(const pii_group *g, const spelled *s, unsigned from, 
         c->start++; /* "(13800138000)": not of the number */
         c->paren = false;
     }
-    c->in_url = pii_url_around(g, c->start) >= 0;
+    c->in_url = pii_ranges_find(&g->urls, c->start, c->end) >= 0;
+    c->is_first = from == 0;
     c->after_equals = pii_before(g, c->start) == '=';
-    return c->n >= 6;
+    return c->n >= 7 && pii_ranges_find(&g->ibans, c->start, c->end) < 0;
 }
 
 static judgement judge(const pii_group *g, const spelled *s, unsigned from, unsigned to)
@@ -554,7 +574,7 @@ void pii_find_numbers(pii_group *g)
             continue;
         }
         i = read_spelled(g, i, &s);
-        if (s.digits >= 6)
+        if (s.digits >= 7)
             i = judge_ranges(g, &s);
     }
 }
