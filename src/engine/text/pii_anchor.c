@@ -2,12 +2,13 @@
  * byte; three ways to make the masks, one way to judge them. Nearly all blocks of prose hold
  * nothing and cost only their masks.
  *
- * An anchor is: '@'; "://"; "::" or three colons near each other; "www"; four dashes and 'B'; sixteen
- * letters, digits, '_' or '-' in a row, with a digit; six digits in a row; a crowd of digits parted
- * by one of " -.()", or digits parted by a character pii_is_between knows; two full-width characters side by side; a capital behind
- * something that is not ASCII, with a digit near (a plate). Each only asks that something is
- * there, never that something is not. What is an anchor in a group alone is one in any text, but
- * for crowds at the end of a block: there detectors ask for the seven digits themselves.
+ * An anchor is: '@'; "://"; "::" or three colons near each other; "www"; four dashes and 'B';
+ * sixteen letters, digits, '_' or '-' in a row, with a digit; six digits in a row; a crowd of digits
+ * parted by one of " -.()", or digits parted by a character pii_is_between knows; two full-width
+ * characters side by side; a capital behind something that is not ASCII, with a digit near (a
+ * plate). Each only asks that something is there, never that something is not. What is an anchor
+ * in a group alone is one in any text, but for crowds at the end of a block: there detectors ask
+ * for the seven digits themselves.
  */
 #include "base/banned.h"
 
@@ -69,7 +70,7 @@ static inline uint64_t colon_anchors(const pii_anchors *a, uint64_t colon)
 }
 
 /* Of the places where one separator stands between digits, those with seven digits or three such
- * places near: the least a number or an IPv4 address has. What lies beyond the block may be there. */
+ * places near: the least a number or an IPv4 address has. What is beyond the block may be there. */
 static inline uint64_t crowded(const pii_anchors *a, uint64_t d, uint64_t parted)
 {
     enum { NEAR = 18 };

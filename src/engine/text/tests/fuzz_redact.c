@@ -57,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t key[16] = { 1 };
     input                in = { data, size };
-    pl_redact_options    o = { .how = (pl_redact_how)(take_byte(&in) % 3), .key = key, .key_n = 16 };
+    pl_redact_how        how = (pl_redact_how)(take_byte(&in) % 3);
+    pl_redact_options    o = { .how = how, .key = key, .key_n = sizeof key };
     pl_pii_config        c = pii_all();
     work                *w = calloc(1, sizeof *w);
     pl_buf               text = PL_BUF_INIT(in.n * 64 + 64), out = PL_BUF_INIT(in.n * 512 + 4096);
