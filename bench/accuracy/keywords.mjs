@@ -1,6 +1,7 @@
 // Keywords in disguise: every entry of the starter lexicon in every transformation below, and in
-// pairs of them, and what ordinary text is taken for a keyword in disguise. Prints a table, appends
-// JSON to bench/out/accuracy.jsonl. Exit status: 0 both aims met, 1 not, 5 could not run.
+// pairs of them, and what ordinary text is taken for a keyword in disguise. Prints a table, writes it
+// into docs/accuracy/keywords.md, appends JSON to bench/out/accuracy.jsonl. Exit status: 0 both aims
+// met, 1 not, 5 could not run. The program it drives: ninja -C build bench/accuracy-keywords.
 //
 // The transformations know nothing of the product's tables: traditional characters come from the
 // dictionary of OpenCC and look-alikes from the confusables of the test data.
@@ -10,12 +11,12 @@ import os from 'node:os';
 import path from 'node:path';
 
 const ROOT = path.resolve(path.dirname(new URL(import.meta.url).pathname), '../..');
-const DATA = process.env.PL_TEST_DATA ?? path.join(ROOT, '..', 'shared', 'data');
+const DATA = path.resolve(process.env.DATA ?? path.join(ROOT, '..', 'shared', 'data'));
 const RECALL = 0.98;
 const FALSE_PER_MB = 1;
 
 if (!fs.existsSync(path.join(DATA, 'corpora'))) {
-  console.error('accuracy: keywords: no test data (PL_TEST_DATA)');
+  console.error('accuracy: keywords: no data (DATA)');
   process.exit(5);
 }
 
@@ -194,6 +195,15 @@ function makeCases(entries) {
   return Buffer.concat(out);
 }
 
+/** The table of the page stands between two marks. */
+function writePage(rows, summary) {
+  const page = path.join(ROOT, 'docs/accuracy/keywords.md');
+  const table = ['| transformation | found | of | recall |', '|---|---:|---:|---:|',
+    ...rows.map((x) => `| ${x.name.replaceAll('\\', '\\\\')} | ${x.found} | ${x.cases} | ${x.recall.toFixed(4)} |`)].join('\n');
+  const text = fs.readFileSync(page, 'utf8');
+  fs.writeFileSync(page, text.replace(/(<!-- figures -->\n)[^]*(<!-- end -->)/, (_, a, b) => `${a}${summary}\n\n${table}\n${b}`));
+}
+
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pl-accuracy-'));
 try {
   const entries = lexicon();
@@ -218,6 +228,8 @@ try {
   for (const x of rows) console.log(`${x.name.padEnd(22)} ${String(x.found).padStart(6)} of ${String(x.cases).padStart(6)}  ${x.recall.toFixed(4)}`);
   console.log(`\n${entries.length} entries; single transformations ${recall.toFixed(4)}, pairs ${pairs.recall.toFixed(4)} (aim ${RECALL})`);
   console.log(`ordinary text ${(r.corpus / 1e6).toFixed(1)} MB: ${r.plain} plain hits, ${r.disguised} in disguise, ${perMb.toFixed(2)} per MB (aim below ${FALSE_PER_MB})`);
+  writePage(rows, `${entries.length} entries; single transformations ${recall.toFixed(4)}, pairs of them ${pairs.recall.toFixed(4)}. `
+    + `${(r.corpus / 1e6).toFixed(1)} MB of ordinary text: ${r.plain} hits as listed, ${r.disguised} in disguise (${perMb.toFixed(2)} per MB).`);
   const met = recall >= RECALL && pairs.recall >= RECALL && perMb < FALSE_PER_MB;
   const out = path.join(ROOT, 'bench/out');
   fs.mkdirSync(out, { recursive: true });

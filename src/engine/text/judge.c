@@ -72,7 +72,7 @@ static void queue(pl_match *m, const pl_text_finding *f, uint32_t owner, uint32_
     };
 }
 
-void pl_judge_pass(pl_match *m, uint32_t cell, const pl_sink *to)
+void pl_judge_release(pl_match *m, uint32_t cell, const pl_sink *to)
 {
     while (m->judge.waits > 0 && m->judge.waiting[0].until < cell && !m->stopped)
         release(m, to);

@@ -1,5 +1,6 @@
 #include "base/banned.h"
 
+#include "base/utf8.h"
 #include "engine/text/match.h"
 
 _Static_assert(PL_CELLS_MAX < 64, "bit sets of cells");
@@ -11,15 +12,23 @@ void pl_match_init(pl_match *m, const pl_textdb *db)
     m->settled = true;
 }
 
-void pl_match_jump(pl_match *m, uint32_t cell, bool touched)
+void pl_match_jump(pl_match *m, uint32_t cell, bool touched, uint32_t known)
 {
     m->starts = m->ends = 0;
     m->touched = 0;
     m->cell = cell - 1;
+    m->known = known;
     m->gap = (pl_gap_state){ 0 };
     m->settled = true;
-    /* a letter that no run continues stands for what was there */
-    m->last = touched ? 'x' | 0x80u << 16 : 0;
+    m->last = touched ? '0' : 0; /* a word character; but no unit is that of a digit */
+}
+
+pl_char pl_char_rare(const uint8_t *p, size_t n)
+{
+    pl_char c = { 0 };
+
+    c.n = pl_utf8_decode((pl_str){ (const char *)p, n }, &c.cp);
+    return c;
 }
 
 /* --- places ---------------------------------------------------------------------- */
@@ -75,16 +84,27 @@ static unsigned ordinal(uint64_t set, unsigned bit)
     return (unsigned)__builtin_popcountll(set >> bit) - 1;
 }
 
+/* Unit of the newest cell. */
+static uint16_t newest_unit(const pl_match *m)
+{
+    return (uint16_t)m->last;
+}
+
 /* Literals that begin with the cells from `back` cells ago to now. */
 static literal_range range_of(const pl_match *m, unsigned back)
 {
     const pl_textdb *db = m->db;
-    unsigned         nth = ordinal(m->starts, back), longest = top(m->starts);
-    uint32_t         at = literal_at(db, m->ranges[0].lo) + longest - back;
+    unsigned         nth, longest;
+    uint32_t         at;
     literal_range    r;
 
+    if (back == 0)
+        return literal_root(db, newest_unit(m));
+    nth = ordinal(m->starts, back);
     if (nth < RANGES)
         return m->ranges[nth];
+    longest = top(m->starts);
+    at = literal_at(db, m->ranges[0].lo) + longest - back;
     r = literal_root(db, unit_get(db, at));
     for (unsigned depth = 1; depth <= back; depth++)
         r = pl_literal_narrow(db, r, depth, unit_get(db, at + depth));
@@ -101,12 +121,12 @@ static void advance(pl_match *m, uint16_t unit, bool begins)
 
     for (uint64_t left = m->starts; left != 0;) {
         unsigned      back = top(left), depth = back + 1;
-        literal_range r = range_of(m, back);
+        literal_range r;
 
         left &= ~(1ull << back);
-        if (depth == 1 && !pair_get(db, unit_get(db, literal_at(db, r.lo)), unit))
+        if (depth == 1 && !pair_get(db, newest_unit(m), unit))
             continue;
-        r = pl_literal_narrow(db, r, depth, unit);
+        r = pl_literal_narrow(db, range_of(m, back), depth, unit);
         if (r.lo == r.hi)
             continue;
         starts |= 1ull << depth;
@@ -115,19 +135,14 @@ static void advance(pl_match *m, uint16_t unit, bool begins)
         if (n < RANGES)
             kept[n++] = r;
     }
-    if (begins) {
-        literal_range r = literal_root(db, unit);
-
-        if (r.lo < r.hi) {
-            starts |= 1;
-            ends |= literal_length(db, r.lo) == 1;
-            if (n < RANGES)
-                kept[n++] = r;
-        }
+    if (begins && unit_in(db->begins, unit)) {
+        starts |= 1;
+        ends |= unit_in(db->alone, unit);
     }
     m->starts = starts;
     m->ends = ends;
-    memcpy(m->ranges, kept, n * sizeof *kept);
+    if (n > 0)
+        memcpy(m->ranges, kept, n * sizeof *kept);
 }
 
 /* --- what ends ------------------------------------------------------------------- */
@@ -225,8 +240,9 @@ static bool judge_place(const pl_match *m, uint32_t literal, const place *p, con
     pl_look          keyword[PL_CELLS_MAX];
     pl_candidate     c = { .units = units, .text = text, .n = p->n, .first_excess = p->first_excess,
                            .last_excess = p->last_excess, .word = p->flags & PL_KEYWORD_WORD };
+    uint64_t         end = m->last_start + m->width;
 
-    if (m->solid_end - p->start > PL_TEXT_SPAN_MAX)
+    if (end - p->start > PL_TEXT_SPAN_MAX)
         return false;
     if (!db->exact) {
         for (unsigned i = 0; i < p->n; i++) {
@@ -241,14 +257,12 @@ static bool judge_place(const pl_match *m, uint32_t literal, const place *p, con
     form |= p->flags & PL_KEYWORD_PINYIN ? PL_FORM_PINYIN : 0;
     form |= p->flags & PL_KEYWORD_SPLIT ? PL_FORM_SPLIT : 0;
     *hit = (pl_hit){
-        .f = { .form = form, .score = score, .start = p->start, .end = m->solid_end },
+        .f = { .form = form, .score = score, .start = p->start, .end = end },
         .entry = p->entry,
         .first_cell = m->cell - p->n + 1,
     };
     return true;
 }
-
-enum { HITS = 32 };
 
 /* Judges the entries of one literal that ends here. */
 static void literal_fire(pl_match *m, unsigned back, event e, const pl_look *text,
@@ -307,7 +321,7 @@ static bool ends_need_next(const pl_match *m)
 
 static void arrive(pl_match *m, const pl_sink *to)
 {
-    m->settled = m->ends == 0;
+    m->settled = m->ends == 0 || m->cell <= m->known;
     if (m->settled || ends_need_next(m))
         return;
     fire(m, EVENT_ARRIVAL, to);
@@ -340,14 +354,12 @@ static bool gapless(const pl_match *m)
 /* The run is longer than its place in the ring can say: it counts as beginning with the newest
  * character. Where the distance from the cell before is too long as well, prefixes that begin
  * before the run are cut off. */
-static uint64_t run_shorten(pl_match *m, unsigned at, uint32_t v, uint64_t delta)
+static uint64_t run_shorten(pl_match *m, unsigned at, uint64_t delta)
 {
     uint64_t dist = delta + m->dist[at];
 
     m->dist[at] = dist > PL_TEXT_SPAN_MAX ? PL_TEXT_SPAN_MAX : (uint16_t)dist;
-    if (dist > PL_TEXT_SPAN_MAX && m->starts > 1) {
-        if (m->starts & 1)
-            m->ranges[0] = literal_root(m->db, (uint16_t)v);
+    if (dist > PL_TEXT_SPAN_MAX) {
         m->starts &= 1;
         m->ends &= 1;
     }
@@ -355,20 +367,15 @@ static uint64_t run_shorten(pl_match *m, unsigned at, uint32_t v, uint64_t delta
 }
 
 /* After a gap, a word may begin in the middle of a run: then the run counts as beginning there. */
-static uint64_t begin_inside(pl_match *m, unsigned at, uint32_t v, uint64_t delta)
+static uint64_t begin_inside(pl_match *m, unsigned at, uint64_t delta)
 {
-    literal_range r = literal_root(m->db, (uint16_t)v);
-    unsigned      n;
+    uint16_t unit = newest_unit(m);
 
-    if ((m->starts & 1) || r.lo == r.hi)
+    if ((m->starts & 1) || !unit_in(m->db->begins, unit))
         return delta;
-    delta = run_shorten(m, at, v, delta);
-    n = (unsigned)__builtin_popcountll(m->starts);
-    if (n < RANGES)
-        m->ranges[n] = r;
     m->starts |= 1;
-    m->ends |= literal_length(m->db, r.lo) == 1;
-    return delta;
+    m->ends |= unit_in(m->db->alone, unit);
+    return run_shorten(m, at, delta);
 }
 
 /* One more of the newest character. */
@@ -384,13 +391,13 @@ static void extend(pl_match *m, uint32_t v, uint64_t start, uint64_t end, const 
         m->count_at_gap = (uint8_t)LOOK_COUNT(m->looks[at]);
     m->looks[at] = pl_look_more(m->looks[at], v, &m->gap);
     if (delta > UINT8_MAX)
-        delta = run_shorten(m, at, v, delta);
+        delta = run_shorten(m, at, delta);
     if (!gapless(m))
-        delta = begin_inside(m, at, v, delta);
+        delta = begin_inside(m, at, delta);
     m->delta[at] = (uint8_t)delta;
     m->last = v;
     m->last_start = start;
-    m->solid_end = end;
+    m->width = (uint8_t)(end - start);
     m->gap = (pl_gap_state){ 0 };
     arrive(m, to);
 }
@@ -416,19 +423,50 @@ static void begin(pl_match *m, uint32_t v, uint64_t start, uint64_t end, const p
     m->looks[at] = pl_look_begin(v, &m->gap);
     m->touched = m->touched << 1 | touched;
     m->count_at_gap = 0;
-    m->last = v;
     m->last_start = start;
-    m->solid_end = end;
+    m->width = (uint8_t)(end - start);
     m->gap = (pl_gap_state){ 0 };
-    advance(m, (uint16_t)v, !touched || (m->db->inner[(v & 0xffff) >> 3] >> (v & 7) & 1));
+    advance(m, (uint16_t)v, !touched || unit_in(m->db->inner, (uint16_t)v));
+    m->last = v;
     arrive(m, to);
 }
 
-static void take_cell(pl_match *m, uint32_t v, uint64_t start, uint64_t end, const pl_sink *to)
+/* begin, where nothing is in the making but perhaps a match that begins with the cell before, and
+ * does not go on: nearly every character of ordinary text. */
+static inline bool begin_idle(pl_match *m, uint32_t v, uint64_t start, uint64_t end)
+{
+    const pl_textdb *db = m->db;
+    uint16_t         unit = (uint16_t)v;
+    bool             touched;
+    unsigned         at;
+
+    if (!m->settled || m->judge.waits > 0 || m->starts > 1 || unit_in(db->alone, unit) ||
+        (m->starts && pair_get(db, newest_unit(m), unit)))
+        return false;
+    m->cell++;
+    m->starts = m->ends = 0;
+    if (unit_in(db->begins, unit)) {
+        touched = m->last != 0 && gapless(m) && is_word(m, m->last);
+        m->starts = !touched || unit_in(db->inner, unit);
+        m->touched = touched;
+        at = slot(m->cell);
+        m->dist[at] = 0; /* no prefix reaches back to the cell before */
+        m->delta[at] = 0;
+        m->looks[at] = pl_look_begin(v, &m->gap);
+    }
+    m->count_at_gap = 0;
+    m->last = v;
+    m->last_start = start;
+    m->width = (uint8_t)(end - start);
+    m->gap = (pl_gap_state){ 0 };
+    return true;
+}
+
+static inline void take_cell(pl_match *m, uint32_t v, uint64_t start, uint64_t end, const pl_sink *to)
 {
     if (pl_cell_continues(m->last, v))
         extend(m, v, start, end, to);
-    else
+    else if (!begin_idle(m, v, start, end))
         begin(m, v, start, end, to);
 }
 
@@ -440,23 +478,29 @@ static void take_expansion(pl_match *m, uint32_t v, uint64_t start, uint64_t end
         take_cell(m, e->cells[i], start, end, to);
 }
 
-void pl_match_take(pl_match *m, uint32_t cp, uint64_t start, uint64_t end, const pl_sink *to)
+void pl_match_value(pl_match *m, uint32_t v, uint64_t start, uint64_t end, const pl_sink *to)
 {
-    uint32_t v = m->db->exact ? cp : pl_cell_of(cp);
-
-    if (m->db->exact) {
-        begin(m, v, start, end, to);
-    } else if (v >= CELL_FIRST) {
-        if (pl_cell_is_expanded(v))
-            take_expansion(m, v, start, end, to);
-        else
-            take_cell(m, v, start, end, to);
+    if (v >= CELL_FIRST) {
+        take_cell(m, v, start, end, to);
     } else if (v == CELL_NOTHING) {
         m->gap.invisible = true;
     } else {
         settle(m, EVENT_FREE, to);
         pl_gap_add(&m->gap, v);
     }
+}
+
+void pl_match_take(pl_match *m, uint32_t cp, uint64_t start, uint64_t end, const pl_sink *to)
+{
+    uint32_t v = m->db->exact ? cp : pl_cell_of(cp);
+
+    if (m->db->exact) {
+        if (!begin_idle(m, v, start, end))
+            begin(m, v, start, end, to);
+    } else if (pl_cell_is_expanded(v))
+        take_expansion(m, v, start, end, to);
+    else
+        pl_match_value(m, v, start, end, to);
 }
 
 /* It counts as a cell, so that cells have the same number wherever reading began. */
@@ -470,7 +514,8 @@ void pl_match_broken(pl_match *m, uint64_t end, const pl_sink *to)
     m->starts = m->ends = 0;
     m->last = 0;
     m->gap = (pl_gap_state){ 0 };
-    m->last_start = m->solid_end = end;
+    m->last_start = end;
+    m->width = 0;
 }
 
 void pl_match_leave(pl_match *m, uint32_t v, const pl_sink *to)

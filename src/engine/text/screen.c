@@ -1,6 +1,7 @@
 #include "base/banned.h"
 
 #include "base/str.h"
+#include "engine/text/decode.h"
 #include "engine/text/model.h"
 #include "engine/text/pii.h"
 
@@ -117,11 +118,23 @@ static void scan_keywords(const pl_screen *s, pl_str text, pl_text_emit_fn emit,
     pl_text_scan(s->text, text, emit, ctx);
 }
 
+static void scan_one_level(void *ctx, pl_str text, pl_text_emit_fn emit, void *emit_ctx)
+{
+    pl_text_scan(ctx, text, emit, emit_ctx);
+}
+
+/* Keywords in what is encoded. */
+static void scan_decoded(const pl_screen *s, pl_str text, pl_text_emit_fn emit, void *ctx)
+{
+    pl_decode_scan(text, scan_one_level, s->text, emit, ctx);
+}
+
 static const struct part {
     unsigned bit; /* pl_screen_parts */
     void (*scan)(const pl_screen *s, pl_str text, pl_text_emit_fn emit, void *ctx);
 } all_parts[] = {
     { PL_SCREEN_KEYWORDS, scan_keywords },
+    { PL_SCREEN_DECODED, scan_decoded },
 };
 
 /* Findings of one window. Those that end in (from, to] are its own; the others belong to

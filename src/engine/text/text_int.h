@@ -77,7 +77,8 @@ struct pl_textdb {
     uint32_t      *root;      /* first literal by its first unit; one more at the end */
     uint8_t       *pairs;     /* hashed bit set of the literals' first two units; may lie with yes */
     uint32_t       pair_mask;
-    uint8_t        inner[0x10000 / 8]; /* units that may begin a match inside a word */
+    /* Bit sets over units: what a literal begins with, is alone, may begin with inside a word. */
+    uint8_t begins[0x10000 / 8], alone[0x10000 / 8], inner[0x10000 / 8];
     _Atomic int64_t now;
 };
 
@@ -158,6 +159,16 @@ static inline uint32_t literal_entry(const pl_textdb *db, uint32_t i)
 typedef struct literal_range {
     uint32_t lo, hi;
 } literal_range;
+
+static inline bool unit_in(const uint8_t *set, uint16_t unit)
+{
+    return set[unit >> 3] >> (unit & 7) & 1;
+}
+
+static inline void unit_put(uint8_t *set, uint16_t unit)
+{
+    set[unit >> 3] = (uint8_t)(set[unit >> 3] | 1u << (unit & 7));
+}
 
 static inline uint32_t pair_hash(uint32_t a, uint32_t b)
 {

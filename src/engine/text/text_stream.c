@@ -1,6 +1,5 @@
 #include "base/banned.h"
 
-#include "base/utf8.h"
 #include "engine/text/match.h"
 
 struct pl_text_stream {
@@ -31,30 +30,27 @@ void pl_text_stream_reset(pl_text_stream *s)
 
 /* Reads one character or broken byte at p. Gives how many bytes that was: 0 when the character is
  * not complete. */
-static size_t read_one(pl_text_stream *s, const char *p, size_t n, const pl_sink *to)
+static inline size_t read_one(pl_text_stream *s, const uint8_t *p, size_t n, const pl_sink *to)
 {
-    uint32_t cp = 0;
-    int      len = s->match.db->exact ? 1 : pl_utf8_decode((pl_str){ p, n }, &cp);
+    pl_char c = s->match.db->exact ? (pl_char){ *p, 1 } : pl_char_read(p, p + n);
+    size_t  len = c.n >= 0 ? (size_t)c.n : 1;
 
     if (len == 0)
         return 0;
-    if (s->match.db->exact)
-        cp = (uint8_t)*p;
-    if (len > 0)
-        pl_match_take(&s->match, cp, s->pos, s->pos + (size_t)len, to);
+    if (c.n > 0)
+        pl_match_take(&s->match, c.cp, s->pos, s->pos + len, to);
     else
         pl_match_broken(&s->match, s->pos + 1, to);
-    len = len > 0 ? len : 1;
     if (!s->match.stopped)
-        s->pos += (size_t)len;
-    return (size_t)len;
+        s->pos += len;
+    return len;
 }
 
 /* Reads what is complete, or known to be invalid, among the carried bytes. */
 static void read_carry(pl_text_stream *s, const pl_sink *to)
 {
     while (s->carry_n > 0 && !s->match.stopped) {
-        size_t n = read_one(s, (const char *)s->carry, s->carry_n, to);
+        size_t n = read_one(s, s->carry, s->carry_n, to);
 
         if (n == 0)
             return;
@@ -65,12 +61,12 @@ static void read_carry(pl_text_stream *s, const pl_sink *to)
 
 void pl_text_stream_feed(pl_text_stream *s, pl_str piece, pl_text_emit_fn emit, void *ctx)
 {
-    const pl_sink to = { emit, ctx };
-    const char   *p = piece.p;
-    size_t        n = piece.n;
+    const pl_sink  to = { emit, ctx };
+    const uint8_t *p = (const uint8_t *)piece.p;
+    size_t         n = piece.n;
 
     while (s->carry_n > 0 && n > 0 && !s->match.stopped) {
-        s->carry[s->carry_n++] = (uint8_t)*p++;
+        s->carry[s->carry_n++] = *p++;
         n--;
         read_carry(s, &to);
     }

@@ -192,7 +192,10 @@ static void note_literal(pl_textdb *db, uint32_t i)
     db->root[unit + 1u] = i + 1;
     for (uint32_t e = literal_entry(db, i); e < literal_entry(db, i + 1); e++)
         if (!(entry_get(db, e, ENTRY_FLAGS) & PL_KEYWORD_WORD))
-            db->inner[unit >> 3] = (uint8_t)(db->inner[unit >> 3] | 1u << (unit & 7));
+            unit_put(db->inner, unit);
+    unit_put(db->begins, unit);
+    if (n == 1)
+        unit_put(db->alone, unit);
     if (n > 1) {
         uint32_t h = pair_hash(unit, unit_get(db, at + 1)) & db->pair_mask;
 

@@ -514,6 +514,40 @@ static void text_stream__does_not_mind_how_the_text_is_cut(void **state)
     }
 }
 
+/* Texts of several blocks of the block scanner, with the keywords all along. */
+static void text_scan__agrees_with_streams_beyond_a_block(void **state)
+{
+    world w = { .r = rng_seeded("blocks") };
+
+    (void)state;
+    for (int round = 0; round < 12; round++) {
+        char  *text = malloc(80000 * 4);
+        size_t n = 0;
+
+        w.flags = round % 4 == 3 ? PL_TEXTDB_EXACT : 0;
+        world_make(&w);
+        while (n < 60000) {
+            const kw *k = &w.keywords[rng_below(&w.r, (uint32_t)w.count)];
+
+            n += nasty_text(&w.r, text + n, rng_below(&w.r, 300), NASTY_TEXT);
+            memcpy(text + n, k->text.p, k->text.n);
+            n += k->text.n;
+        }
+        free(w.text);
+        w.text = text;
+        w.n = n;
+        findings whole = scan(w.f.db, (pl_str){ w.text, w.n });
+        findings pieces = feed_in_pieces(&w, 5000);
+
+        assert_true(whole.n > 10);
+        if (!findings_equal(&whole, &pieces))
+            fail_msg("round %d: %zu and %zu findings", round, whole.n, pieces.n);
+        findings_drop(&whole);
+        findings_drop(&pieces);
+        world_drop(&w);
+    }
+}
+
 /* Not only never too far, but never behind: what the gateway holds back is what a reader
  * waits for. */
 static void text_stream__knows_exactly_what_is_safe(void **state)
@@ -566,6 +600,7 @@ int main(void)
         cmocka_unit_test(text_scan__agrees_with_a_slow_matcher_in_exact_databases),
         cmocka_unit_test(text_scan__finds_what_is_plain_as_a_slow_matcher_does),
         cmocka_unit_test(text_stream__does_not_mind_how_the_text_is_cut),
+        cmocka_unit_test(text_scan__agrees_with_streams_beyond_a_block),
         cmocka_unit_test(text_stream__knows_exactly_what_is_safe),
     };
 
