@@ -6,6 +6,7 @@
  *   DIR/keys/ledger.NAME.key      what signs beside it (a second algorithm, an outgoing key)
  *   DIR/keys/index.key            32 random bytes in hex: HMAC key of the trace index, mode 0600
  *   DIR/state.db                  SQLite working state (unless `database:` names PostgreSQL)
+ *   DIR/private/                  what stands behind commitments: docs/formats/private.md
  *   DIR/ledger/                   the log: served as static files; see docs/formats/ledger.md
  *   DIR/gateway/policy.db         compiled policy, replaced by rename
  *   DIR/gateway/state.pls         shared state: stop switch, policy generation, counters

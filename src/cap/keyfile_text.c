@@ -21,6 +21,15 @@ static pl_rc line_take(pl_str *rest, const char *word, pl_str *out, pl_error *er
     return PL_OK;
 }
 
+/* Hex in its one spelling, lower case: what a file says must be written one way only. */
+static bool hex_take(pl_str text, uint8_t *out, size_t n)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] >= 'A' && text.p[i] <= 'F')
+            return false;
+    return pl_hex_decode(text, out, n, NULL) == PL_OK;
+}
+
 static pl_rc kdf_parse(pl_str text, pl_keyfile *k, pl_error *err)
 {
     pl_str rest = text, word, ops, mem;
@@ -33,7 +42,7 @@ static pl_rc kdf_parse(pl_str text, pl_keyfile *k, pl_error *err)
     if (!pl_str_split(&rest, ' ', &word) || !pl_str_eqz(word, "argon2id") ||
         !pl_str_split(&rest, ' ', &ops) || !pl_str_split(&rest, ' ', &mem) ||
         pl_str_u64(ops, &k->ops, NULL) != PL_OK || pl_str_u64(mem, &k->mem_kib, NULL) != PL_OK ||
-        pl_hex_decode(rest, k->salt, sizeof(k->salt), NULL) != PL_OK)
+        !hex_take(rest, k->salt, sizeof(k->salt)))
         return pl_fail(err, PL_INVALID, "key file has a 'kdf' line that cannot be read");
     if (k->ops < 1 || k->ops > OPS_MAX || k->mem_kib < 8 || k->mem_kib > MEM_KIB_MAX)
         return pl_fail(err, PL_LIMIT, "key file asks for more work than we do");
@@ -45,7 +54,7 @@ static pl_rc secret_parse(pl_str text, pl_keyfile *k, pl_error *err)
     size_t n = 0;
 
     if (k->kind == PL_KEYFILE_CLEAR)
-        return pl_hex_decode(text, k->secret, sizeof(k->secret), NULL) == PL_OK
+        return hex_take(text, k->secret, sizeof(k->secret))
                    ? PL_OK
                    : pl_fail(err, PL_INVALID, "secret of the key file is not 64 hex digits");
     if (k->kind == PL_KEYFILE_ARGON2ID)

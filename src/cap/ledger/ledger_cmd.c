@@ -14,7 +14,7 @@
 
 /* --- which log ------------------------------------------------------------------------- */
 
-static bool has_file(const char *dir, const char *rel)
+bool pl_ledger_has(const char *dir, const char *rel)
 {
     char *p = pl_path_join(dir, rel);
     bool  is_there = p != NULL && access(p, F_OK) == 0;
@@ -49,9 +49,9 @@ static pl_rc dir_find(pl_cmd_ctx *c, char **out, pl_error *err)
 {
     const char *dir = pl_cmd_dir(c);
 
-    if (has_file(dir, "ledger"))
+    if (pl_ledger_has(dir, "ledger"))
         return pl_ledger_path(dir, "ledger", out, err);
-    if (!has_file(dir, "checkpoint") && !has_file(dir, "tile"))
+    if (!pl_ledger_has(dir, "checkpoint") && !pl_ledger_has(dir, "tile"))
         return pl_fail(err, PL_NOTFOUND, "no ledger in '%s'", dir);
     *out = pl_str_dup(pl_str_z(dir));
     return *out != NULL ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
@@ -93,19 +93,15 @@ int pl_ledger_cmd_json(pl_cmd_ctx *c, json_t *j, int code)
 
 /* --- writing --------------------------------------------------------------------------- */
 
-typedef struct cmd_writer {
-    pl_instance instance;
-    pl_signer  *signer;
-    pl_ledger  *l;
-} cmd_writer;
-
-static void writer_close(cmd_writer *w)
+void pl_ledger_writer_close(cmd_writer *w)
 {
     pl_ledger_close(w->l);
     pl_signer_free(w->signer);
+    w->l = NULL;
+    w->signer = NULL;
 }
 
-static pl_rc writer_open(pl_cmd_ctx *c, cmd_writer *w, pl_error *err)
+pl_rc pl_ledger_writer_open(pl_cmd_ctx *c, cmd_writer *w, pl_error *err)
 {
     char *dir = NULL;
     pl_rc rc = pl_instance_open(pl_cmd_dir(c), &w->instance, err);
@@ -197,12 +193,12 @@ static int cmd_append(pl_cmd_ctx *c)
     if (rc == PL_OK)
         rc = statement_check(c, (pl_str){ text, n }, c->argv[0], &err);
     if (rc == PL_OK)
-        rc = writer_open(c, &w, &err);
+        rc = pl_ledger_writer_open(c, &w, &err);
     if (rc == PL_OK)
         rc = statement_append(&w, (pl_str){ text, n }, &index, &leaf, &err);
     code = rc == PL_OK ? appended(c, &w, index, &leaf) : pl_cmd_fail(c, &err);
     free(text);
-    writer_close(&w);
+    pl_ledger_writer_close(&w);
     return code;
 }
 
@@ -213,7 +209,7 @@ static int cmd_checkpoint(pl_cmd_ctx *c)
     char         *note = NULL;
     size_t        n = 0;
     pl_error      err = { PL_OK, "" };
-    pl_rc         rc = writer_open(c, &w, &err);
+    pl_rc         rc = pl_ledger_writer_open(c, &w, &err);
     int           code = PL_EXIT_OK;
 
     if (rc == PL_OK)
@@ -233,7 +229,7 @@ static int cmd_checkpoint(pl_cmd_ctx *c)
     else
         (void)fputs(note, c->out);
     free(note);
-    writer_close(&w);
+    pl_ledger_writer_close(&w);
     return code;
 }
 
@@ -468,6 +464,36 @@ static const pl_opt cosign_options[] = {
       "改为输出自该长度起的请求，供离线见证方使用" },
     { NULL, NULL, NULL, NULL },
 };
+static const pl_opt erase_options[] = {
+    { "ground", "TEXT", "legal ground of the erasure, e.g. 'PIPL Art. 47'", "销毁的法律依据" },
+    { "requester", "COMMITMENT", "who asked for it, as a commitment", "请求人（承诺值）" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt key_new_options[] = {
+    { "alg", "ALGORITHM", "ed25519 (default), p256 or sm2", "算法：ed25519（默认）、p256 或 sm2" },
+    { "use", "USE", "statements (default), or log: sign checkpoints beside the first key",
+      "用途：statements（默认）或 log（与主密钥一同签署检查点）" },
+    { "token", "URI", "make the key on a PKCS#11 token", "在 PKCS#11 令牌中生成" },
+    { "reason", "TEXT", "why, for the log", "写入账本的理由" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt key_rotate_options[] = {
+    { "alg", "ALGORITHM", "of the new key (default: as now)", "新密钥的算法（默认不变）" },
+    { "token", "URI", "make the key on a PKCS#11 token", "在 PKCS#11 令牌中生成" },
+    { "overlap", NULL, "both keys sign until 'key retire' of the old one",
+      "在用 key retire 终止旧密钥之前，新旧密钥同时签署" },
+    { "reason", "TEXT", "why, for the log", "写入账本的理由" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt key_end_options[] = {
+    { "until", "INDEX", "first entry the key may no longer sign", "该密钥不得再签署的第一条记录" },
+    { "reason", "TEXT", "why, for the log", "写入账本的理由" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt key_protect_options[] = {
+    { "clear", NULL, "take the passphrase off", "去除口令" },
+    { NULL, NULL, NULL, NULL },
+};
 static const pl_opt no_options[] = { { NULL, NULL, NULL, NULL } };
 
 const pl_cmd pl_ledger_commands[] = {
@@ -504,5 +530,33 @@ const pl_cmd pl_ledger_commands[] = {
     { "evidence", "verify", "PKG|-", 1, 1, pl_evidence_verify_options,
       "check an evidence package and say what it shows", "核验证据包并说明其能证明什么",
       "plumbline evidence verify stop.tar --key log.vkey", pl_evidence_cmd_verify },
+    { "ledger", "commit", "FILE|-", 1, 1, no_options,
+      "keep content and a salt apart from the log and print their commitment",
+      "将内容与盐值存于账本之外并输出其承诺值", "plumbline ledger commit complaint.txt",
+      pl_ledger_cmd_commit },
+    { "ledger", "erase", "[INDEX]", 0, 1, erase_options,
+      "destroy what an entry bound, and say so in the log; alone: finish what was begun",
+      "销毁某条记录所绑定的内容并在账本中声明；不带参数时完成未尽的销毁",
+      "plumbline ledger erase 17 --ground 'PIPL Art. 47'", pl_ledger_cmd_erase },
+    { "key", "new", "NAME", 1, 1, key_new_options, "make a key and have the log know it",
+      "生成密钥并在账本中登记", "plumbline key new sm2 --alg sm2 --use log", pl_key_cmd_new },
+    { "key", "list", "", 0, 0, key_options, "the keys the log knows, and their lives",
+      "账本已知的密钥及其有效区间", "plumbline key list --json", pl_key_cmd_list },
+    { "key", "show", "[FILE]", 0, 1, no_options, "public part of a key file", "密钥文件的公开部分",
+      "plumbline key show", pl_key_cmd_show },
+    { "key", "rotate", "", 0, 0, key_rotate_options, "go on with a new key", "更换密钥",
+      "plumbline key rotate --overlap", pl_key_cmd_rotate },
+    { "key", "retire", "KEY", 1, 1, key_end_options, "planned end of a key", "按计划终止密钥",
+      "plumbline key retire 3d396d79", pl_key_cmd_retire },
+    { "key", "revoke", "KEY", 1, 1, key_end_options, "end a key for a reason", "因故吊销密钥",
+      "plumbline key revoke 3d396d79 --reason 'laptop lost'", pl_key_cmd_revoke },
+    { "key", "compromise", "KEY", 1, 1, key_end_options,
+      "declare from which entry on a key is not to be relied on",
+      "声明某密钥自哪条记录起不再可信",
+      "plumbline key compromise 3d396d79 --until 120 --reason stolen", pl_key_cmd_compromise },
+    { "key", "protect", "[FILE]", 0, 1, key_protect_options,
+      "put a key file under the passphrase in PLUMBLINE_KEY_PASSPHRASE_NEW",
+      "用 PLUMBLINE_KEY_PASSPHRASE_NEW 中的口令加密密钥文件", "plumbline key protect",
+      pl_key_cmd_protect },
     { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL },
 };

@@ -13,11 +13,37 @@ static int print_json(pl_cmd_ctx *c, const cmd_log *l, const pl_ledger_report *r
     json_t *j;
 
     pl_time_format(r->latest_ms, time);
-    j = json_pack("{s:b, s:I, s:o, s:O, s:O, s:O, s:O, s:s?, s:s, s:s}", "ok", code == PL_EXIT_OK,
-                  "size", (json_int_t)r->size, "root", pl_hash_json(&r->root), "problems",
-                  r->problems, "signers", r->signers, "witnesses", w->list, "quorum", w->quorum, "latest_time",
+    j = json_pack("{s:b, s:I, s:o, s:O, s:O, s:O, s:O, s:O, s:s?, s:s, s:s}", "ok",
+                  code == PL_EXIT_OK, "size", (json_int_t)r->size, "root", pl_hash_json(&r->root),
+                  "problems", r->problems, "signers", r->signers, "erased", r->erased, "witnesses",
+                  w->list, "quorum", w->quorum, "latest_time",
                   r->latest_ms > 0 ? time : NULL, "origin", l->key.name, "key_from", l->key_from);
     return pl_ledger_cmd_json(c, j, code);
+}
+
+static void print_erased(pl_cmd_ctx *c, const json_t *erased)
+{
+    const json_t *o;
+    size_t        i;
+
+    json_array_foreach(erased, i, o) {
+        (void)fprintf(c->out, "  %s", pl_cmd_say(c, "erased       ", "已销毁    "));
+        (void)fprintf(c->out,
+                      pl_cmd_say(c, "entry %lld, by statement %lld\n",
+                                 "第 %lld 条所绑定的内容，见声明 %lld\n"),
+                      (long long)json_integer_value(json_object_get(o, "entry")),
+                      (long long)json_integer_value(json_object_get(o, "by")));
+    }
+}
+
+/* What ended a key, in the reader's words. */
+static void print_end(pl_cmd_ctx *c, const json_t *o)
+{
+    const char *end = json_string_value(json_object_get(o, "end"));
+
+    if (end != NULL)
+        (void)fprintf(c->out, pl_cmd_say(c, ", %s by entry %lld", "，%s，见第 %lld 条"), end,
+                      (long long)json_integer_value(json_object_get(o, "ended_by")));
 }
 
 static void print_signers(pl_cmd_ctx *c, const json_t *signers)
@@ -25,11 +51,15 @@ static void print_signers(pl_cmd_ctx *c, const json_t *signers)
     const json_t *o;
     size_t        i;
 
-    json_array_foreach(signers, i, o)
-        (void)fprintf(c->out, "  %s%s (%lld) %.16s\n", pl_cmd_say(c, "signer       ", "签名者    "),
+    json_array_foreach(signers, i, o) {
+        (void)fprintf(c->out, "  %s%s (%lld) %.16s %s", pl_cmd_say(c, "signer       ", "签名者    "),
                       json_string_value(json_object_get(o, "name")),
                       (long long)json_integer_value(json_object_get(o, "statements")),
-                      json_string_value(json_object_get(o, "keyid")));
+                      json_string_value(json_object_get(o, "keyid")),
+                      json_string_value(json_object_get(o, "algorithm")));
+        print_end(c, o);
+        (void)fputc('\n', c->out);
+    }
 }
 
 static void print_witnesses(pl_cmd_ctx *c, const cmd_witnesses *w)
@@ -64,6 +94,7 @@ static int print_human(pl_cmd_ctx *c, const cmd_log *l, const pl_ledger_report *
                   (unsigned long long)r->size);
     (void)fprintf(c->out, "  %s%s\n", pl_cmd_say(c, "root         ", "根哈希    "), hex);
     print_signers(c, r->signers);
+    print_erased(c, r->erased);
     print_witnesses(c, w);
     if (r->latest_ms > 0) {
         pl_time_format(r->latest_ms, time);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "cap/api.h"
 #include "cap/cmd.h"
+#include "cap/instance.h"
 #include "cap/ledger/pl_ledger.h"
 
 #include <plumbline/keylife.h>
@@ -231,12 +232,34 @@ typedef struct statement_view {
 pl_rc pl_statement_read(const json_t *j, statement_view *out, pl_error *err);
 /* The statement inside an entry, whoever signed it: *j is a new reference that owns the view. */
 pl_rc pl_statement_of(pl_str entry, json_t **j, statement_view *out, pl_error *err);
+/* The statement inside an entry, unverified: for logs whose signatures are judged elsewhere. */
+pl_rc pl_ledger_entry_statement(pl_str entry, json_t **out, pl_error *err);
+
+/* ledger_private.c, ledger_erase.c */
+pl_rc pl_private_folders(const char *private_dir, pl_error *err);
+bool  pl_private_has(const char *private_dir, const pl_hash *commitment);
+/* A record as bytes; content borrows them. PL_INVALID: it does not stand behind commitment. */
+pl_rc pl_private_record_parse(pl_str bytes, const pl_hash *commitment, uint8_t salt[32],
+                              pl_str *content, pl_error *err);
+/* Overwrites, removes and forgets a file; PL_OK when there is none. */
+pl_rc pl_ledger_file_destroy(const char *dir, const char *rel, pl_error *err);
+/* Removes a file durably; PL_OK when there is none. */
+pl_rc pl_ledger_file_remove(const char *dir, const char *rel, pl_error *err);
+/* Path below the log of the payload a predicate binds; false when it binds none. */
+bool pl_payload_of(const json_t *predicate, char rel[96]);
 
 /* ledger_schema.c: schemas of predicates, from the data folder. PL_NOTFOUND: no such kind. */
 pl_rc   pl_ledger_schema_load(pl_str kind, json_t **out, pl_error *err);
 json_t *pl_ledger_schema_kinds(void);
 
 /* ledger_verify*.c */
+typedef struct verify_gone {
+    uint64_t entry, by;
+} verify_gone;
+typedef struct verify_list {
+    verify_gone *v;
+    size_t       n, cap;
+} verify_list;
 typedef struct verifier {
     const char       *dir;
     const pl_vkey    *key;
@@ -244,6 +267,8 @@ typedef struct verifier {
     pl_ledger_report *report;
     pl_key_history   *keys;
     uint64_t          statements[PL_KEYS_MAX]; /* each of them signed */
+    verify_list       missing, deleted; /* payloads that are gone, and deletions of payloads */
+    bool              has_payloads;     /* the folder is there: this is no copy without it */
     size_t            unlisted; /* problems beyond those listed */
     void (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *ctx;
@@ -257,6 +282,14 @@ void pl_ledger_verify_keys(verifier *v);
 void pl_ledger_verify_signers(verifier *v, uint64_t index, const pl_dsse *d);
 void pl_ledger_verify_key_event(verifier *v, uint64_t index, pl_str entry);
 void pl_ledger_verify_signers_list(verifier *v);
+/* Puts the key events of a log's published entries; what cannot be read is left out. */
+void    pl_ledger_key_events_collect(const char *dir, pl_key_history *h);
+json_t *pl_key_life_json(const pl_key_life *k);
+/* ledger_verify_erase.c: an entry whose payload is not there; a deletion statement; both
+ * compared at the end. */
+void pl_ledger_verify_missing(verifier *v, uint64_t index);
+void pl_ledger_verify_deletion(verifier *v, uint64_t index, const json_t *predicate);
+void pl_ledger_verify_gone(verifier *v);
 /* Every partial tile and bundle that was ever published and is still there. */
 void pl_ledger_verify_partials(verifier *v);
 void pl_ledger_verify_payloads(verifier *v);
@@ -275,6 +308,26 @@ typedef struct cmd_log {
  * the one the log names; PL_DENIED: none of them. */
 pl_rc pl_ledger_log_find(pl_cmd_ctx *c, cmd_log *out, pl_error *err);
 void  pl_ledger_log_done(cmd_log *l);
+/* The instance's log, open for writing with the instance's keys. */
+typedef struct cmd_writer {
+    pl_instance instance;
+    pl_signer  *signer;
+    pl_ledger  *l;
+} cmd_writer;
+pl_rc pl_ledger_writer_open(pl_cmd_ctx *c, cmd_writer *w, pl_error *err);
+void  pl_ledger_writer_close(cmd_writer *w); /* also after a failure */
+
+int pl_ledger_cmd_commit(pl_cmd_ctx *c);
+int pl_ledger_cmd_erase(pl_cmd_ctx *c);
+int pl_key_cmd_new(pl_cmd_ctx *c);
+int pl_key_cmd_list(pl_cmd_ctx *c);
+int pl_key_cmd_show(pl_cmd_ctx *c);
+int pl_key_cmd_rotate(pl_cmd_ctx *c);
+int pl_key_cmd_retire(pl_cmd_ctx *c);
+int pl_key_cmd_revoke(pl_cmd_ctx *c);
+int pl_key_cmd_compromise(pl_cmd_ctx *c);
+int pl_key_cmd_protect(pl_cmd_ctx *c);
+
 /* Prints and releases a JSON document; gives `code`, or PL_EXIT_FAILED without one. */
 int pl_ledger_cmd_json(pl_cmd_ctx *c, json_t *j, int code);
 int pl_ledger_cmd_verify(pl_cmd_ctx *c);
@@ -286,6 +339,8 @@ json_t *pl_proof_json(const pl_proof *p);
 pl_rc pl_ledger_head_note(const pl_ledger *l, const pl_vkey *key, pl_checkpoint *head, char **note,
                           pl_error *err);
 
+/* Whether a file or folder is there. */
+bool pl_ledger_has(const char *dir, const char *rel);
 /* Number of files that recovery moved to quarantine/. */
 size_t pl_ledger_quarantined(const char *dir);
 /* The folder of a log, borrowed. */

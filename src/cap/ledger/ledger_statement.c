@@ -6,6 +6,7 @@
 #include "base/timefmt.h"
 #include "base/utf8.h"
 #include "cap/ledger/ledger_int.h"
+#include "engine/log/dsse.h"
 
 #define STATEMENT_TYPE "https://in-toto.io/Statement/v1"
 
@@ -130,25 +131,27 @@ pl_rc pl_statement_read(const json_t *j, statement_view *out, pl_error *err)
     return PL_OK;
 }
 
+pl_rc pl_ledger_entry_statement(pl_str entry, json_t **out, pl_error *err)
+{
+    pl_dsse d;
+    json_t *envelope = NULL;
+    pl_rc   rc = pl_dsse_read_unverified(entry, &d, &envelope, err);
+
+    if (rc != PL_OK)
+        return rc;
+    rc = pl_json_parse((pl_str){ d.payload, d.payload_n }, "statement", out, err);
+    json_decref(envelope);
+    pl_dsse_done(&d);
+    return rc;
+}
+
 pl_rc pl_statement_of(pl_str entry, json_t **j, statement_view *out, pl_error *err)
 {
-    json_t *envelope = NULL, *statement = NULL;
-    pl_str  payload = PL_STR("");
-    char   *bytes = malloc(entry.n + 1);
-    size_t  n = 0;
-    pl_rc   rc = bytes ? pl_json_parse(entry, "entry", &envelope, err)
-                       : pl_fail(err, PL_NOMEM, "out of memory");
+    json_t *statement = NULL;
+    pl_rc   rc = pl_ledger_entry_statement(entry, &statement, err);
 
     if (rc == PL_OK)
-        rc = pl_json_get_str(envelope, "payload", true, &payload, err);
-    if (rc == PL_OK)
-        rc = pl_base64_decode(payload, bytes, entry.n, &n, err);
-    if (rc == PL_OK)
-        rc = pl_json_parse((pl_str){ bytes, n }, "statement", &statement, err);
-    if (rc == PL_OK)
         rc = pl_statement_read(statement, out, err);
-    json_decref(envelope);
-    free(bytes);
     if (rc == PL_OK)
         *j = statement;
     else

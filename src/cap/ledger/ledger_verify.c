@@ -145,7 +145,10 @@ static void payload_binding(verifier *v, uint64_t index, const json_t *predicate
     (void)pl_json_get_int(predicate, "payload_bytes", false, &bytes, NULL);
     (void)snprintf(rel, sizeof(rel), "payload/%.2s/" PL_STR_FMT, hex.p, PL_STR_ARG(hex));
     path = pl_path_join(v->dir, rel);
-    if (path != NULL && bytes >= 0 && stat(path, &st) == 0 && st.st_size != bytes)
+    if (path == NULL || stat(path, &st) != 0) {
+        if (v->has_payloads)
+            pl_ledger_verify_missing(v, index);
+    } else if (bytes >= 0 && st.st_size != bytes)
         pl_ledger_verify_problem(v, "%s: has %lld bytes, entry %llu says %lld", rel,
                                  (long long)st.st_size, (unsigned long long)index,
                                  (long long)bytes);
@@ -170,6 +173,8 @@ static pl_rc statement_judge(verifier *v, uint64_t index, pl_str entry, const pl
             v->report->latest_ms = s.time_ms;
         if (pl_str_eqz(s.type, PL_PREDICATE("key-event")))
             pl_ledger_verify_key_event(v, index, entry);
+        if (pl_str_eqz(s.type, PL_PREDICATE("deletion")))
+            pl_ledger_verify_deletion(v, index, s.predicate);
         payload_binding(v, index, s.predicate);
     }
     json_decref(j);
@@ -335,7 +340,8 @@ static pl_rc report_init(pl_ledger_report *r, pl_error *err)
     *r = (pl_ledger_report){ .size = 0 };
     r->problems = json_array();
     r->signers = json_array();
-    if (r->problems != NULL && r->signers != NULL)
+    r->erased = json_array();
+    if (r->problems != NULL && r->signers != NULL && r->erased != NULL)
         return PL_OK;
     pl_ledger_report_done(r);
     return pl_fail(err, PL_NOMEM, "out of memory");
@@ -345,7 +351,8 @@ void pl_ledger_report_done(pl_ledger_report *r)
 {
     json_decref(r->problems);
     json_decref(r->signers);
-    r->problems = r->signers = NULL;
+    json_decref(r->erased);
+    r->problems = r->signers = r->erased = NULL;
 }
 
 static void check_all(verifier *v)
@@ -360,6 +367,7 @@ static void check_all(verifier *v)
         pl_ledger_verify_partials(v);
     }
     pl_ledger_verify_payloads(v);
+    pl_ledger_verify_gone(v);
     pl_ledger_verify_signers_list(v);
     if (v->unlisted > 0)
         (void)json_array_append_new(v->report->problems,
@@ -387,6 +395,7 @@ pl_rc pl_ledger_verify(const char *dir, const pl_vkey *key, pl_ledger_report *ou
         return rc;
     }
     v->dir = dir;
+    v->has_payloads = pl_ledger_has(dir, "payload");
     v->key = key;
     v->report = &r;
     v->progress = progress;

@@ -11,26 +11,26 @@
 
 /* --- key events ------------------------------------------------------------------------- */
 
-static void event_collect(verifier *v, uint64_t index, pl_str entry)
+static void event_collect(pl_key_history *h, uint64_t index, pl_str entry)
 {
     /* One that cannot be taken is reported with its entry. */
     if (pl_key_event_maybe(entry))
-        (void)pl_key_history_put(v->keys, index, entry, NULL);
+        (void)pl_key_history_put(h, index, entry, NULL);
 }
 
 /* What cannot be read is reported later, where everything is. */
-static bool bundle_collect(verifier *v, uint64_t size, uint64_t n)
+static bool bundle_collect(const char *dir, pl_key_history *h, uint64_t size, uint64_t n)
 {
     char    *bytes = NULL;
     size_t   len = 0;
     unsigned width = 0;
     pl_str   rest, entry;
 
-    if (pl_bundle_read(v->dir, size, n, &bytes, &len, &width, NULL) != PL_OK)
+    if (pl_bundle_read(dir, size, n, &bytes, &len, &width, NULL) != PL_OK)
         return false;
     rest = (pl_str){ bytes, len };
     for (unsigned i = 0; i < width && pl_bundle_take(&rest, &entry, NULL) == PL_OK; i++)
-        event_collect(v, n * PL_TILE_WIDTH + i, entry);
+        event_collect(h, n * PL_TILE_WIDTH + i, entry);
     free(bytes);
     return true;
 }
@@ -67,6 +67,15 @@ static bool size_recorded(const char *dir, uint64_t *size)
     if (ok)
         *size = r.size;
     return ok;
+}
+
+void pl_ledger_key_events_collect(const char *dir, pl_key_history *h)
+{
+    uint64_t size = 0;
+
+    if (size_claimed(dir, &size) || size_recorded(dir, &size))
+        for (uint64_t n = 0; n * PL_TILE_WIDTH < size && bundle_collect(dir, h, size, n); n++)
+            continue;
 }
 
 /* --- what the log says it is ------------------------------------------------------------ */
@@ -112,12 +121,9 @@ static void origin_check(verifier *v)
 
 void pl_ledger_verify_keys(verifier *v)
 {
-    uint64_t size = 0;
     pl_error err;
 
-    if (size_claimed(v->dir, &size) || size_recorded(v->dir, &size))
-        for (uint64_t n = 0; n * PL_TILE_WIDTH < size && bundle_collect(v, size, n); n++)
-            continue;
+    pl_ledger_key_events_collect(v->dir, v->keys);
     if (pl_key_history_resolve(v->keys, &err) != PL_OK)
         pl_ledger_verify_problem(v, "keys: %s", err.text);
     vkeys_check(v);
@@ -155,24 +161,28 @@ static json_t *index_json(uint64_t index)
     return index > INT64_MAX ? json_null() : json_integer((json_int_t)index);
 }
 
-static json_t *life_json(const pl_key_life *k, uint64_t statements)
+json_t *pl_key_life_json(const pl_key_life *k)
 {
     char keyid[65], vkey[PL_VKEY_TEXT_MAX];
 
     pl_vkey_fingerprint(&k->key, keyid);
     if (pl_vkey_format(&k->key, vkey, sizeof(vkey), NULL) != PL_OK)
         vkey[0] = '\0';
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:o, s:o, s:s?, s:o}", "name", k->key.name,
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:s?, s:o}", "name", k->key.name,
                      "keyid", keyid, "algorithm", pl_key_alg_name(k->key.alg), "vkey", vkey, "log",
-                     k->is_log, "statements", (json_int_t)statements, "from", index_json(k->from),
-                     "to", index_json(k->to), "end", k->end[0] ? k->end : NULL, "ended_by",
-                     index_json(k->ended_by));
+                     k->is_log, "from", index_json(k->from), "to", index_json(k->to), "end",
+                     k->end[0] ? k->end : NULL, "ended_by", index_json(k->ended_by));
 }
 
 void pl_ledger_verify_signers_list(verifier *v)
 {
-    for (size_t i = 0; i < pl_key_history_count(v->keys); i++)
-        if (v->statements[i] > 0)
-            (void)json_array_append_new(
-                v->report->signers, life_json(pl_key_history_get(v->keys, i), v->statements[i]));
+    for (size_t i = 0; i < pl_key_history_count(v->keys); i++) {
+        json_t *j;
+
+        if (v->statements[i] == 0)
+            continue;
+        j = pl_key_life_json(pl_key_history_get(v->keys, i));
+        (void)json_object_set_new(j, "statements", json_integer((json_int_t)v->statements[i]));
+        (void)json_array_append_new(v->report->signers, j);
+    }
 }

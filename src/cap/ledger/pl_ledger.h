@@ -74,6 +74,34 @@ pl_rc pl_ledger_payload_put(const char *ledger_dir, pl_str bytes, uint8_t digest
 pl_rc pl_ledger_payload_get(const char *ledger_dir, const uint8_t digest[32], size_t max,
                             char **out, size_t *n, pl_error *err);
 
+/* --- what the log can forget: docs/formats/private.md ----------------------------------- */
+
+/* Keeps content and salt in private_dir, apart from the log and durable on return, and gives
+ * the commitment that a statement carries in their place. */
+pl_rc pl_private_put(const char *private_dir, pl_str content, const uint8_t salt[32],
+                     pl_hash *commitment, pl_error *err);
+/* content is malloc'd. PL_NOTFOUND: destroyed, or never here. PL_INVALID: damaged. */
+pl_rc pl_private_get(const char *private_dir, const pl_hash *commitment, uint8_t salt[32],
+                     char **content, size_t *n, pl_error *err);
+/* Destroys what stands behind one commitment. PL_OK when nothing does. */
+pl_rc pl_private_destroy(const char *private_dir, const pl_hash *commitment, pl_error *err);
+
+typedef struct pl_erasure {
+    uint64_t    index;     /* of the entry */
+    const char *ground;    /* legal ground */
+    const char *requester; /* a commitment in hex, or NULL */
+    const char *by;        /* id of who acted, or NULL */
+    int64_t     now_ms;
+} pl_erasure;
+/* Destroys the payload an entry bound and what stands behind its commitments, and appends and
+ * publishes the deletion statement whose index is given. Can be repeated after any failure:
+ * an erasure that was begun goes on as it was begun. PL_NOTFOUND: nothing to erase. */
+pl_rc pl_ledger_erase(pl_ledger *l, const pl_signer *s, const char *private_dir,
+                      const pl_erasure *e, uint64_t *index, pl_error *err);
+/* Finishes the erasures that were begun. */
+pl_rc pl_ledger_erase_resume(pl_ledger *l, const pl_signer *s, const char *private_dir,
+                             size_t *finished, pl_error *err);
+
 /* --- statements ------------------------------------------------------------------------ */
 
 /* An in-toto Statement v1 about one subject, signed; the envelope is malloc'd.
@@ -96,7 +124,8 @@ typedef struct pl_ledger_report {
     uint64_t size;
     pl_hash  root;
     json_t  *problems; /* array of strings, empty when sound */
-    json_t  *signers;  /* array of {"name","keyid","statements"} */
+    json_t  *signers;  /* array of {"name","keyid","statements", "algorithm", life …} */
+    json_t  *erased;   /* array of {"entry","by","destroyed"} */
     int64_t  latest_ms;/* greatest time claimed by a statement, 0 when none */
 } pl_ledger_report;
 /* Checks the published log completely and offline. `progress` (may be NULL) is called

@@ -200,6 +200,8 @@ static void parse__refuses_everything_but_the_format(void **state)
         HEAD "kdf: none\nsecret: " ONES,
         HEAD "kdf: none\nsecret: " ONES "\n\n",
         HEAD "kdf: none\nsecret: 11\n",
+        HEAD "kdf: none\nsecret: AA" "11111111111111111111111111111111111111111111111111111111111111\n",
+        HEAD "kdf: argon2id 3 65536 000102030405060708090A0b0c0d0e0f\nsecret: AAAA\n",
         HEAD "kdf: nine\nsecret: " ONES "\n",
         HEAD "kdf: argon2id 3 65536 00\nsecret: " ONES "\n",
         HEAD "kdf: argon2id 3 4294967296 000102030405060708090a0b0c0d0e0f\nsecret: " ONES "\n",

@@ -25,8 +25,8 @@ typedef struct event_sig {
 typedef struct event {
     uint64_t   index, until;
     event_kind kind;
-    bool       is_log, counted;
-    pl_vkey    key, successor;
+    bool       is_log, has_other, counted;
+    pl_vkey    key, other; /* the successor; or the log key that a new one signs beside */
     char      *entry;
     size_t     n, nsigs;
     event_sig  sig[EVENT_SIGS_MAX];
@@ -110,6 +110,18 @@ static pl_rc use_take(const json_t *predicate, event *e, pl_error *err)
                : pl_fail(err, PL_INVALID, "field 'use' is neither 'log' nor 'statements'");
 }
 
+static pl_rc add_read(const json_t *predicate, event *e, pl_error *err)
+{
+    pl_rc rc = use_take(predicate, e, err);
+
+    e->has_other = rc == PL_OK && json_object_get(predicate, "beside") != NULL;
+    if (e->has_other)
+        rc = key_take(predicate, "beside", &e->other, err);
+    if (rc == PL_OK && e->has_other && (!e->is_log || strcmp(e->key.name, e->other.name) != 0))
+        rc = pl_fail(err, PL_INVALID, "only log keys of one name sign beside each other");
+    return rc;
+}
+
 static pl_rc predicate_read(const json_t *predicate, event *e, pl_error *err)
 {
     pl_rc rc = kind_take(predicate, &e->kind, err);
@@ -117,10 +129,10 @@ static pl_rc predicate_read(const json_t *predicate, event *e, pl_error *err)
     if (rc == PL_OK)
         rc = key_take(predicate, "vkey", &e->key, err);
     if (rc == PL_OK && e->kind == ADD)
-        return use_take(predicate, e, err);
+        return add_read(predicate, e, err);
     if (rc == PL_OK && e->kind == ROTATE)
-        rc = key_take(predicate, "successor", &e->successor, err);
-    if (rc == PL_OK && e->kind == ROTATE && strcmp(e->key.name, e->successor.name) != 0)
+        rc = key_take(predicate, "successor", &e->other, err);
+    if (rc == PL_OK && e->kind == ROTATE && strcmp(e->key.name, e->other.name) != 0)
         rc = pl_fail(err, PL_INVALID, "the successor of '%s' bears another name", e->key.name);
     return rc == PL_OK ? until_take(predicate, e, err) : rc;
 }
@@ -236,12 +248,18 @@ static bool signed_alive(event *e, const pl_key_life *k)
     return is_alive(k, e->index) && signed_by(e, &k->key);
 }
 
-static bool signed_by_log(pl_key_history *h, event *e)
+static bool signed_by_log_but(pl_key_history *h, event *e, const pl_vkey *but)
 {
     for (size_t i = 0; i < h->nkeys; i++)
-        if (h->life[i].is_log && signed_alive(e, &h->life[i]))
+        if (h->life[i].is_log && (but == NULL || !pl_vkey_equal(&h->life[i].key, but)) &&
+            signed_alive(e, &h->life[i]))
             return true;
     return false;
+}
+
+static bool signed_by_log(pl_key_history *h, event *e)
+{
+    return signed_by_log_but(h, e, NULL);
 }
 
 /* A log key is ended by itself or by the key it was rotated to, never by a third. */
@@ -251,7 +269,7 @@ static bool signed_by_successor(pl_key_history *h, event *e)
         const event *r = &h->events[i];
 
         if (r->kind == ROTATE && r->counted && pl_vkey_equal(&r->key, &e->key) &&
-            signed_alive(e, life_find(h, &r->successor)))
+            signed_alive(e, life_find(h, &r->other)))
             return true;
     }
     return false;
@@ -260,11 +278,25 @@ static bool signed_by_successor(pl_key_history *h, event *e)
 /* Both keys sign a rotation: so either of them, when trusted, leads to the other. */
 static bool rotation_counts(pl_key_history *h, event *e)
 {
-    const pl_key_life *old = life_find(h, &e->key), *new = life_find(h, &e->successor);
+    const pl_key_life *old = life_find(h, &e->key), *new = life_find(h, &e->other);
 
     if (!(old != NULL ? is_alive(old, e->index) : new != NULL && new->is_log))
         return false;
-    return signed_by(e, &e->key) && signed_by(e, &e->successor);
+    return signed_by(e, &e->key) && signed_by(e, &e->other);
+}
+
+/* A log key vouches for another, which shows that it exists. When the new one is trusted and
+ * says beside whom it signs, that leads to the older one. */
+static bool addition_counts(pl_key_history *h, event *e)
+{
+    const pl_key_life *k = life_find(h, &e->key);
+
+    if (!e->is_log)
+        return signed_by_log(h, e);
+    if (!signed_by(e, &e->key))
+        return false;
+    return signed_by_log_but(h, e, &e->key) ||
+           (e->has_other && k != NULL && k->is_log && signed_by(e, &e->other));
 }
 
 static bool event_counts(pl_key_history *h, event *e)
@@ -274,7 +306,7 @@ static bool event_counts(pl_key_history *h, event *e)
     if (e->kind == ROTATE)
         return rotation_counts(h, e);
     if (e->kind == ADD)
-        return signed_by_log(h, e) && (!e->is_log || signed_by(e, &e->key));
+        return addition_counts(h, e);
     if (k == NULL)
         return false;
     if (k->is_log)
@@ -312,12 +344,12 @@ static void life_end(pl_key_life *k, const event *e)
 
 static pl_rc rotation_apply(pl_key_history *h, const event *e, pl_error *err)
 {
-    pl_key_life *old = life_find(h, &e->key), *new = life_find(h, &e->successor);
+    pl_key_life *old = life_find(h, &e->key), *new = life_find(h, &e->other);
     bool         is_log = old != NULL ? old->is_log : new->is_log;
     pl_rc        rc = PL_OK;
 
     if (new == NULL)
-        rc = life_add(h, &e->successor, is_log, e->index, e->index, err);
+        rc = life_add(h, &e->other, is_log, e->index, e->index, err);
     else if (old == NULL) { /* led backwards: the trusted key began here */
         new->from = e->index;
         new->known_by = e->index;
@@ -338,7 +370,13 @@ static pl_rc event_apply(pl_key_history *h, const event *e, pl_error *err)
         life_end(k, e);
         return PL_OK;
     }
-    return k != NULL ? PL_OK : life_add(h, &e->key, e->is_log, e->index, e->index, err);
+    if (k == NULL)
+        return life_add(h, &e->key, e->is_log, e->index, e->index, err);
+    if (!e->has_other || life_find(h, &e->other) != NULL)
+        return PL_OK;
+    k->from = e->index; /* led backwards: the trusted key began here */
+    k->known_by = e->index;
+    return life_add(h, &e->other, true, 0, PL_INDEX_NONE, err);
 }
 
 /* One judgement of all events with what is known of compromises so far. Passes go on until

@@ -1,5 +1,5 @@
 /* The verbs, the routes and the schemas, on an instance made as a user's is. */
-#include "ledger_test.h"
+#include "cmd_host.h"
 
 #include "cap/capability.h"
 #include "cap/instance.h"
@@ -12,59 +12,22 @@ typedef struct fx {
     char       *instance_dir;
     pl_instance instance;
     /* What the command was given and what it said. */
-    const char *dir, *key, *any_type;
-    char       *out, *err;
+    const char *dir, *key;
+    ch_host     host;
+    char       *out, *err; /* of the host */
     pl_error    error;
 } fx;
 
-/* --- a host ---------------------------------------------------------------------------- */
-
-const char *pl_cmd_dir(pl_cmd_ctx *c)
-{
-    return c->opt(c->host, "dir");
-}
-
-const char *pl_cmd_say(const pl_cmd_ctx *c, const char *en, const char *zh)
-{
-    return c->lang[0] == 'z' ? zh : en;
-}
-
-/* The table of src/host/cli/output.c. */
-int pl_cmd_fail(pl_cmd_ctx *c, const pl_error *err)
-{
-    (void)fprintf(c->err, "plumbline: %s\n", err->text);
-    return err->rc == PL_NOTFOUND || err->rc == PL_INVALID || err->rc == PL_LIMIT
-               ? PL_EXIT_BAD_INPUT
-               : PL_EXIT_FAILED;
-}
-
-static const char *opt(void *host, const char *name)
-{
-    const fx *f = host;
-
-    if (strcmp(name, "any-type") == 0)
-        return f->any_type;
-    return strcmp(name, "dir") == 0 ? f->dir : strcmp(name, "key") == 0 ? f->key : NULL;
-}
-
 static int run_in(fx *f, const char *lang, bool json, const char *verb, const char *operand)
 {
-    const pl_cmd *cmd = pl_ledger_commands;
-    char         *argv[2] = { (char *)(uintptr_t)operand, NULL };
-    size_t        out_n = 0, err_n = 0;
-    pl_cmd_ctx    c = { .json = json, .lang = lang, .argc = operand ? 1 : 0, .argv = argv,
-                        .host = f, .opt = opt };
-    int           code;
+    int code;
 
-    while (strcmp(cmd->verb, verb) != 0)
-        cmd++;
-    free(f->out);
-    free(f->err);
-    c.out = open_memstream(&f->out, &out_n);
-    c.err = open_memstream(&f->err, &err_n);
-    code = cmd->fn(&c);
-    (void)fclose(c.out);
-    (void)fclose(c.err);
+    ch_set(&f->host, "dir", f->dir);
+    ch_set(&f->host, "key", f->key);
+    ch_set(&f->host, "any-type", "");
+    code = ch_run(&f->host, lang, json, "ledger", verb, operand);
+    f->out = f->host.out;
+    f->err = f->host.err;
     return code;
 }
 
@@ -107,7 +70,6 @@ static int setup(void **state)
     f->log.tmp = pl_test_mkdtemp();
     f->instance_dir = pl_path_join(f->log.tmp, "instance");
     f->dir = o.dir = f->instance_dir;
-    f->any_type = "";
     assert_ok(pl_instance_create(&o, DEFAULTS, 1790000000000, &f->error), &f->error);
     assert_ok(pl_instance_open(f->dir, &f->instance, &f->error), &f->error);
     assert_ok(pl_instance_signer(&f->instance, &f->log.signer, &f->error), &f->error);
@@ -129,8 +91,7 @@ static int teardown(void **state)
     pl_signer_free(f->log.signer);
     free(f->log.dir);
     free(f->instance_dir);
-    free(f->out);
-    free(f->err);
+    ch_done(&f->host);
     pl_test_rmtree(f->log.tmp);
     free(f);
     return 0;

@@ -175,6 +175,32 @@ static void add__of_a_log_key_needs_its_own_signature_too(void **state)
     assert_true(life(f, SM)->is_log);
 }
 
+/* Who trusts the second algorithm only is led to the first. */
+static void add__of_a_log_key_leads_back_when_it_says_beside_whom(void **state)
+{
+    fx  *f = *state;
+    char vkey[PL_VKEY_TEXT_MAX], rest[600];
+
+    assert_ok(pl_vkey_format(&f->key[L1], vkey, sizeof vkey, &f->err), &f->err);
+    (void)snprintf(rest, sizeof rest, ",\"use\":\"log\",\"beside\":\"%s\"", vkey);
+    begin(f, SM);
+    assert_rc(put(f, 2, "add", S1, "", L1, -1), PL_OK);
+    assert_rc(put(f, 5, "add", SM, rest, L1, SM), PL_OK);
+    resolve(f);
+    assert_life(f, SM, 5, UINT64_MAX, "");
+    assert_life(f, L1, 0, UINT64_MAX, "");
+    assert_life(f, S1, 2, UINT64_MAX, "");
+    /* Not by the new key's word alone. */
+    begin(f, SM);
+    assert_rc(put(f, 5, "add", SM, rest, SM, -1), PL_OK);
+    resolve(f);
+    assert_false(is_known(f, L1));
+    begin(f, SM);
+    assert_rc(put(f, 5, "add", SM, rest, L1, -1), PL_OK);
+    resolve(f);
+    assert_false(is_known(f, L1));
+}
+
 static void rotate__leads_forwards_with_an_overlap(void **state)
 {
     fx *f = *state;
@@ -394,6 +420,7 @@ int main(void)
         T(add__makes_a_key_known_from_its_entry_on),
         T(add__needs_a_log_key),
         T(add__of_a_log_key_needs_its_own_signature_too),
+        T(add__of_a_log_key_leads_back_when_it_says_beside_whom),
         T(rotate__leads_forwards_with_an_overlap),
         T(rotate__leads_backwards_over_a_chain),
         T(rotate__needs_both_signatures),
