@@ -1,0 +1,77 @@
+/* Marking in portable C. */
+#include "base/banned.h"
+
+#include "engine/text/lits_int.h"
+
+static inline void mark(uint64_t *bits, size_t i, bool yes)
+{
+    bits[i / 64] |= (uint64_t)yes << (i % 64);
+}
+
+static bool pass_if(const pl_lits *l, uint32_t flag, uint32_t key, uint32_t tag)
+{
+    return (l->h->flags & flag) && lits_pass(l, key, tag);
+}
+
+static void mark_wide(const pl_lits *l, lits_marks *m, size_t i, const uint16_t c[5])
+{
+    uint32_t key = c[0] | (uint32_t)c[1] << 16;
+
+    mark(m->window, i,
+         pass_if(l, LITS_HAS_WIDE5, key, LITS_TAG_WIDE5(c[2], c[3], c[4])) ||
+             pass_if(l, LITS_HAS_WIDE4, key, LITS_TAG_WIDE4(c[2], c[3])) ||
+             pass_if(l, LITS_HAS_WIDE3, key, LITS_TAG_WIDE3(c[2])) ||
+             pass_if(l, LITS_HAS_WIDE2, key, LITS_TAG_WIDE2));
+    mark(m->start, i, lits_start_lead(l, c[0]));
+}
+
+static void mark_other(const pl_lits *l, lits_marks *m, size_t i, const uint8_t c[6])
+{
+    const lits_header *h = l->h;
+    uint32_t           key = lits_load32(c);
+
+    if (lits_pair(h->window_pairs[0], c[0], c[1]) && lits_pair(h->window_pairs[1], c[1], c[2]) &&
+        lits_pair(h->window_pairs[2], c[2], c[3]))
+        mark(m->window, i,
+             pass_if(l, LITS_HAS_BYTES6, key, LITS_TAG_BYTES6(lits_load16(c + 4))) ||
+                 pass_if(l, LITS_HAS_BYTES4, key, LITS_TAG_BYTES4));
+    if (lits_pair(h->triple_pairs[0], c[0], c[1]) && lits_pair(h->triple_pairs[1], c[1], c[2]))
+        mark(m->window, i, lits_pass(l, LITS_KEY_BYTES3(key), LITS_TAG_BYTES3));
+    mark(m->start, i, lits_pair(h->start_pairs, c[0], c[1]));
+}
+
+static void mark_bytes(const pl_lits *l, const uint8_t *p, size_t n, lits_marks *m)
+{
+    bool tails = l->h->flags & LITS_TAILS;
+
+    memset(m, 0, sizeof *m);
+    for (size_t i = 0; i < n; i++) {
+        if (lits_is_lead(p[i])) {
+            uint16_t code[5];
+
+            for (size_t k = 0; k < 5; k++)
+                code[k] = lits_code(p + i + 3 * k);
+            mark_wide(l, m, i, code);
+        } else if (tails || !lits_is_tail(p[i])) {
+            mark_other(l, m, i, p + i);
+        }
+    }
+}
+
+static void mark_units(const pl_lits *l, const uint16_t *p, size_t n, lits_marks *m)
+{
+    memset(m, 0, sizeof *m);
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] >= LITS_WIDE) {
+            mark_wide(l, m, i, p + i);
+        } else {
+            uint8_t c[6];
+
+            for (int k = 0; k < 6; k++)
+                c[k] = lits_narrow(p[i + k]);
+            mark_other(l, m, i, c);
+        }
+    }
+}
+
+const lits_path lits_path_portable = { mark_bytes, mark_units };
