@@ -1,5 +1,6 @@
-/* Driver: this project's literal scanner. PL_BENCH_PATH forces a code path (lits.h), PL_BENCH_COUNT
- * prints matches per keyword instead. */
+/* Driver: this project's literal scanner. In the environment, PL_BENCH_PATH forces a code path
+ * (lits.h), PL_BENCH_LINES counts lines with matches, PL_BENCH_COUNT prints matches per keyword
+ * instead of anything else. */
 #include "text_driver.h"
 
 #include "engine/text/lits.h"
@@ -20,6 +21,35 @@ static tally scan(void *set, bytes text)
 
     pl_lits_scan_bytes(set, (pl_str){ text.p, text.n }, add, &t);
     return t;
+}
+
+/* Lines with a match: after one, those up to the next line feed are passed over. */
+typedef struct line_tally {
+    bytes    text;
+    size_t   line_end;
+    uint64_t lines;
+} line_tally;
+
+static int add_line(void *ctx, uint32_t lit, size_t end)
+{
+    line_tally *t = ctx;
+    const char *feed;
+
+    (void)lit;
+    if (end <= t->line_end)
+        return 0;
+    feed = memchr(t->text.p + end, '\n', t->text.n - end);
+    t->line_end = feed ? (size_t)(feed - t->text.p) : t->text.n;
+    t->lines++;
+    return 0;
+}
+
+static tally scan_lines(void *set, bytes text)
+{
+    line_tally t = { .text = text };
+
+    pl_lits_scan_bytes(set, (pl_str){ text.p, text.n }, add_line, &t);
+    return (tally){ t.lines, 0 };
 }
 
 static int count(void *ctx, uint32_t lit, size_t end)
@@ -74,7 +104,7 @@ int main(int argc, char **argv)
     } else {
         printf("{\"version\":\"%s\",\"build_s\":%.4f,\"load_s\":%.6f,\"size_mib\":%.2f,\"peak_mib\":%.1f",
                PL_VERSION, build, load, (double)n / 1048576, before);
-        bench_scan(scan, set, text, (int)strtol(argv[3], NULL, 10), (int)strtol(argv[4], NULL, 10));
+        bench_scan(getenv("PL_BENCH_LINES") ? scan_lines : scan, set, text, (int)strtol(argv[3], NULL, 10), (int)strtol(argv[4], NULL, 10));
         printf("}\n");
     }
     pl_lits_free(set);

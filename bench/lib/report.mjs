@@ -25,14 +25,15 @@ export class Report {
     Object.assign(this, { rival, version, rows: [], machine: machine() });
   }
 
-  add(bench, unit, better, ours, theirs) {
-    const target = targets[bench]?.ratio ?? null;
+  /** A target is a ratio, or (`most`) a limit to our own number. */
+  add(bench, unit, better, ours, theirs, rival = this.rival, version = this.version) {
+    const { ratio: target = null, most = null } = targets[bench] ?? {};
     const [a, b] = [median(ours), median(theirs)];
     const ratio = a / b;
-    const met = target === null ? null : better === 'lower' ? ratio <= target : ratio >= target;
+    const met = most !== null ? a <= most : target === null ? null : better === 'lower' ? ratio <= target : ratio >= target;
     this.rows.push({
-      bench, unit, better, ours: round(a), ours_runs: ours.map(round), rival: this.rival, rival_version: this.version,
-      theirs: round(b), theirs_runs: theirs.map(round), ratio: round(ratio), target, met, machine: this.machine,
+      bench, unit, better, ours: round(a), ours_runs: ours.map(round), rival, rival_version: version,
+      theirs: round(b), theirs_runs: theirs.map(round), ratio: round(ratio), target, most, met, machine: this.machine,
     });
   }
 
@@ -40,12 +41,14 @@ export class Report {
   finish() {
     fs.mkdirSync(new URL('.', OUT), { recursive: true });
     fs.appendFileSync(OUT, this.rows.map((r) => `${JSON.stringify(r)}\n`).join(''));
-    const head = ['bench', 'unit', 'ours', this.rival, 'ratio', 'target', ''];
-    const lines = this.rows.map((r) => [r.bench, r.unit, r.ours, r.theirs, r.ratio.toFixed(2),
-      r.target === null ? '-' : `${r.better === 'lower' ? '<=' : '>='} ${r.target}`, r.met === null ? '' : r.met ? 'met' : 'MISSED'].map(String));
+    const several = this.rows.some((r) => r.rival !== this.rival);
+    const head = ['bench', 'unit', 'ours', this.rival, 'ratio', 'target', '', ...(several ? ['rival'] : [])];
+    const goal = (r) => (r.most !== null ? `ours <= ${r.most}` : r.target === null ? '-' : `${r.better === 'lower' ? '<=' : '>='} ${r.target}`);
+    const lines = this.rows.map((r) => [r.bench, r.unit, r.ours, r.theirs, r.ratio.toFixed(2), goal(r),
+      r.met === null ? '' : r.met ? 'met' : 'MISSED', ...(several ? [`${r.rival} ${r.rival_version}`] : [])].map(String));
     const width = head.map((h, i) => Math.max(h.length, ...lines.map((l) => l[i].length)));
     for (const l of [head, ...lines]) console.log(l.map((c, i) => (i < 2 || i > 4 ? c.padEnd(width[i]) : c.padStart(width[i]))).join('  ').trimEnd());
-    console.log(`${this.rival} ${this.version}; ${this.machine}`);
+    console.log(several ? this.machine : `${this.rival} ${this.version}; ${this.machine}`);
     return this.rows.some((r) => r.met === false) ? 1 : 0;
   }
 }

@@ -5,7 +5,7 @@
  * pl_lits_open has checked everything a scan will rely on. Scans report every occurrence of
  * every literal, overlapping ones too, in rising order of end, longest first at equal ends.
  *
- * The image is deterministic: the same literals in any order give the same bytes. Scans choose
+ * The image is deterministic: the same array of literals gives the same bytes. Scans choose
  * AVX-512, AVX2 or portable code at run time; all give equal results.
  */
 #ifndef PL_ENGINE_TEXT_LITS_H
