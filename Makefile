@@ -10,7 +10,7 @@ export prefix
 asan_options = -Db_sanitize=address,undefined -Db_lundef=false -Dtests=true
 tsan_options = -Db_sanitize=thread -Db_lundef=false -Dtests=true -Dnginx_module=false
 
-.PHONY: all run test check asan tsan fuzz bench lint cover install deb clean help deps console tested \
+.PHONY: all run test check nightly asan tsan fuzz bench lint cover install deb clean help deps console tested \
         model accuracy
 all: deps console ## install build dependencies, build everything, stage it in build/stage
 	@tools/stage build
@@ -34,6 +34,9 @@ test: tested ## every test (CI=true: no unexpected skips)
 
 check: tested ## the quick ones: unit, store on SQLite, tools
 	@tests/run --no-postgres unit store tools
+
+nightly: tested ## the long searches for crashes that lose something
+	@tools/nightly build
 
 asan: deps console ## unit, store and gateway tests under address and undefined-behaviour sanitizers
 	@tools/install-deps test

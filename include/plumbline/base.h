@@ -42,7 +42,8 @@ typedef enum pl_rc {
     PL_DENIED = -4,   /* the caller may not do this                          */
     PL_LIMIT = -5,    /* a stated bound was reached                          */
     PL_IO = -6,       /* the system or another service failed                */
-    PL_NOMEM = -7     /* out of memory                                       */
+    PL_NOMEM = -7,    /* out of memory                                       */
+    PL_FULL = -8      /* no room now: nothing changed, later it may succeed  */
 } pl_rc;
 
 /* The failure site fills it; upper layers pass it on unchanged. Message style:

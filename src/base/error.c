@@ -54,6 +54,8 @@ const char *pl_rc_name(pl_rc rc)
         return "i/o";
     case PL_NOMEM:
         return "out of memory";
+    case PL_FULL:
+        return "no room";
     }
     return "unknown";
 }

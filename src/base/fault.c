@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-enum fault_mode { FAULT_OFF, FAULT_IO_ONCE, FAULT_FULL, FAULT_KILL, FAULT_TORN };
+enum fault_mode { FAULT_OFF, FAULT_IO_ONCE, FAULT_FULL, FAULT_KILL, FAULT_TORN, FAULT_FLIP };
 
 /* The one piece of global state in this folder: faults must reach file operations
  * that have no context argument. Written by pl_fault_init before threads start. */
@@ -25,6 +25,7 @@ static const struct {
     { "full", FAULT_FULL },
     { "kill", FAULT_KILL },
     { "torn", FAULT_TORN },
+    { "flip", FAULT_FLIP },
 };
 
 /* A test that asked for a fault and did not get one would pass for nothing. */
@@ -74,7 +75,7 @@ int pl_fault_point(const char *name)
     unsigned long n;
 
     (void)name; /* for a debugger: break on pl_fault_point shows where it is */
-    if (mode == FAULT_OFF)
+    if (mode == FAULT_OFF || mode == FAULT_FLIP)
         return 0;
     n = atomic_fetch_add(&points, 1) + 1;
     if (atomic_load(&dying))
@@ -89,6 +90,7 @@ int pl_fault_point(const char *name)
             die();
         return 0;
     case FAULT_TORN:
+    case FAULT_FLIP:
     case FAULT_OFF:
         break;
     }
@@ -107,6 +109,18 @@ size_t pl_fault_write(const char *name, size_t n, int *error)
     if (n / 2 == 0)
         die();
     return n / 2;
+}
+
+void pl_fault_buffer(const char *name, void *p, size_t n)
+{
+    unsigned long at;
+
+    (void)name;
+    if (mode != FAULT_FLIP || n == 0)
+        return;
+    at = atomic_fetch_add(&points, 1) + 1;
+    if (at == target)
+        ((unsigned char *)p)[n / 2] ^= (unsigned char)(1u << n % 8);
 }
 
 unsigned long pl_fault_count(void)

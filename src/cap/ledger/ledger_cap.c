@@ -47,8 +47,10 @@ static void stop(pl_services *s)
 
 static pl_rc tick(pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
 {
-    (void)db, (void)now_ms;
-    return pl_witness_desk_tick(s->witnesses, s->ledger, err);
+    pl_rc rc = pl_witness_desk_tick(s->witnesses, s->ledger, err);
+
+    (void)db;
+    return rc == PL_OK ? pl_ledger_watch(s->ledger, s->signer, now_ms, err) : rc;
 }
 
 static void health(pl_services *s, pl_db *db, json_t *problems)
@@ -59,6 +61,10 @@ static void health(pl_services *s, pl_db *db, json_t *problems)
     pl_ledger_frozen(s->ledger, reason);
     if (reason[0] != '\0')
         (void)json_array_append_new(problems, json_string(reason));
+    if (pl_ledger_is_damaged(s->ledger))
+        (void)json_array_append_new(
+            problems, json_string("published files of the ledger are damaged: run plumbline "
+                                  "ledger verify"));
     pl_witness_desk_health(s->witnesses, problems);
 }
 

@@ -143,39 +143,58 @@ static pl_rc statement_check(pl_cmd_ctx *c, pl_str text, const char *where, pl_e
     return rc;
 }
 
+typedef struct receipt {
+    uint64_t index;
+    pl_hash  leaf;
+    bool     is_new;
+} receipt;
+
 /* The file's exact bytes are signed: nobody re-serialises what somebody wrote. */
-static pl_rc statement_append(cmd_writer *w, pl_str text, uint64_t *index, pl_hash *leaf,
+static pl_rc statement_append(cmd_writer *w, pl_str text, const char *request, receipt *r,
                               pl_error *err)
 {
-    char  *env = NULL;
+    char  *env = NULL, *entry = NULL;
     size_t n = 0;
-    pl_str entry;
     pl_rc  rc = pl_dsse_sign(PL_STR(PL_DSSE_INTOTO), text, w->signer, &env, &n, err);
 
-    if (rc != PL_OK)
-        return rc;
-    entry = (pl_str){ env, n };
-    *leaf = pl_merkle_leaf(entry);
-    rc = pl_ledger_append(w->l, &entry, 1, index, err);
+    r->is_new = true;
+    if (rc == PL_OK && request != NULL)
+        rc = pl_ledger_append_once(w->l, (pl_str){ env, n }, pl_str_z(request), &r->index,
+                                   &r->is_new, err);
+    else if (rc == PL_OK)
+        rc = pl_ledger_append(w->l, &(pl_str){ env, n }, 1, &r->index, err);
     if (rc == PL_OK)
         rc = pl_ledger_publish(w->l, err);
+    if (rc == PL_OK)
+        rc = pl_ledger_entry(w->l, r->index, &entry, &n, err);
+    if (rc == PL_OK)
+        r->leaf = pl_merkle_leaf((pl_str){ entry, n });
+    free(entry);
     free(env);
     return rc;
 }
 
-static int appended(pl_cmd_ctx *c, const cmd_writer *w, uint64_t index, const pl_hash *leaf)
+static int appended(pl_cmd_ctx *c, const cmd_writer *w, const receipt *r)
 {
     unsigned long long size = (unsigned long long)pl_ledger_size(w->l);
 
     if (c->json)
         return pl_ledger_cmd_json(c,
-                                  json_pack("{s:I, s:I, s:o}", "index", (json_int_t)index, "size",
-                                            (json_int_t)size, "leaf", pl_hash_json(leaf)),
+                                  json_pack("{s:I, s:I, s:o, s:b}", "index", (json_int_t)r->index,
+                                            "size", (json_int_t)size, "leaf",
+                                            pl_hash_json(&r->leaf), "new", (int)r->is_new),
                                   PL_EXIT_OK);
+    if (!r->is_new) {
+        (void)fprintf(c->out,
+                      pl_cmd_say(c, "this request was appended before, as entry %llu\n",
+                                 "该请求先前已追加为第 %llu 条记录\n"),
+                      (unsigned long long)r->index);
+        return PL_EXIT_OK;
+    }
     (void)fprintf(c->out,
                   pl_cmd_say(c, "appended as entry %llu; the ledger has %llu\n",
                              "已追加为第 %llu 条记录；账本现有 %llu 条\n"),
-                  (unsigned long long)index, size);
+                  (unsigned long long)r->index, size);
     return PL_EXIT_OK;
 }
 
@@ -184,8 +203,7 @@ static int cmd_append(pl_cmd_ctx *c)
     cmd_writer w = { .l = NULL };
     char      *text = NULL;
     size_t     n = 0;
-    uint64_t   index = 0;
-    pl_hash    leaf;
+    receipt    r = { .index = 0 };
     pl_error   err = { PL_OK, "" };
     pl_rc      rc = pl_file_read(c->argv[0], PL_LOG_ENTRY_MAX, &text, &n, &err);
     int        code;
@@ -195,8 +213,8 @@ static int cmd_append(pl_cmd_ctx *c)
     if (rc == PL_OK)
         rc = pl_ledger_writer_open(c, &w, &err);
     if (rc == PL_OK)
-        rc = statement_append(&w, (pl_str){ text, n }, &index, &leaf, &err);
-    code = rc == PL_OK ? appended(c, &w, index, &leaf) : pl_cmd_fail(c, &err);
+        rc = statement_append(&w, (pl_str){ text, n }, c->opt(c->host, "request-id"), &r, &err);
+    code = rc == PL_OK ? appended(c, &w, &r) : pl_cmd_fail(c, &err);
     free(text);
     pl_ledger_writer_close(&w);
     return code;
@@ -450,6 +468,8 @@ static const pl_opt key_options[] = {
 static const pl_opt append_options[] = {
     { "any-type", NULL, "accept a predicate type that has no schema here",
       "接受本机没有结构定义的声明类型" },
+    { "request-id", "ID", "append once, however often this is asked for under the same id",
+      "同一请求编号无论提交几次都只追加一次" },
     { NULL, NULL, NULL, NULL },
 };
 static const pl_opt verify_options[] = {

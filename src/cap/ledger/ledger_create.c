@@ -53,7 +53,7 @@ pl_rc pl_ledger_vkeys_read(const char *dir, pl_vkey *keys, size_t *n, pl_error *
 pl_rc pl_ledger_vkeys_write(const char *dir, const pl_vkey *keys, size_t n, pl_error *err)
 {
     pl_buf  b = PL_BUF_INIT(LEDGER_VKEYS_MAX * PL_VKEY_TEXT_MAX);
-    touched t = { NULL, 0 };
+    touched t = { .dirs = NULL };
     char    text[PL_VKEY_TEXT_MAX];
     pl_rc   rc = PL_OK;
 
@@ -147,7 +147,7 @@ pl_rc pl_ledger_folders_make(const char *dir, pl_error *err)
 static pl_rc log_fill(const char *dir, const pl_vkey *key, const char *vkey,
                       const pl_signer *signer, pl_error *err)
 {
-    touched t = { NULL, 0 };
+    touched t = { .dirs = NULL };
     pl_rc   rc = pl_ledger_folders_make(dir, err);
 
     if (rc == PL_OK)

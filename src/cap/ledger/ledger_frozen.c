@@ -25,7 +25,7 @@ static void freeze(pl_ledger *l, const char *reason)
 
 static pl_rc file_put(const pl_ledger *l, const char *rel, pl_str bytes, pl_error *err)
 {
-    touched t = { NULL, 0 };
+    touched t = { .dirs = NULL };
     pl_rc   rc = pl_ledger_put(l->dir, rel, bytes, 0644, &t, err);
 
     if (rc == PL_OK)

@@ -10,6 +10,7 @@
 
 #include <plumbline/keylife.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -21,6 +22,8 @@
 #define LEDGER_SEGMENT     (8u << 20)    /* bytes a write-ahead segment is made with   */
 #define LEDGER_BATCH_MAX   (32u << 20)   /* bytes of entries in one frame              */
 #define LEDGER_PENDING_MAX (256u << 20)  /* bytes appended and not yet published       */
+#define LEDGER_QUEUE_MAX   (64u << 20)   /* bytes submitted and not yet written        */
+#define LEDGER_OPEN_MAX    8             /* files written together before their flush  */
 #define LEDGER_BUNDLE_MAX  (PL_TILE_WIDTH * (2u + PL_LOG_ENTRY_MAX))
 
 /* --- ledger_io.c: files that appear whole and stay ------------------------------------- */
@@ -31,18 +34,31 @@ typedef struct touched_dir {
     char *path;
     int   fd;
 } touched_dir;
+typedef struct open_file {
+    int   fd;
+    char *temp, *path;
+} open_file;
 typedef struct touched {
     touched_dir *dirs;
     size_t       n;
+    open_file    open[LEDGER_OPEN_MAX]; /* written, neither flushed nor named */
+    unsigned     open_n;
 } touched;
-pl_rc pl_touched_sync(touched *t, pl_error *err); /* flushes and forgets all; fails with PL_IO */
+/* Flushes the files and gives them their names. PL_FULL: some may have theirs. */
+pl_rc pl_touched_finish(touched *t, pl_error *err);
+/* Flushes the folders; files that are not finished are dropped. Fails with PL_IO. */
+pl_rc pl_touched_settle(touched *t, pl_error *err);
+pl_rc pl_touched_sync(touched *t, pl_error *err); /* finish, then settle in any case */
 void  pl_touched_done(touched *t);
+
+/* What an errno means here: PL_FULL when it passes by itself, else PL_IO. */
+pl_rc pl_ledger_rc(int e);
 
 /* "dir/rel", malloc'd; PL_NOMEM through err. */
 pl_rc pl_ledger_path(const char *dir, const char *rel, char **out, pl_error *err);
-/* Flushed temporary file in dir/tmp, renamed to dir/rel; folders are made as needed.
- * Durable after touched_sync, which is due after a failure too: folders may have been
- * made. PL_LIMIT: no space. */
+/* Writes a temporary file in dir/tmp, which touched_finish flushes and renames to dir/rel;
+ * folders are made as needed. Durable after touched_sync; touched_settle is due after a
+ * failure too: folders may have been made. PL_FULL: no space. */
 pl_rc pl_ledger_put(const char *dir, const char *rel, pl_str bytes, mode_t mode, touched *t,
                     pl_error *err);
 pl_rc pl_ledger_read(const char *dir, const char *rel, size_t max, char **out, size_t *n,
@@ -71,6 +87,10 @@ typedef struct wal {
     off_t       end;  /* where the next frame goes */
     off_t       room; /* bytes the segment has     */
     uint64_t    next; /* index of the next entry   */
+    size_t      owed; /* bytes of entries in it that are not published */
+    atomic_uint made; /* segments since it was opened */
+    uint8_t    *frame; /* being formatted, kept for the next one */
+    size_t      frame_cap;
     pl_hash     link; /* SHA-256 of the last frame's header and digest */
 } wal;
 
@@ -81,12 +101,16 @@ typedef pl_rc (*wal_entry_fn)(void *ctx, uint64_t index, pl_str entry, pl_error 
  * all frames that hold entries at or after `published`. */
 pl_rc pl_wal_open(wal *w, const char *dir, size_t segment_bytes, uint64_t from, uint64_t published,
                   wal_entry_fn fn, void *ctx, pl_error *err);
-/* One frame of `count` entries in bundle format, durable on return. PL_LIMIT: no space
- * for another segment, nothing has changed. Any other failure is final for w. */
-pl_rc pl_wal_append(wal *w, uint32_t count, pl_str payload, pl_error *err);
+/* One frame of `count` entries in bundle format, durable on return. leaf: their hashes as
+ * they were received, or NULL; what was formatted and what was written must still have
+ * them. PL_FULL: no space for another segment, nothing has changed. Any other failure is
+ * final for w. */
+pl_rc pl_wal_append(wal *w, uint32_t count, pl_str payload, const pl_hash *leaf, pl_error *err);
 /* Removes segments that hold only entries below `index`. */
 void pl_wal_trim(const char *dir, uint64_t index);
 void pl_wal_close(wal *w);
+/* Makes segments in advance until `want` are there (at most 4). Nothing depends on it. */
+void pl_wal_spares_fill(const char *dir, size_t segment_bytes, unsigned want);
 
 /* --- ledger_head.c: the record that outlives every crash ------------------------------- */
 
@@ -124,6 +148,9 @@ pl_rc pl_tile_read(const char *dir, uint64_t size, unsigned level, uint64_t n, p
                    unsigned *width, pl_error *err);
 pl_rc pl_bundle_read(const char *dir, uint64_t size, uint64_t n, char **out, size_t *bytes,
                      unsigned *width, pl_error *err);
+/* PL_INVALID unless the bundle says what the level-0 tile says, entry by entry. */
+pl_rc pl_bundle_check(pl_str bundle, const pl_hash *hash, unsigned width, uint64_t first,
+                      pl_error *err);
 /* Loads the right edge of the published tree and gives its compact range. */
 pl_rc pl_tile_edge_load(tile_edge *e, const char *dir, uint64_t size, pl_merkle_range *range,
                         pl_error *err);
@@ -148,15 +175,31 @@ pl_merkle_source pl_tile_source_init(tile_source *t, const char *dir, uint64_t s
 
 /* --- the object ------------------------------------------------------------------------ */
 
-typedef struct append_request {
-    const pl_str          *entries;
-    size_t                 count, bytes;
-    uint64_t               first;
-    bool                   done;
-    pl_rc                  rc;
-    pl_error               err;
-    struct append_request *next;
-} append_request;
+/* A call of append on its way. */
+struct pl_ledger_ticket {
+    const pl_str     *entries; /* borrowed */
+    pl_hash          *leaf;    /* of the entries as they were received */
+    size_t            count, bytes;
+    uint64_t          first;
+    bool              is_done;
+    pl_rc             rc;
+    pl_error          err;
+    pl_ledger_ticket *next;
+};
+
+/* Entries in bundle format with their leaf hashes. */
+typedef struct waiting {
+    pl_buf   entries;
+    pl_hash *leaf;
+    size_t   n, cap;
+} waiting;
+
+typedef struct request_index request_index;
+
+/* Wall clock, and a clock that nobody sets. */
+typedef struct clock_reading {
+    int64_t wall_ms, boot_ms;
+} clock_reading;
 
 struct pl_ledger {
     char            *dir;
@@ -170,18 +213,30 @@ struct pl_ledger {
 
     /* Publishing is slow and must not stop appends: its own mutex, taken first. */
     pthread_mutex_t publishing;
+    unsigned        segments_seen; /* made until the last publication */
     tile_edge       edge;
     head_record     record;
+
+    pthread_mutex_t requesting; /* guards requests; taken before the others */
+    request_index  *requests;   /* NULL until one is made */
+    clock_reading   clock;      /* of the last tick; the ticking thread's own */
+    bool            has_clock;
 
     pthread_mutex_t state; /* guards all that follows, except that only the */
     pthread_cond_t  turn;  /* leader touches wal, without it                 */
     bool            failed, leading;
-    append_request *first, *last;
+    pl_ledger_ticket *first, *last;
+    size_t          queued;  /* bytes of the tickets in the queue        */
     wal             wal;
-    pl_merkle_range range;   /* everything appended               */
-    pl_buf          pending; /* entries appended, not published   */
-    pl_hash        *fresh;   /* their leaf hashes                 */
-    size_t          fresh_n, fresh_cap;
+    pl_merkle_range range;   /* everything appended                      */
+    waiting         held;    /* being published; only the publisher adds */
+    waiting         pending; /* appended after those                     */
+    size_t          reserved;/* entries the leader is writing: pending has room for them */
+    struct {
+        uint64_t next, bad; /* bundles */
+        uint64_t checked;
+        bool     is_damaged;
+    } scrub;
     pl_checkpoint   head;
     char           *note;
     size_t          note_n;
@@ -206,6 +261,12 @@ pl_ledger *pl_ledger_lock(const pl_ledger *l);
 void       pl_ledger_unlock(pl_ledger *l);
 /* Publishes the note of a record that is durable, durably. */
 pl_rc pl_ledger_checkpoint_put(const char *dir, const head_record *r, pl_error *err);
+pl_rc pl_ledger_failed(pl_error *err);
+/* Room for the hashes of `more` entries. */
+pl_rc pl_waiting_reserve(waiting *w, size_t more, pl_error *err);
+/* Adds entries, whose room was reserved; w->entries.failed tells of a lack of memory. */
+void pl_waiting_put(waiting *w, pl_str entries, const pl_hash *leaf, size_t count);
+void pl_waiting_done(waiting *w);
 /* Adds entries that are in the log already to what waits for publication. */
 pl_rc pl_ledger_pending_add(pl_ledger *l, pl_str entry, pl_error *err);
 /* PL_CONFLICT when another writer has opened the log since. */
@@ -222,6 +283,26 @@ pl_rc pl_ledger_frozen_check(const pl_ledger *l, pl_error *err);
 pl_rc pl_ledger_contradiction(const pl_ledger *l, const pl_checkpoint *c, char reason[200]);
 /* Freezes the object when the file `frozen` holds a head that this log does not contain. */
 pl_rc pl_ledger_frozen_load(pl_ledger *l, pl_error *err);
+
+/* ledger_scrub.c: re-hashes the next few bundles of what is published, from the first again
+ * after the last. PL_INVALID names what is damaged; it is looked at again until it is not. */
+pl_rc pl_ledger_scrub(pl_ledger *l, unsigned bundles, pl_error *err);
+bool  pl_ledger_is_damaged(const pl_ledger *l);
+
+/* ledger_clock.c */
+#define CLOCK_JUMP_MS 2000 /* more than any slewing does between two ticks */
+/* Whether the wall clock went on as time did; *by_ms: how much too far. */
+bool  pl_clock_jumped(const clock_reading *before, const clock_reading *now, int64_t *by_ms);
+/* Appends the statement of a jump. */
+pl_rc pl_ledger_clock_state(pl_ledger *l, const pl_signer *s, const clock_reading *before,
+                            const clock_reading *now, uint64_t *index, pl_error *err);
+
+/* ledger_watch.c: looks at the clock and at one old bundle; for every tick. now_ms: what the
+ * wall clock shows. */
+pl_rc pl_ledger_watch(pl_ledger *l, const pl_signer *s, int64_t now_ms, pl_error *err);
+
+/* ledger_open.c: whether a file system of this type (statfs) is shared between machines. */
+bool pl_ledger_is_shared_fs(unsigned long type);
 
 /* ledger_statement.c: the parts of a statement that verification and listing need. */
 typedef struct statement_view {

@@ -11,11 +11,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+pl_rc pl_ledger_rc(int e)
+{
+    switch (e) {
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE: /* also passes: somebody closes a file */
+    case ENFILE:
+        return PL_FULL;
+    default:
+        return PL_IO;
+    }
+}
+
 static pl_rc sys_fail(pl_error *err, const char *doing, const char *what)
 {
     int         e = errno;
     const char *why = strerrordesc_np(e);
-    pl_rc       rc = e == ENOSPC || e == EDQUOT ? PL_LIMIT : PL_IO;
+    pl_rc       rc = pl_ledger_rc(e);
 
     return pl_fail(err, rc, "cannot %s '%s': %s", doing, what, why ? why : "unknown system error");
 }
@@ -79,17 +92,111 @@ static pl_rc touched_add(touched *t, const char *path, pl_error *err)
     return PL_OK;
 }
 
+static void open_file_drop(open_file *f)
+{
+    (void)close(f->fd);
+    (void)unlink(f->temp);
+    free(f->temp);
+    free(f->path);
+}
+
 void pl_touched_done(touched *t)
 {
+    for (unsigned i = 0; i < t->open_n; i++)
+        open_file_drop(&t->open[i]);
     for (size_t i = 0; i < t->n; i++) {
         (void)close(t->dirs[i].fd);
         free(t->dirs[i].path);
     }
     free(t->dirs);
-    *t = (touched){ NULL, 0 };
+    *t = (touched){ .dirs = NULL };
+}
+
+/* --- flushing side by side ------------------------------------------------------------- */
+
+/* A flush waits for the journal of the file system, which serves all who wait at once: four
+ * threads flush the files of a publication in a quarter of the time of one. */
+#define FLUSHERS    4
+#define FLUSH_ALONE 4 /* so few are not worth threads */
+
+typedef struct flusher {
+    const touched *t;
+    unsigned       from;
+    pthread_t      thread;
+    bool           has_thread;
+    pl_rc          rc;
+    pl_error       err;
+} flusher;
+
+static void *flush_every_fourth(void *arg)
+{
+    flusher *f = arg;
+
+    for (unsigned i = f->from; f->rc == PL_OK && i < f->t->open_n; i += FLUSHERS)
+        f->rc = pl_ledger_flush(f->t->open[i].fd, f->t->open[i].temp, &f->err);
+    return NULL;
+}
+
+static pl_rc files_flush(const touched *t, pl_error *err)
+{
+    flusher f[FLUSHERS];
+    pl_rc   rc = PL_OK;
+
+    for (unsigned i = 0; i < FLUSHERS; i++) {
+        f[i] = (flusher){ .t = t, .from = i };
+        f[i].has_thread = t->open_n > FLUSH_ALONE && i > 0 &&
+                          pthread_create(&f[i].thread, NULL, flush_every_fourth, &f[i]) == 0;
+    }
+    for (unsigned i = 0; i < FLUSHERS; i++)
+        if (!f[i].has_thread)
+            (void)flush_every_fourth(&f[i]);
+    for (unsigned i = 0; i < FLUSHERS; i++) {
+        if (f[i].has_thread)
+            (void)pthread_join(f[i].thread, NULL);
+        if (f[i].rc != PL_OK)
+            rc = pl_fail(err, f[i].rc, "%s", f[i].err.text);
+    }
+    return rc;
+}
+
+/* Gives a flushed file its name. */
+static pl_rc open_file_finish(open_file *f, pl_error *err)
+{
+    /* What is read back before signing should come from the disk, not from memory. */
+    (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
+    if (fault("rename") != 0 || rename(f->temp, f->path) != 0)
+        return sys_fail(err, "rename", f->path);
+    (void)close(f->fd);
+    free(f->temp);
+    free(f->path);
+    return PL_OK;
+}
+
+pl_rc pl_touched_finish(touched *t, pl_error *err)
+{
+    pl_rc    rc = files_flush(t, err);
+    unsigned done = 0;
+
+    while (rc == PL_OK && done < t->open_n) {
+        rc = open_file_finish(&t->open[done], err);
+        done += rc == PL_OK;
+    }
+    t->open_n -= done;
+    memmove(t->open, t->open + done, t->open_n * sizeof(t->open[0]));
+    return rc;
 }
 
 pl_rc pl_touched_sync(touched *t, pl_error *err)
+{
+    pl_rc    rc = pl_touched_finish(t, err);
+    pl_error settle_err;
+
+    if (pl_touched_settle(t, &settle_err) != PL_OK)
+        rc = pl_fail(err, PL_IO, "%s", settle_err.text);
+    return rc;
+}
+
+pl_rc pl_touched_settle(touched *t, pl_error *err)
 {
     pl_rc rc = PL_OK;
 
@@ -108,32 +215,36 @@ pl_rc pl_touched_sync(touched *t, pl_error *err)
 
 static pl_rc temp_fill(int fd, const char *temp, pl_str bytes, mode_t mode, pl_error *err)
 {
-    pl_rc rc = PL_OK;
-
     if (fchmod(fd, mode) != 0)
         return sys_fail(err, "set the mode of", temp);
     errno = 0;
     if (pl_pwrite_all(fd, bytes.p, bytes.n, 0, err) != PL_OK)
-        rc = sys_fail(err, "write", temp);
-    if (rc == PL_OK)
-        rc = pl_ledger_flush(fd, temp, err);
-    /* What is read back before signing should come from the disk, not from memory. */
-    if (rc == PL_OK)
-        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    return rc;
+        return sys_fail(err, "write", temp);
+    /* A hint: with the blocks of all files given out, the first flush commits them all. */
+    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    return PL_OK;
 }
 
-static pl_rc temp_make(char *temp, pl_str bytes, mode_t mode, pl_error *err)
+static pl_rc temp_make(const char *dir, pl_str bytes, mode_t mode, open_file *out, pl_error *err)
 {
-    int   fd = fault("open") == 0 ? mkostemp(temp, O_CLOEXEC) : -1;
-    pl_rc rc;
+    char *temp = NULL;
+    pl_rc rc = pl_ledger_path(dir, "tmp/new-XXXXXX", &temp, err);
+    int   fd = -1;
 
-    if (fd < 0)
-        return sys_fail(err, "create", temp);
-    rc = temp_fill(fd, temp, bytes, mode, err);
-    (void)close(fd); /* flushed above: there is nothing left to fail */
     if (rc != PL_OK)
+        return rc;
+    if (fault("open") == 0)
+        fd = mkostemp(temp, O_CLOEXEC);
+    rc = fd >= 0 ? temp_fill(fd, temp, bytes, mode, err) : sys_fail(err, "create", temp);
+    if (rc == PL_OK) {
+        *out = (open_file){ fd, temp, NULL };
+        return PL_OK;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
         (void)unlink(temp);
+    }
+    free(temp);
     return rc;
 }
 
@@ -188,22 +299,29 @@ static pl_rc parent_ready(const char *dir, const char *path, touched *t, pl_erro
 pl_rc pl_ledger_put(const char *dir, const char *rel, pl_str bytes, mode_t mode, touched *t,
                     pl_error *err)
 {
-    char *path = NULL, *temp = NULL;
-    pl_rc rc = pl_ledger_path(dir, rel, &path, err);
+    char     *path = NULL;
+    open_file f = { .fd = -1 };
+    pl_rc     rc = pl_ledger_path(dir, rel, &path, err);
 
-    if (rc == PL_OK)
-        rc = pl_ledger_path(dir, "tmp/new-XXXXXX", &temp, err);
+    if (rc == PL_OK && t->open_n == LEDGER_OPEN_MAX)
+        rc = pl_touched_finish(t, err);
     if (rc == PL_OK)
         rc = parent_ready(dir, path, t, err);
     if (rc == PL_OK)
-        rc = temp_make(temp, bytes, mode, err);
-    if (rc == PL_OK && (fault("rename") != 0 || rename(temp, path) != 0)) {
-        rc = sys_fail(err, "rename", path);
-        (void)unlink(temp);
+        rc = temp_make(dir, bytes, mode, &f, err);
+    /* Perhaps too many files are open, and these are some of them. */
+    if (rc == PL_FULL && t->open_n > 0) {
+        rc = pl_touched_finish(t, err);
+        if (rc == PL_OK)
+            rc = temp_make(dir, bytes, mode, &f, err);
     }
-    free(temp);
-    free(path);
-    return rc;
+    if (rc != PL_OK) {
+        free(path);
+        return rc;
+    }
+    f.path = path;
+    t->open[t->open_n++] = f;
+    return PL_OK;
 }
 
 pl_rc pl_ledger_read(const char *dir, const char *rel, size_t max, char **out, size_t *n,

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define NOTE_FILE_MAX (1u << 20) /* cosignatures may be added to the file by others */
@@ -22,9 +23,11 @@ static pl_ledger *object_new(const char *dir)
     if (l == NULL)
         return NULL;
     l->lock_fd = l->head_fd = l->wal.fd = -1;
-    l->pending = PL_BUF_INIT(LEDGER_PENDING_MAX);
+    l->pending.entries = PL_BUF_INIT(LEDGER_PENDING_MAX);
+    l->held.entries = PL_BUF_INIT(LEDGER_PENDING_MAX);
     l->edge.bundle = PL_BUF_INIT(LEDGER_BUNDLE_MAX);
     (void)pthread_mutex_init(&l->publishing, NULL);
+    (void)pthread_mutex_init(&l->requesting, NULL);
     (void)pthread_mutex_init(&l->state, NULL);
     (void)pthread_cond_init(&l->turn, NULL);
     l->dir = pl_str_dup(pl_str_z(dir));
@@ -43,11 +46,13 @@ void pl_ledger_close(pl_ledger *l)
     if (l->head_fd >= 0)
         (void)close(l->head_fd);
     pl_tile_edge_done(&l->edge);
-    pl_buf_done(&l->pending);
-    free(l->fresh);
+    pl_waiting_done(&l->held);
+    pl_waiting_done(&l->pending);
+    free(l->requests);
     free(l->note);
     free(l->dir);
     (void)pthread_mutex_destroy(&l->publishing);
+    (void)pthread_mutex_destroy(&l->requesting);
     (void)pthread_mutex_destroy(&l->state);
     (void)pthread_cond_destroy(&l->turn);
     if (l->lock_fd >= 0)
@@ -112,11 +117,46 @@ pl_rc pl_ledger_open_reader(const char *dir, pl_ledger **out, pl_error *err)
 
 /* --- opening for writing --------------------------------------------------------------- */
 
+/* linux/magic.h, and where it has none, the source of the file system. */
+bool pl_ledger_is_shared_fs(unsigned long type)
+{
+    static const unsigned long types[] = {
+        0x6969,     /* NFS     */
+        0x517b,     /* SMB     */
+        0xff534d42, /* CIFS    */
+        0xfe534d42, /* SMB 2   */
+        0x5346414f, /* AFS     */
+        0x73757245, /* Coda    */
+        0x00c36400, /* Ceph    */
+        0x0bd00bd0, /* Lustre  */
+        0x7461636f, /* OCFS2   */
+        0x01161970, /* GFS2    */
+    };
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (type == types[i])
+            return true;
+    return false;
+}
+
+/* There, neither a lock nor a flush is what this log relies on. */
+static pl_rc place_check(const char *dir, pl_error *err)
+{
+    struct statfs fs;
+
+    if (statfs(dir, &fs) == 0 && pl_ledger_is_shared_fs((unsigned long)fs.f_type & 0xffffffffu))
+        return pl_fail(err, PL_INVALID,
+                       "ledger '%s' is on a network file system: move it to a local one", dir);
+    return PL_OK;
+}
+
 static pl_rc lock_take(pl_ledger *l, pl_error *err)
 {
     char *path = NULL;
-    pl_rc rc = pl_ledger_path(l->dir, "lock", &path, err);
+    pl_rc rc = place_check(l->dir, err);
 
+    if (rc == PL_OK)
+        rc = pl_ledger_path(l->dir, "lock", &path, err);
     if (rc == PL_OK)
         rc = pl_lock_file(path, &l->lock_fd, err);
     free(path);
@@ -205,7 +245,7 @@ static pl_rc head_load(pl_ledger *l, pl_error *err)
 
 pl_rc pl_ledger_checkpoint_put(const char *dir, const head_record *r, pl_error *err)
 {
-    touched t = { NULL, 0 };
+    touched t = { .dirs = NULL };
     pl_rc   rc = pl_ledger_put(dir, "checkpoint", (pl_str){ r->note, r->note_n }, 0644, &t, err);
 
     if (rc == PL_OK)

@@ -18,7 +18,7 @@ static void payload_name(const uint8_t digest[32], char out[96])
 
 pl_rc pl_ledger_payload_put(const char *ledger_dir, pl_str bytes, uint8_t digest[32], pl_error *err)
 {
-    touched t = { NULL, 0 };
+    touched t = { .dirs = NULL };
     uint8_t h[32];
     char    rel[96];
     pl_rc   rc;

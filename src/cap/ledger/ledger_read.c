@@ -205,6 +205,17 @@ static pl_rc find_published(const char *dir, const pl_hash *leaf, uint64_t from,
     return rc;
 }
 
+static bool waiting_find(const waiting *w, uint64_t first, const pl_hash *leaf, uint64_t from,
+                         uint64_t *index)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (first + i >= from && pl_hash_equal(&w->leaf[i], leaf)) {
+            *index = first + i;
+            return true;
+        }
+    return false;
+}
+
 /* Among what waits for publication. *size becomes the published size of that moment. */
 static pl_rc find_fresh(const pl_ledger *l, const pl_hash *leaf, uint64_t from, uint64_t *size,
                         uint64_t *index)
@@ -213,11 +224,9 @@ static pl_rc find_fresh(const pl_ledger *l, const pl_hash *leaf, uint64_t from, 
     pl_rc      rc = PL_NOTFOUND;
 
     *size = m->head.size;
-    for (size_t i = 0; rc == PL_NOTFOUND && i < m->fresh_n; i++)
-        if (m->head.size + i >= from && pl_hash_equal(&m->fresh[i], leaf)) {
-            *index = m->head.size + i;
-            rc = PL_OK;
-        }
+    if (waiting_find(&m->held, m->head.size, leaf, from, index) ||
+        waiting_find(&m->pending, m->head.size + m->held.n, leaf, from, index))
+        rc = PL_OK;
     pl_ledger_unlock(m);
     return rc;
 }

@@ -2,7 +2,9 @@
  * that says how wide they are, so a published one never changes. */
 #include "base/banned.h"
 
+#include "base/fault.h"
 #include "cap/ledger/ledger_int.h"
+#include "engine/log/merkle_many.h"
 
 #define PATH_BYTES 128
 
@@ -96,7 +98,6 @@ static pl_rc source_node(void *ctx, unsigned height, uint64_t index, pl_hash *ou
     unsigned        level = height / 8, row = height % 8;
     uint64_t        first = index << row;
     unsigned        at = (unsigned)(first % PL_TILE_WIDTH);
-    pl_merkle_range r;
     pl_rc           rc = source_load(t, level, first / PL_TILE_WIDTH, err);
 
     if (rc != PL_OK)
@@ -104,10 +105,7 @@ static pl_rc source_node(void *ctx, unsigned height, uint64_t index, pl_hash *ou
     if (at + (1u << row) > t->width)
         return pl_fail(err, PL_INVALID, "no node %llu of height %u in a tree of size %llu",
                        (unsigned long long)index, height, (unsigned long long)t->size);
-    pl_merkle_range_init(&r);
-    for (unsigned i = 0; i < 1u << row; i++)
-        pl_merkle_range_append(&r, &t->hash[at + i]);
-    *out = pl_merkle_range_root(&r);
+    *out = pl_merkle_complete(t->hash + at, 1u << row);
     return PL_OK;
 }
 
@@ -126,22 +124,23 @@ void pl_tile_edge_done(tile_edge *e)
     pl_buf_done(&e->bundle);
 }
 
-/* The bundle must say what the level-0 tile says, entry by entry. */
-static pl_rc bundle_check(pl_str bundle, const pl_hash *hash, unsigned width, uint64_t first,
-                          pl_error *err)
+pl_rc pl_bundle_check(pl_str bundle, const pl_hash *hash, unsigned width, uint64_t first,
+                      pl_error *err)
 {
-    for (unsigned i = 0; i < width; i++) {
-        pl_str  entry;
-        pl_hash leaf;
+    pl_str   entry[PL_TILE_WIDTH] = { { NULL, 0 } };
+    pl_hash  leaf[PL_TILE_WIDTH];
+    unsigned n = 0;
 
-        if (pl_bundle_take(&bundle, &entry, NULL) != PL_OK)
-            return pl_fail(err, PL_INVALID, "bundle of entry %llu ends before it",
-                           (unsigned long long)(first + i));
-        leaf = pl_merkle_leaf(entry);
-        if (!pl_hash_equal(&leaf, &hash[i]))
+    while (n < width && pl_bundle_take(&bundle, &entry[n], NULL) == PL_OK)
+        n++;
+    pl_merkle_leaves(entry, n, leaf);
+    for (unsigned i = 0; i < n; i++)
+        if (!pl_hash_equal(&leaf[i], &hash[i]))
             return pl_fail(err, PL_INVALID, "entry %llu does not have the hash of its tile",
                            (unsigned long long)(first + i));
-    }
+    if (n < width)
+        return pl_fail(err, PL_INVALID, "bundle of entry %llu ends before it",
+                       (unsigned long long)(first + n));
     return PL_OK;
 }
 
@@ -165,7 +164,7 @@ static pl_rc edge_bundle_load(tile_edge *e, const char *dir, pl_error *err)
         return PL_OK;
     rc = pl_bundle_read(dir, e->size, e->size / PL_TILE_WIDTH, &bytes, &n, &width, err);
     if (rc == PL_OK)
-        rc = bundle_check((pl_str){ bytes, n }, e->hash[0], width, e->size - width, err);
+        rc = pl_bundle_check((pl_str){ bytes, n }, e->hash[0], width, e->size - width, err);
     if (rc == PL_OK) {
         bundle_keep((pl_str){ bytes, n }, width, &e->bundle);
         rc = pl_buf_check(&e->bundle, err);
@@ -229,6 +228,7 @@ static pl_rc tile_put(extension *x, int level, uint64_t n, unsigned width, pl_st
     char path[PATH_BYTES];
 
     pl_tile_path(level, n, width, path, sizeof(path));
+    pl_fault_buffer("tile", (void *)(uintptr_t)bytes.p, bytes.n);
     return pl_ledger_put(x->dir, path, bytes, 0644, &x->dirs, err);
 }
 
@@ -237,21 +237,10 @@ static pl_str hash_bytes(const pl_hash *h, unsigned width)
     return (pl_str){ (const char *)h, width * sizeof(*h) };
 }
 
-static pl_hash tile_root(const pl_hash *h)
-{
-    pl_merkle_range r;
-
-    pl_merkle_range_init(&r);
-    for (unsigned i = 0; i < PL_TILE_WIDTH; i++)
-        pl_merkle_range_append(&r, &h[i]);
-    return pl_merkle_range_root(&r);
-}
-
 /* Adds one leaf; tiles that become full are written, from the lowest level upward. */
-static pl_rc extend_one(extension *x, pl_str entry, pl_error *err)
+static pl_rc extend_one(extension *x, pl_str entry, pl_hash h, pl_error *err)
 {
     tile_edge *e = x->e;
-    pl_hash    h = pl_merkle_leaf(entry);
     uint64_t   at = e->size;
     pl_rc      rc = PL_OK;
 
@@ -272,7 +261,7 @@ static pl_rc extend_one(extension *x, pl_str entry, pl_error *err)
             rc = tile_put(x, (int)l, at, 0, hash_bytes(e->hash[l], PL_TILE_WIDTH), err);
         if (rc != PL_OK)
             return rc;
-        h = tile_root(e->hash[l]);
+        h = pl_merkle_complete(e->hash[l], PL_TILE_WIDTH);
     }
     return rc;
 }
@@ -321,7 +310,7 @@ static pl_rc extension_check(const extension *x, pl_hash *root, pl_error *err)
         if (rc == PL_OK)
             rc = pl_bundle_read(x->dir, size, n, &bytes, &got, &width, err);
         if (rc == PL_OK)
-            rc = bundle_check((pl_str){ bytes, got }, t->hash, width, n * PL_TILE_WIDTH, err);
+            rc = pl_bundle_check((pl_str){ bytes, got }, t->hash, width, n * PL_TILE_WIDTH, err);
         free(bytes);
     }
     if (rc == PL_OK)
@@ -330,23 +319,40 @@ static pl_rc extension_check(const extension *x, pl_hash *root, pl_error *err)
     return rc == PL_OK || rc == PL_NOMEM ? rc : PL_IO;
 }
 
+/* Up to PL_TILE_WIDTH entries, hashed together. */
+static pl_rc extend_some(extension *x, pl_str *entries, unsigned count, pl_error *err)
+{
+    pl_str  entry[PL_TILE_WIDTH] = { { NULL, 0 } };
+    pl_hash leaf[PL_TILE_WIDTH];
+    pl_rc   rc = PL_OK;
+
+    for (unsigned i = 0; rc == PL_OK && i < count; i++)
+        rc = pl_bundle_take(entries, &entry[i], err);
+    if (rc == PL_OK)
+        pl_merkle_leaves(entry, count, leaf);
+    for (unsigned i = 0; rc == PL_OK && i < count; i++)
+        rc = extend_one(x, entry[i], leaf[i], err);
+    return rc;
+}
+
 static pl_rc extension_write(extension *x, pl_str entries, uint64_t count, pl_error *err)
 {
-    pl_error sync_err;
+    pl_error settle_err;
     pl_rc    rc = PL_OK;
 
-    for (; rc == PL_OK && count > 0; count--) {
-        pl_str entry;
+    while (rc == PL_OK && count > 0) {
+        unsigned n = count < PL_TILE_WIDTH ? (unsigned)count : PL_TILE_WIDTH;
 
-        rc = pl_bundle_take(&entries, &entry, err);
-        if (rc == PL_OK)
-            rc = extend_one(x, entry, err);
+        rc = extend_some(x, &entries, n, err);
+        count -= n;
     }
     if (rc == PL_OK)
         rc = extend_partials(x, err);
+    if (rc == PL_OK)
+        rc = pl_touched_finish(&x->dirs, err);
     /* After a failure too: folders were made that the next attempt will find. */
-    if (pl_touched_sync(&x->dirs, &sync_err) != PL_OK)
-        rc = pl_fail(err, PL_IO, "%s", sync_err.text);
+    if (pl_touched_settle(&x->dirs, &settle_err) != PL_OK)
+        rc = pl_fail(err, PL_IO, "%s", settle_err.text);
     return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "cap/ledger/ledger_int.h"
+#include "engine/log/merkle_many.h"
 
 #include <sys/stat.h>
 #include <time.h>
@@ -215,23 +216,25 @@ static bool rest_is_sound(pl_str rest, unsigned width)
 static void check_entries(verifier *v, uint64_t n, pl_str bundle, unsigned width, const char *path,
                           const pl_hash *stored, const char *tile_path)
 {
-    for (unsigned i = 0; i < width; i++) {
-        uint64_t index = n * PL_TILE_WIDTH + i;
-        pl_str   entry;
-        pl_hash  leaf;
+    pl_str   entry[PL_TILE_WIDTH] = { { NULL, 0 } };
+    pl_hash  leaf[PL_TILE_WIDTH];
+    unsigned have = 0;
 
-        if (pl_bundle_take(&bundle, &entry, NULL) != PL_OK) {
-            pl_ledger_verify_problem(v, "%s: ends before entry %llu", path,
-                                     (unsigned long long)index);
-            return;
-        }
-        leaf = pl_merkle_leaf(entry);
-        if (stored != NULL && !pl_hash_equal(&leaf, &stored[i]))
+    while (have < width && pl_bundle_take(&bundle, &entry[have], NULL) == PL_OK)
+        have++;
+    pl_merkle_leaves(entry, have, leaf);
+    for (unsigned i = 0; i < have; i++) {
+        uint64_t index = n * PL_TILE_WIDTH + i;
+
+        if (stored != NULL && !pl_hash_equal(&leaf[i], &stored[i]))
             pl_ledger_verify_problem(v, "%s: entry %llu does not have its hash in %s", path,
                                      (unsigned long long)index, tile_path);
-        check_statement(v, index, entry);
+        check_statement(v, index, entry[i]);
     }
-    if (!rest_is_sound(bundle, width))
+    if (have < width)
+        pl_ledger_verify_problem(v, "%s: ends before entry %llu", path,
+                                 (unsigned long long)(n * PL_TILE_WIDTH + have));
+    else if (!rest_is_sound(bundle, width))
         pl_ledger_verify_problem(v, "%s: has bytes after its last entry", path);
 }
 
@@ -270,16 +273,6 @@ static void check_lowest(verifier *v)
         v->progress(v->ctx, size, size);
 }
 
-static pl_hash row_root(const pl_hash *h)
-{
-    pl_merkle_range r;
-
-    pl_merkle_range_init(&r);
-    for (unsigned i = 0; i < PL_TILE_WIDTH; i++)
-        pl_merkle_range_append(&r, &h[i]);
-    return pl_merkle_range_root(&r);
-}
-
 /* Each hash of an upper tile is the root of a full tile below it. */
 static void check_upper_tile(verifier *v, unsigned level, uint64_t n)
 {
@@ -300,7 +293,7 @@ static void check_upper_tile(verifier *v, unsigned level, uint64_t n)
         if (pl_tile_read(v->dir, v->head.size, level - 1, n * PL_TILE_WIDTH + i, below, &ignored,
                          NULL) != PL_OK)
             continue;
-        root = row_root(below);
+        root = pl_merkle_complete(below, PL_TILE_WIDTH);
         if (!pl_hash_equal(&root, &hash[i]))
             pl_ledger_verify_problem(v, "%s: hash %u is not the root of the tile below it", path,
                                      i);

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "cap/ledger/ledger_wal_int.h"
+#include "engine/log/merkle_many.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,6 +23,7 @@
 #define FRAME_HEADER 56
 #define FRAME_DIGEST 32
 #define FRAME_ALIGN  4096
+#define FRAME_KEPT   (4u << 20)
 
 static uint8_t *put_be(uint8_t *p, uint64_t v, unsigned n)
 {
@@ -95,13 +97,30 @@ bool pl_wal_frame_parse(pl_str at, wal_frame *f)
     return f->count > 0 && payload_holds(f->payload, f->count);
 }
 
-/* malloc'd, frame_size(payload.n) bytes. */
-static uint8_t *frame_format(const wal *w, uint32_t count, pl_str payload)
+/* Room for a frame, kept for the next one unless it is large. */
+static pl_rc frame_reserve(wal *w, size_t size, pl_error *err)
 {
-    uint8_t *b = calloc(1, frame_size(payload.n)), *p = b;
+    if (size <= w->frame_cap)
+        return PL_OK;
+    free(w->frame);
+    w->frame = malloc(size);
+    w->frame_cap = w->frame != NULL ? size : 0;
+    return w->frame != NULL ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
+}
 
-    if (b == NULL)
-        return NULL;
+static void frame_release(wal *w)
+{
+    if (w->frame_cap <= FRAME_KEPT)
+        return;
+    free(w->frame);
+    w->frame = NULL;
+    w->frame_cap = 0;
+}
+
+static void frame_format(const wal *w, uint32_t count, pl_str payload)
+{
+    uint8_t *b = w->frame, *p = b;
+
     memcpy(p, FRAME_MAGIC, 4);
     p = put_be(p + 4, 1, 4);
     p = put_be(p, w->next, 8);
@@ -109,8 +128,50 @@ static uint8_t *frame_format(const wal *w, uint32_t count, pl_str payload)
     p = put_be(p, payload.n, 4);
     memcpy(p, w->link.b, 32);
     memcpy(p + 32, payload.p, payload.n);
-    pl_sha256_of((pl_str){ (const char *)b, FRAME_HEADER + payload.n }, p + 32 + payload.n);
-    return b;
+    p += 32 + payload.n;
+    pl_sha256_of((pl_str){ (const char *)b, FRAME_HEADER + payload.n }, p);
+    p += FRAME_DIGEST;
+    memset(p, 0, frame_size(payload.n) - (size_t)(p - b));
+}
+
+/* Whether the entries still have the hashes they came with. */
+static pl_rc leaves_check(pl_str payload, uint32_t count, const pl_hash *leaf, pl_error *err)
+{
+    while (leaf != NULL && count > 0) {
+        pl_str   entry[PL_TILE_WIDTH];
+        pl_hash  h[PL_TILE_WIDTH];
+        uint32_t n = count < PL_TILE_WIDTH ? count : PL_TILE_WIDTH;
+
+        for (uint32_t i = 0; i < n; i++)
+            if (pl_bundle_take(&payload, &entry[i], NULL) != PL_OK)
+                return pl_fail(err, PL_IO, "an entry changed in memory: it was not accepted");
+        pl_merkle_leaves(entry, n, h);
+        if (memcmp(h, leaf, n * sizeof(*h)) != 0)
+            return pl_fail(err, PL_IO, "an entry changed in memory: it was not accepted");
+        leaf += n;
+        count -= n;
+    }
+    return PL_OK;
+}
+
+/* Writes the frame and looks at what is in the file then: what is signed one day must be
+ * what was received. */
+static pl_rc frame_write(wal *w, uint32_t count, size_t payload, const pl_hash *leaf, pl_error *err)
+{
+    const size_t size = frame_size(payload);
+    pl_rc        rc = leaves_check((pl_str){ (const char *)w->frame + FRAME_HEADER, payload },
+                                   count, leaf, err);
+
+    pl_fault_buffer("frame", w->frame + FRAME_HEADER, payload);
+    if (rc == PL_OK)
+        rc = pl_pwrite_all(w->fd, w->frame, size, w->end, err);
+    if (rc != PL_OK || leaf == NULL)
+        return rc;
+    if (pread(w->fd, w->frame, size, w->end) != (ssize_t)size)
+        return pl_fail(err, PL_IO, "cannot read back what was written: %s",
+                       strerrordesc_np(errno));
+    return leaves_check((pl_str){ (const char *)w->frame + FRAME_HEADER, payload }, count, leaf,
+                        err);
 }
 
 /* --- segment files --------------------------------------------------------------------- */
@@ -171,7 +232,7 @@ pl_rc pl_wal_segments_list(const char *dir, uint64_t **out, size_t *n, pl_error 
 
 pl_rc pl_wal_fail(const char *doing, const char *name, int e, pl_error *err)
 {
-    return pl_fail(err, e == ENOSPC || e == EDQUOT ? PL_LIMIT : PL_IO, "cannot %s '%s': %s", doing,
+    return pl_fail(err, pl_ledger_rc(e), "cannot %s '%s': %s", doing,
                    name, strerrordesc_np(e));
 }
 
@@ -214,31 +275,51 @@ static void segment_drop(const wal *w, const char *name)
     free(path);
 }
 
+static pl_rc segment_new(const wal *w, const char *name, off_t room, int *out, pl_error *err)
+{
+    bool  is_new = false;
+    int   fd = -1;
+    pl_rc rc = segment_create(w, name, &is_new, &fd, err);
+
+    if (rc != PL_OK)
+        return rc;
+    rc = pl_wal_segment_reserve(fd, name, room, err);
+    if (rc == PL_FULL && is_new)
+        segment_drop(w, name);
+    if (rc == PL_OK)
+        rc = pl_ledger_flush(fd, name, err);
+    if (rc == PL_OK)
+        *out = fd;
+    else
+        (void)close(fd);
+    return rc;
+}
+
 pl_rc pl_wal_segment_make(wal *w, size_t at_least, pl_error *err)
 {
     off_t room = (off_t)(at_least > w->segment_bytes ? at_least : w->segment_bytes);
-    bool  is_new = false;
     char  name[32];
     int   fd = -1;
     pl_rc rc;
 
-    pl_wal_segment_name(w->next, name);
-    rc = segment_create(w, name, &is_new, &fd, err);
+    rc = pl_wal_room_check(w, (size_t)room, err);
     if (rc != PL_OK)
         return rc;
-    rc = pl_wal_segment_reserve(fd, name, room, err);
-    if (rc == PL_LIMIT && is_new)
-        segment_drop(w, name);
-    if (rc == PL_OK)
-        rc = pl_ledger_flush(fd, name, err);
+    pl_wal_segment_name(w->next, name);
+    if (at_least <= w->segment_bytes && w->fd >= 0)
+        fd = pl_wal_spare_take(w->dir, name);
+    if (fd < 0)
+        rc = segment_new(w, name, room, &fd, err);
     if (rc == PL_OK && pl_fsync_dir(w->dir, err) != PL_OK)
         rc = PL_IO;
     if (rc != PL_OK) {
-        (void)close(fd);
+        if (fd >= 0)
+            (void)close(fd);
         return rc;
     }
     if (w->fd >= 0)
         (void)close(w->fd);
+    atomic_fetch_add(&w->made, w->fd >= 0);
     w->fd = fd;
     w->segment = w->next;
     w->end = 0;
@@ -246,33 +327,33 @@ pl_rc pl_wal_segment_make(wal *w, size_t at_least, pl_error *err)
     return PL_OK;
 }
 
-pl_rc pl_wal_append(wal *w, uint32_t count, pl_str payload, pl_error *err)
+pl_rc pl_wal_append(wal *w, uint32_t count, pl_str payload, const pl_hash *leaf, pl_error *err)
 {
-    size_t   size = frame_size(payload.n);
-    uint8_t *bytes;
-    char     name[32];
-    pl_rc    rc = PL_OK;
+    size_t  size = frame_size(payload.n);
+    pl_hash link;
+    char    name[32];
+    pl_rc   rc = PL_OK;
 
     if (w->end + (off_t)size > w->room)
         rc = pl_wal_segment_make(w, size, err);
     if (rc != PL_OK)
         return rc;
-    bytes = frame_format(w, count, payload);
-    if (bytes == NULL)
-        return pl_fail(err, PL_NOMEM, "out of memory");
+    rc = frame_reserve(w, size, err);
+    if (rc != PL_OK)
+        return rc;
+    frame_format(w, count, payload);
+    link = frame_link((const char *)w->frame, (const char *)w->frame + FRAME_HEADER + payload.n);
     pl_wal_segment_name(w->segment, name);
-    rc = pl_pwrite_all(w->fd, bytes, size, w->end, err);
+    rc = frame_write(w, count, payload.n, leaf, err);
     if (rc == PL_OK)
         rc = pl_ledger_flush(w->fd, name, err);
-    if (rc == PL_OK) {
-        w->link = frame_link((const char *)bytes, (const char *)bytes + FRAME_HEADER + payload.n);
-        w->end += (off_t)size;
-        w->next += count;
-    } else {
-        rc = PL_IO; /* how much of the frame is in the file is unknown */
-    }
-    free(bytes);
-    return rc;
+    frame_release(w);
+    if (rc != PL_OK)
+        return PL_IO; /* how much of the frame is in the file is unknown */
+    w->link = link;
+    w->end += (off_t)size;
+    w->next += count;
+    return PL_OK;
 }
 
 void pl_wal_trim(const char *dir, uint64_t index)
@@ -300,4 +381,7 @@ void pl_wal_close(wal *w)
     if (w->fd >= 0)
         (void)close(w->fd);
     w->fd = -1;
+    free(w->frame);
+    w->frame = NULL;
+    w->frame_cap = 0;
 }

@@ -116,7 +116,7 @@ static pl_rc segment_scan(recovery *r, segment_state *s, pl_error *err)
  * again after a crash writes the same file. */
 static pl_rc quarantine(const wal *w, const char *name, off_t at, pl_str bytes, pl_error *err)
 {
-    touched t = { NULL, 0 };
+    touched t = { .dirs = NULL };
     uint8_t digest[32];
     char    rel[96], hex[17];
     pl_rc   rc;

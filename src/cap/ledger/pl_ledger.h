@@ -17,6 +17,7 @@
 #define PL_PREDICATE(kind) PL_PREDICATE_BASE kind "/v1"
 
 typedef struct pl_ledger pl_ledger;
+typedef struct pl_ledger_ticket pl_ledger_ticket;
 
 /* Makes an empty log in dir (must not exist). */
 pl_rc pl_ledger_create(const char *dir, pl_str origin, const pl_signer *signer, pl_error *err);
@@ -29,13 +30,28 @@ void  pl_ledger_close(pl_ledger *l);
 
 /* Appends entries (exact DSSE envelope bytes) in order and makes them durable before
  * returning the index of the first. All or none. PL_LIMIT: an entry is larger than
- * PL_LOG_ENTRY_MAX, the disk has no room, or too much waits for publication; nothing has
- * changed and the object can be used further. PL_CONFLICT: another writer has opened the
- * log; this object is done for. Concurrent callers share one flush. */
+ * PL_LOG_ENTRY_MAX or the batch too large. PL_FULL: the disk has no room, or too much waits
+ * for publication; nothing has changed and the same call may succeed later. PL_CONFLICT:
+ * another writer has opened the log; this object is done for. Concurrent callers share one
+ * flush. */
 pl_rc pl_ledger_append(pl_ledger *l, const pl_str *entries, size_t count, uint64_t *first,
                        pl_error *err);
+/* The two halves of append, for a caller with more than one batch on its way. entries and
+ * their bytes are borrowed until wait returns. Nothing is promised before: those who wait
+ * do the writing, so every ticket must be waited for, once, by any thread. */
+pl_rc pl_ledger_submit(pl_ledger *l, const pl_str *entries, size_t count, pl_ledger_ticket **out,
+                       pl_error *err);
+/* Frees the ticket, whatever it returns. */
+pl_rc pl_ledger_wait(pl_ledger *l, pl_ledger_ticket *t, uint64_t *first, pl_error *err);
+/* Appends a DSSE envelope for a request that may come again, after a crash too: *is_new tells
+ * whether it was appended, *index where the first one is. The same means: signer, payload and
+ * request id are the same, and not more than some 65,000 entries lie between. The id (1 to
+ * PL_REQUEST_ID_MAX bytes) is in the log as a hash; it should not be about a person. */
+#define PL_REQUEST_ID_MAX 200
+pl_rc pl_ledger_append_once(pl_ledger *l, pl_str envelope, pl_str request_id, uint64_t *index,
+                            bool *is_new, pl_error *err);
 /* Publishes tiles and a signed checkpoint covering everything appended; no-op when
- * nothing is new. Appends go on meanwhile. PL_LIMIT: the disk has no room; nothing has
+ * nothing is new. Appends go on meanwhile. PL_FULL: the disk has no room; nothing has
  * been signed and publishing can be tried again. */
 pl_rc pl_ledger_publish(pl_ledger *l, pl_error *err);
 

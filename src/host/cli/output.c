@@ -19,6 +19,7 @@ int pl_cli_exit_code(pl_rc rc)
     case PL_DENIED:
     case PL_IO:
     case PL_NOMEM:
+    case PL_FULL:
         break;
     }
     return PL_EXIT_FAILED;

@@ -23,6 +23,7 @@ int pl_http_status(pl_rc rc)
         return 429;
     case PL_IO:
     case PL_NOMEM:
+    case PL_FULL:
         return 503;
     }
     return 500;

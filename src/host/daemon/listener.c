@@ -106,6 +106,8 @@ static void add_headers(struct MHD_Response *r, const pl_http_out *out)
         (void)MHD_add_response_header(r, "WWW-Authenticate", "Bearer realm=\"plumbline\"");
     if (out->status == 429)
         (void)MHD_add_response_header(r, "Retry-After", "60");
+    if (out->status == 503)
+        (void)MHD_add_response_header(r, "Retry-After", "10");
     for (size_t i = 0; i < 2; i++)
         if (out->set_cookie[i][0] != '\0')
             (void)MHD_add_response_header(r, "Set-Cookie", out->set_cookie[i]);

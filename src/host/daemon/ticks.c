@@ -129,7 +129,7 @@ static void keep_ledger(pl_ticker *t)
         pl_log_info("checkpoints are published again");
     /* Without room or memory nothing has changed, and the next round may succeed. A ledger that
      * a witness contradicts stays as it is. */
-    if (rc != PL_OK && rc != PL_LIMIT && rc != PL_NOMEM && rc != PL_DENIED)
+    if (rc != PL_OK && rc != PL_FULL && rc != PL_NOMEM && rc != PL_DENIED)
         reopen(t);
 }
 

@@ -230,6 +230,12 @@ static inline void lt_remove(const lt_fx *f, const char *rel)
     free(p);
 }
 
+/* `make nightly` tries everything, other runs a part of it. */
+static inline bool lt_is_nightly(void)
+{
+    return getenv("PL_NIGHTLY") != NULL;
+}
+
 static char *lt_memory;
 
 static inline void lt_memory_drop(void)

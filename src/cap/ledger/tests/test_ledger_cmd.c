@@ -502,6 +502,7 @@ static void schemas__describe_the_predicates_in_use(void **state)
         { "instance-created",
           "{\"installation\":\"i\",\"origin\":\"o\",\"service\":\"s\",\"software\":\"0.1.0\","
           "\"at\":\"t\"}" },
+        { "clock-event", "{\"expected\":\"t\",\"time\":\"t\",\"jump_ms\":-3600000}" },
         { "key-event", "{\"event\":\"add\",\"vkey\":\"k\"}" },
     };
     fx *f = *state;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 
 #define ENTRIES_MAX 300
@@ -200,11 +201,35 @@ static report child_report(int fd)
     return r;
 }
 
+/* Lets a traced child run until its nth system call, and kills it before the call is made.
+ * Gives the number of calls there were. */
+static unsigned long trace_and_kill(pid_t pid, unsigned long n, int *status)
+{
+    unsigned long seen = 0;
+
+    assert_int_equal(waitpid(pid, status, 0), pid);
+    assert_true(WIFSTOPPED(*status));
+    assert_int_equal(ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD),
+                     0);
+    for (bool is_entry = true;; is_entry = !is_entry) {
+        assert_int_equal(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
+        assert_int_equal(waitpid(pid, status, 0), pid);
+        if (!WIFSTOPPED(*status) || WSTOPSIG(*status) != (SIGTRAP | 0x80))
+            return seen;
+        if (is_entry && ++seen == n) {
+            assert_int_equal(kill(pid, SIGKILL), 0);
+            assert_int_equal(waitpid(pid, status, 0), pid);
+            return seen;
+        }
+    }
+}
+
 /* Runs the child under one fault; *killed says how it ended. */
 static report run_child(const lt_fx *f, const story *s, const pl_str *entries, const char *fault,
                         bool *killed)
 {
-    int    fds[2], status = 0;
+    const bool is_traced = strncmp(fault, "syscall@", 8) == 0;
+    int        fds[2], status = 0;
     report r;
     pid_t  pid;
 
@@ -215,14 +240,20 @@ static report run_child(const lt_fx *f, const story *s, const pl_str *entries, c
     if (pid == 0) {
         child c = { .dir = f->dir, .f = f, .entries = entries, .story = s, .pipe = fds[1] };
 
-        (void)setenv("PL_FAULT", fault, 1);
         (void)close(fds[0]);
+        if (!is_traced)
+            (void)setenv("PL_FAULT", fault, 1);
+        else if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0 || raise(SIGSTOP) != 0)
+            _exit(6);
         child_run(&c);
     }
     (void)close(fds[1]);
+    if (is_traced)
+        (void)trace_and_kill(pid, strtoul(fault + 8, NULL, 10), &status);
     r = child_report(fds[0]);
     (void)close(fds[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (!is_traced)
+        assert_int_equal(waitpid(pid, &status, 0), pid);
     *killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     if (!*killed && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
         fail_msg("%s, %s: child ended with status %d", s->name, fault, status);
@@ -365,15 +396,49 @@ static bool try_fault(const story *s, const char *mode, unsigned long n)
     return hit;
 }
 
+/* Every `stride`th point. */
+static void each_fault_by(const story *s, const char *mode, unsigned long at_least, unsigned stride)
+{
+    unsigned long n = 1, runs = 1;
+
+    if (lt_is_nightly())
+        stride = 1;
+    for (; n < POINTS_MAX && try_fault(s, mode, n); n += stride)
+        runs++;
+    print_message("# %s: %lu of %lu points of '%s'\n", s->name, runs - 1, n - stride, mode);
+    assert_true(n < POINTS_MAX);
+    assert_true(runs * stride > at_least);
+}
+
 static void each_fault(const story *s, const char *mode, unsigned long at_least)
 {
-    unsigned long n = 1;
+    each_fault_by(s, mode, at_least, 1);
+}
 
-    while (n < POINTS_MAX && try_fault(s, mode, n))
-        n++;
-    print_message("# %s: %lu points of '%s'\n", s->name, n - 1, mode);
+/* Every `stride`th system call of any kind. */
+static void each_syscall(const story *s, unsigned stride)
+{
+    unsigned long n = 1, runs = 1;
+
+    if (lt_is_nightly())
+        stride = 1;
+    for (; n < POINTS_MAX && try_fault(s, "syscall", n); n += stride)
+        runs++;
+    print_message("# %s: killed before %lu of %lu system calls\n", s->name, runs - 1, n - stride);
     assert_true(n < POINTS_MAX);
-    assert_true(n > at_least);
+    assert_true(runs * stride > 400);
+}
+
+static void crash_from_nothing__kill_before_any_system_call(void **state)
+{
+    (void)state;
+    each_syscall(&from_nothing, 5);
+}
+
+static void crash_across_a_bundle__kill_before_any_system_call(void **state)
+{
+    (void)state;
+    each_syscall(&across_a_bundle, 5);
 }
 
 static void crash_from_nothing__kill_at_every_point(void **state)
@@ -388,16 +453,16 @@ static void crash_from_nothing__torn_at_every_write(void **state)
     each_fault(&from_nothing, "torn", 20);
 }
 
-static void crash_from_nothing__one_error_at_every_point(void **state)
+static void crash_from_nothing__one_error_at_any_point(void **state)
 {
     (void)state;
-    each_fault(&from_nothing, "io-once", 120);
+    each_fault_by(&from_nothing, "io-once", 120, 3);
 }
 
-static void crash_from_nothing__disk_full_from_every_point(void **state)
+static void crash_from_nothing__disk_full_from_any_point(void **state)
 {
     (void)state;
-    each_fault(&from_nothing, "full", 120);
+    each_fault_by(&from_nothing, "full", 120, 3);
 }
 
 static void crash_across_a_bundle__kill_at_every_point(void **state)
@@ -412,16 +477,16 @@ static void crash_across_a_bundle__torn_at_every_write(void **state)
     each_fault(&across_a_bundle, "torn", 15);
 }
 
-static void crash_across_a_bundle__one_error_at_every_point(void **state)
+static void crash_across_a_bundle__one_error_at_any_point(void **state)
 {
     (void)state;
-    each_fault(&across_a_bundle, "io-once", 80);
+    each_fault_by(&across_a_bundle, "io-once", 80, 3);
 }
 
-static void crash_across_a_bundle__disk_full_from_every_point(void **state)
+static void crash_across_a_bundle__disk_full_from_any_point(void **state)
 {
     (void)state;
-    each_fault(&across_a_bundle, "full", 80);
+    each_fault_by(&across_a_bundle, "full", 80, 3);
 }
 
 static void fault_set(const char *spec)
@@ -440,7 +505,7 @@ static void publish__goes_on_after_a_full_disk_without_reopening(void **state)
 
     lt_append(f, 0, 3);
     fault_set("full@1");
-    assert_rc(pl_ledger_publish(f->l, &f->err), PL_LIMIT);
+    assert_rc(pl_ledger_publish(f->l, &f->err), PL_FULL);
     fault_set(NULL);
     assert_non_null(strstr(f->err.text, "No space left"));
     lt_append(f, 3, 4);
@@ -461,9 +526,9 @@ static void append__goes_on_after_a_full_disk_without_reopening(void **state)
     lt_append_plain(f, 0, 1);
     lt_append_plain(f, 1, 2); /* the segment has two pages: the next entry needs another */
     fault_set("full@1");
-    assert_rc(pl_ledger_append(f->l, &e, 1, &first, &f->err), PL_LIMIT);
+    assert_rc(pl_ledger_append(f->l, &e, 1, &first, &f->err), PL_FULL);
     fault_set("full@2"); /* the file can be made, room for it not */
-    assert_rc(pl_ledger_append(f->l, &e, 1, &first, &f->err), PL_LIMIT);
+    assert_rc(pl_ledger_append(f->l, &e, 1, &first, &f->err), PL_FULL);
     fault_set(NULL);
     assert_false(lt_exists(f, "wal-0000000000000002"));
     assert_int_equal(pl_ledger_size(f->l), 2);
@@ -494,13 +559,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crash_from_nothing__kill_at_every_point),
+        cmocka_unit_test(crash_from_nothing__kill_before_any_system_call),
+        cmocka_unit_test(crash_across_a_bundle__kill_before_any_system_call),
         cmocka_unit_test(crash_from_nothing__torn_at_every_write),
-        cmocka_unit_test(crash_from_nothing__one_error_at_every_point),
-        cmocka_unit_test(crash_from_nothing__disk_full_from_every_point),
+        cmocka_unit_test(crash_from_nothing__one_error_at_any_point),
+        cmocka_unit_test(crash_from_nothing__disk_full_from_any_point),
         cmocka_unit_test(crash_across_a_bundle__kill_at_every_point),
         cmocka_unit_test(crash_across_a_bundle__torn_at_every_write),
-        cmocka_unit_test(crash_across_a_bundle__one_error_at_every_point),
-        cmocka_unit_test(crash_across_a_bundle__disk_full_from_every_point),
+        cmocka_unit_test(crash_across_a_bundle__one_error_at_any_point),
+        cmocka_unit_test(crash_across_a_bundle__disk_full_from_any_point),
         cmocka_unit_test_setup_teardown(publish__goes_on_after_a_full_disk_without_reopening,
                                         lt_setup, lt_teardown),
         cmocka_unit_test_setup_teardown(append__goes_on_after_a_full_disk_without_reopening,

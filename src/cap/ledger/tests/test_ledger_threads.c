@@ -2,6 +2,7 @@
 #include "ledger_test.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 
@@ -67,6 +68,122 @@ static void assert_entry(const lt_fx *f, uint64_t index, const char *text)
     free(bytes);
 }
 
+/* Keeps several batches on their way and takes the answers in order. */
+static void *submit(void *arg)
+{
+    enum { ON_THE_WAY = 5 };
+    worker           *w = arg;
+    char              text[ON_THE_WAY][32];
+    pl_str            e[ON_THE_WAY];
+    pl_ledger_ticket *t[ON_THE_WAY];
+
+    for (unsigned i = 0; i < APPENDS + ON_THE_WAY; i++) {
+        unsigned at = i % ON_THE_WAY;
+
+        if (i >= ON_THE_WAY &&
+            pl_ledger_wait(w->l, t[at], &w->at[i - ON_THE_WAY], NULL) != PL_OK)
+            w->is_wrong = true;
+        if (i >= APPENDS)
+            continue;
+        entry_name(text[at], w->id, i, 0);
+        e[at] = pl_str_z(text[at]);
+        if (pl_ledger_submit(w->l, &e[at], 1, &t[at], NULL) != PL_OK)
+            w->is_wrong = true;
+    }
+    return NULL;
+}
+
+static void ledger_submit__gives_each_entry_its_own_place(void **state)
+{
+    lt_fx    *f = *state;
+    worker   *w = calloc(THREADS, sizeof(*w));
+    publisher p = { .l = f->l };
+
+    assert_int_equal(pthread_create(&p.thread, NULL, publish, &p), 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        w[i].l = f->l;
+        w[i].id = i;
+        assert_int_equal(pthread_create(&w[i].thread, NULL, submit, &w[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        (void)pthread_join(w[i].thread, NULL);
+    atomic_store(&p.stop, true);
+    (void)pthread_join(p.thread, NULL);
+    assert_false(p.is_wrong);
+    lt_publish(f);
+    assert_int_equal(pl_ledger_size(f->l), THREADS * APPENDS);
+    for (unsigned id = 0; id < THREADS; id++) {
+        assert_false(w[id].is_wrong);
+        for (unsigned i = 0; i < APPENDS; i++) {
+            char text[32];
+
+            entry_name(text, id, i, 0);
+            assert_entry(f, w[id].at[i], text);
+        }
+    }
+    free(w);
+}
+
+/* What waits is bounded: the one who asks for more is told so, and the rest goes through. */
+static void ledger_submit__is_bounded(void **state)
+{
+    enum { BATCH = 480, BATCHES = 8 };
+    static char       bytes[PL_LOG_ENTRY_MAX];
+    lt_fx            *f = *state;
+    pl_str            e[BATCH];
+    pl_ledger_ticket *t[BATCHES];
+    unsigned          n = 0;
+    pl_rc             rc = PL_OK;
+
+    for (unsigned i = 0; i < BATCH; i++)
+        e[i] = (pl_str){ bytes, sizeof(bytes) };
+    while (n < BATCHES && rc == PL_OK) {
+        rc = pl_ledger_submit(f->l, e, BATCH, &t[n], &f->err);
+        n += rc == PL_OK;
+    }
+    assert_rc(rc, PL_FULL);
+    assert_int_equal(n, LEDGER_QUEUE_MAX / (BATCH * (2 + PL_LOG_ENTRY_MAX)));
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t first;
+
+        assert_ok(pl_ledger_wait(f->l, t[i], &first, &f->err), &f->err);
+        assert_int_equal(first, i * BATCH);
+    }
+}
+
+/* A reader of published files never meets one that is gone or half there, whatever the
+ * collector of superseded files does (docs/design/004-ledger-failures.md, row 20). */
+static void reader__never_meets_a_collected_file(void **state)
+{
+    lt_fx    *f = *state;
+    publisher p = { .l = f->l };
+    char      buf[32];
+
+    assert_int_equal(pthread_create(&p.thread, NULL, publish, &p), 0);
+    for (unsigned i = 0; i < 600; i++) {
+        pl_ledger    *r = NULL;
+        pl_checkpoint head;
+        pl_str        e = lt_plain(i, buf);
+        uint64_t      first;
+
+        assert_ok(pl_ledger_append(f->l, &e, 1, &first, &f->err), &f->err);
+        if (i % 3 != 0)
+            continue;
+        assert_ok(pl_ledger_open_reader(f->dir, &r, &f->err), &f->err);
+        assert_ok(pl_ledger_head(r, &head, &f->err), &f->err);
+        for (uint64_t k = 0; k < head.size; k += 1 + head.size / 4) {
+            pl_proof proof;
+
+            lt_assert_plain(r, (unsigned)k);
+            assert_ok(pl_ledger_inclusion(r, k, 0, &proof, &f->err), &f->err);
+        }
+        pl_ledger_close(r);
+    }
+    atomic_store(&p.stop, true);
+    (void)pthread_join(p.thread, NULL);
+    assert_false(p.is_wrong);
+}
+
 static void ledger__serves_many_threads_and_a_publisher(void **state)
 {
     lt_fx    *f = *state;
@@ -100,6 +217,54 @@ static void ledger__serves_many_threads_and_a_publisher(void **state)
     assert_int_equal(pl_ledger_size(f->l), total);
     assert_int_equal(lt_assert_problems(f, total), total);
     free(w);
+}
+
+/* A process that was stopped while its lock file was taken away (row 14): what it had read
+ * before is out of date, and the generation says so. */
+static void ledger__wakes_up_to_another_writer_and_stops(void **state)
+{
+    lt_fx *f = *state;
+    int    fds[2], status = 0;
+    char   go = 'x';
+    pid_t  pid;
+
+    lt_append_plain(f, 0, 2);
+    lt_close(f);
+    assert_int_equal(pipe(fds), 0);
+    (void)fflush(NULL);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        pl_ledger *l = NULL;
+        pl_str     e = PL_STR("from the past");
+        uint64_t   first;
+        pl_rc      rc, late;
+
+        if (pl_ledger_open(f->dir, f->signer, &l, NULL) != PL_OK || write(fds[1], &go, 1) != 1)
+            _exit(1);
+        (void)raise(SIGSTOP);
+        rc = pl_ledger_append(l, &e, 1, &first, NULL);
+        late = pl_ledger_publish(l, NULL);
+        _exit(rc == PL_CONFLICT && late != PL_OK ? 0 : 2);
+    }
+    assert_int_equal(read(fds[0], &go, 1), 1);
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+    lt_remove(f, "lock");
+    lt_open(f);
+    lt_append_plain(f, 2, 4);
+    lt_publish(f);
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    lt_append_plain(f, 4, 5);
+    lt_publish(f);
+    lt_reopen(f);
+    assert_int_equal(pl_ledger_size(f->l), 5);
+    for (unsigned i = 0; i < 5; i++)
+        lt_assert_plain(f->l, i);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
 }
 
 /* Whoever gets the lock appends one entry; nobody may disturb another's history. */
@@ -151,6 +316,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ledger__serves_many_threads_and_a_publisher, lt_setup,
+                                        lt_teardown),
+        cmocka_unit_test_setup_teardown(ledger_submit__gives_each_entry_its_own_place, lt_setup,
+                                        lt_teardown),
+        cmocka_unit_test_setup_teardown(ledger_submit__is_bounded, lt_setup, lt_teardown),
+        cmocka_unit_test_setup_teardown(reader__never_meets_a_collected_file, lt_setup,
+                                        lt_teardown),
+        cmocka_unit_test_setup_teardown(ledger__wakes_up_to_another_writer_and_stops, lt_setup,
                                         lt_teardown),
         cmocka_unit_test_setup_teardown(ledger__has_one_writer_among_processes, lt_setup,
                                         lt_teardown),

@@ -61,7 +61,7 @@ static void append(lt_fx *f, wal *w, unsigned from, unsigned to, size_t fat)
         pl_bundle_put(&b, pl_buf_str(&e));
         pl_buf_done(&e);
     }
-    assert_ok(pl_wal_append(w, to - from, pl_buf_str(&b), &f->err), &f->err);
+    assert_ok(pl_wal_append(w, to - from, pl_buf_str(&b), NULL, &f->err), &f->err);
     pl_buf_done(&b);
 }
 

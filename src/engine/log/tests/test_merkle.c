@@ -2,6 +2,8 @@
  * definition), see docs/formats/ledger.md. PROVES: RFC6962/2.1 RFC9162/2.1 */
 #include "log_test.h"
 
+#include "engine/log/merkle_many.h"
+
 #define MAX_LEAVES 600
 
 /* A tree as the list of its leaf hashes; node() follows the recursive definition
@@ -460,6 +462,59 @@ static void merkle_range__agrees_with_the_definition_up_to_600(void **state)
     free(t);
 }
 
+/* From every size to every size: the steps of the many are those of the definition. */
+static void merkle_range_extend__agrees_with_the_definition(void **state)
+{
+    tree *t = tree_counted(MAX_LEAVES);
+
+    (void)state;
+    for (size_t from = 0; from < 300; from += 1 + from / 20)
+        for (size_t to = from; to <= MAX_LEAVES; to += 1 + to / 9) {
+            pl_merkle_range r;
+            pl_hash         want = mth(t, 0, to > 0 ? to : 1), got;
+
+            pl_merkle_range_init(&r);
+            pl_merkle_range_extend(&r, t->leaf, from);
+            pl_merkle_range_extend(&r, t->leaf + from, to - from);
+            got = pl_merkle_range_root(&r);
+            assert_int_equal(r.size, to);
+            if (to > 0)
+                assert_true(pl_hash_equal(&want, &got));
+        }
+    free(t);
+}
+
+static void merkle_complete__is_the_root_of_a_power_of_two(void **state)
+{
+    tree *t = tree_counted(PL_TILE_WIDTH);
+
+    (void)state;
+    for (size_t n = 1; n <= PL_TILE_WIDTH; n *= 2) {
+        pl_hash want = mth(t, 0, n), got = pl_merkle_complete(t->leaf, n);
+
+        assert_true(pl_hash_equal(&want, &got));
+    }
+    free(t);
+}
+
+static void merkle_leaves__are_the_leaf_hashes(void **state)
+{
+    static const char *const text[] = { "", "\x00", "\x10", " !", "01", "@ABC", "PQRSTUVW",
+                                        "`abcdefghijklmno" };
+    static const char *const want[] = {
+        L0, L1, L2, L3, L4, L5, L6, L7,
+    };
+    pl_str  entry[8];
+    pl_hash h[8];
+
+    (void)state;
+    for (size_t i = 0; i < 8; i++)
+        entry[i] = (pl_str){ text[i], i < 3 ? (i > 0) : strlen(text[i]) };
+    pl_merkle_leaves(entry, 8, h);
+    for (size_t i = 0; i < 8; i++)
+        lt_assert_hash(&h[i], want[i]);
+}
+
 static void merkle_leaf__is_not_a_node_of_the_same_bytes(void **state)
 {
     pl_hash a = pl_merkle_leaf(PL_STR("a")), b = pl_merkle_leaf(PL_STR("b"));
@@ -488,6 +543,9 @@ int main(void)
         cmocka_unit_test(merkle_sizes__of_2_to_the_63_are_refused),
         cmocka_unit_test(merkle_proofs__hold_in_trees_far_beyond_32_bits),
         cmocka_unit_test(merkle_range__agrees_with_the_definition_up_to_600),
+        cmocka_unit_test(merkle_range_extend__agrees_with_the_definition),
+        cmocka_unit_test(merkle_complete__is_the_root_of_a_power_of_two),
+        cmocka_unit_test(merkle_leaves__are_the_leaf_hashes),
         cmocka_unit_test(merkle_leaf__is_not_a_node_of_the_same_bytes),
     };
 

@@ -299,6 +299,7 @@ static void cli_exit_code__is_one_table(void **state)
     assert_int_equal(pl_cli_exit_code(PL_NOTFOUND), 4);
     assert_int_equal(pl_cli_exit_code(PL_INVALID), 4);
     assert_int_equal(pl_cli_exit_code(PL_LIMIT), 4);
+    assert_int_equal(pl_cli_exit_code(PL_FULL), pl_cli_exit_code(PL_IO));
     assert_int_equal(pl_cli_exit_code(PL_CONFLICT), 5);
     assert_int_equal(pl_cli_exit_code(PL_DENIED), 5);
     assert_int_equal(pl_cli_exit_code(PL_IO), 5);

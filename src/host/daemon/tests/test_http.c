@@ -12,6 +12,7 @@ static void http_status__follows_the_table(void **state)
     assert_int_equal(pl_http_status(PL_INVALID), 400);
     assert_int_equal(pl_http_status(PL_DENIED), 403);
     assert_int_equal(pl_http_status(PL_LIMIT), 429);
+    assert_int_equal(pl_http_status(PL_FULL), 503);
     assert_int_equal(pl_http_status(PL_IO), 503);
     assert_int_equal(pl_http_status(PL_NOMEM), 503);
 }
