@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "cap/capability.h"
 #include "cap/ledger/evidence_int.h"
+#include "cap/ledger/ledger_query.h"
 #include "cap/ledger/ledger_witness.h"
 
 static pl_rc key_of(const pl_services *s, pl_vkey *key, char *text, size_t cap, pl_error *err)
@@ -148,6 +149,7 @@ static pl_rc export_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
 
 const pl_route pl_ledger_routes[] = {
     { "GET", "/api/v1/ledger", PL_ROLES_STAFF, ledger_get },
+    { "GET", "/api/v1/ledger/entries", PL_ROLES_STAFF, pl_ledger_api_entries },
     { "GET", "/api/v1/ledger/entries/{index}", PL_ROLES_STAFF, entry_get },
     { "GET", "/api/v1/ledger/schemas", PL_ROLES_ANY, schemas_get },
     { "GET", "/api/v1/ledger/schemas/{kind}", PL_ROLES_ANY, schema_get },

@@ -2,6 +2,7 @@
 
 #include "cap/capability.h"
 #include "cap/ledger/ledger_int.h"
+#include "cap/ledger/ledger_query.h"
 #include "cap/ledger/ledger_witness.h"
 
 #define TICK_MS     250
@@ -47,10 +48,12 @@ static void stop(pl_services *s)
 
 static pl_rc tick(pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
 {
+    bool  is_behind;
     pl_rc rc = pl_witness_desk_tick(s->witnesses, s->ledger, err);
 
-    (void)db;
-    return rc == PL_OK ? pl_ledger_watch(s->ledger, s->signer, now_ms, err) : rc;
+    if (rc == PL_OK)
+        rc = pl_ledger_watch(s->ledger, s->signer, now_ms, err);
+    return rc == PL_OK ? pl_ledger_index_tick(db, s->ledger, &is_behind, err) : rc;
 }
 
 static void health(pl_services *s, pl_db *db, json_t *problems)
@@ -73,6 +76,7 @@ const pl_capability pl_cap_ledger = {
     .name = "ledger",
     .commands = pl_ledger_commands,
     .routes = pl_ledger_routes,
+    .migrations = pl_ledger_migrations,
     .openapi = (const char *)pl_ledger_openapi,
     .start = start,
     .stop = stop,

@@ -6,6 +6,8 @@
 #include "base/str.h"
 #include "cap/instance.h"
 #include "cap/ledger/evidence_int.h"
+#include "cap/ledger/ledger_monitor.h"
+#include "cap/ledger/ledger_query.h"
 #include "cap/ledger/ledger_witness.h"
 
 #include <unistd.h>
@@ -479,6 +481,26 @@ static const pl_opt verify_options[] = {
       "账本头须满足的信任策略（C2SP tlog-policy）" },
     { NULL, NULL, NULL, NULL },
 };
+static const pl_opt list_options[] = {
+    { "subject", "NAME", "only statements about this subject", "只列关于该对象的声明" },
+    { "type", "KIND", "only this kind: guard-stop, or a full predicate type",
+      "只列该类型：如 guard-stop，或完整的断言类型" },
+    { "from", "TIME", "only those that claim this time or later (a day will do)",
+      "只列所称时间不早于此的声明（可只写日期）" },
+    { "to", "TIME", "only those that claim this time or earlier", "只列所称时间不晚于此的声明" },
+    { "after", "INDEX", "only entries behind this one", "只列该条之后的记录" },
+    { "limit", "N", "at most so many", "最多列出的条数" },
+    { "key", "VKEY", "verifier key to check with (default: the instance's)",
+      "用于核验的公钥（默认：本实例的公钥）" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt monitor_options[] = {
+    { "key", "VKEY", "verifier key of the log, known from elsewhere", "账本公钥，须另行取得" },
+    { "state", "FILE", "what was seen until now; proof of misbehaviour is put beside it",
+      "此前所见的状态文件；违规证据存于其旁" },
+    { "every", "SECONDS", "go on looking, until something is wrong", "持续查看，直至发现问题" },
+    { NULL, NULL, NULL, NULL },
+};
 static const pl_opt cosign_options[] = {
     { "request", "OLD", "print the request from that size for an offline witness instead",
       "改为输出自该长度起的请求，供离线见证方使用" },
@@ -534,6 +556,18 @@ const pl_cmd pl_ledger_commands[] = {
     { "ledger", "consistency", "CHECKPOINT|SIZE", 1, 1, key_options,
       "check that the log extends a checkpoint saved earlier", "核验账本是先前检查点的延续",
       "plumbline ledger consistency saved.checkpoint", cmd_consistency },
+    { "ledger", "list", "", 0, 0, list_options, "list entries by subject, kind, time and place",
+      "按对象、类型、时间和位置列出记录", "plumbline ledger list --type guard-stop --from 2026-11-01",
+      pl_ledger_cmd_list },
+    { "ledger", "export", "", 0, 0, list_options,
+      "the same with statement and exact bytes, as JSON lines",
+      "同上，附声明与原始字节，每行一个 JSON", "plumbline ledger export > entries.jsonl",
+      pl_ledger_cmd_export },
+    { "ledger", "monitor", "URL|DIR", 1, 1, monitor_options,
+      "follow another log: fetch and hash what is new, raise when it does not hold together",
+      "跟踪另一账本：取回并核算新增内容，前后不一致即报警",
+      "plumbline ledger monitor https://host/ledger --key VKEY --state host.state",
+      pl_ledger_cmd_monitor },
     { "ledger", "cosign", "", 0, 0, cosign_options,
       "ask the witnesses to cosign the head now, and compare with what they saw",
       "立即请见证方副署账本头，并与其所见比对", "plumbline ledger cosign --dir DIR",
