@@ -240,6 +240,11 @@ test('the ledger page shows a signed statement', async () => {
   await page.waitForSelector('[data-test=statement]')
   assert.ok((await page.innerText('[data-test=statement]')).includes(receipt.batch.root))
   await page.waitForSelector('[data-holds=true]')
+  // The witness of `plumbline up` is there, and said to be local; nothing counts it.
+  await page.waitForSelector('[data-test=witnesses] tr[data-witness=own][data-state=cosigned]')
+  assert.match(await page.innerText('[data-witness=own]'), /\blocal\b/)
+  assert.match(await page.innerText('[data-test=witnesses]'), /No quorum is asked for: local witnesses are shown and never counted\./)
+  assert.equal(await page.locator('[data-test=frozen]').count(), 0)
   await expectAccessible(page, 'ledger en')
   await page.fill('#ledger-index', '99999999')
   await page.keyboard.press('Enter')

@@ -164,6 +164,14 @@ function rate() {
   const now = Math.floor(Date.now() / 1000)
   return Array.from({ length: 60 }, (_, i) => state.rate.get(now - 59 + i) ?? { t: now - 59 + i, requests: 0, blocked: 0 })
 }
+const witnesses = (size) => ({
+  witnesses: [
+    { name: 'assessor', key: 'assessor.example/w1', local: false, state: 'cosigned', size, time: new Date().toISOString(), problem: null },
+    { name: 'regulator', key: 'regulator.example/w', local: false, state: 'away', size: 0, time: null, problem: 'no complete answer within 5000 ms' },
+    { name: 'own', key: 'plumbline.local/demo/witness', local: true, state: 'cosigned', size, time: new Date().toISOString(), problem: null },
+  ],
+  quorum: { need: 1, have: 1, size }, frozen: null,
+})
 const head = () => ({
   size: entries.length, root: tree(entries.map(leafHash)).toString('hex'), origin, checkpoint_ms: state.checkpointMs,
 })
@@ -250,7 +258,7 @@ function answer(method, url, body, session) {
     return { body: { found: false, service: null, request_id: null, time: null, policy: null, ledger_index: null, proof: null, how: 'exact' } }
   if (at === 'GET /api/v1/ledger') {
     const { checkpoint_ms, ...rest } = head()
-    return { body: { ...rest, vkey, checkpoint: checkpoint(), appended: entries.length, quarantined: 0 } }
+    return { body: { ...rest, vkey, checkpoint: checkpoint(), appended: entries.length, quarantined: 0, ...witnesses(rest.size) } }
   }
   const entry = /^\/api\/v1\/ledger\/entries\/(\d+)$/.exec(url.pathname)
   if (entry && entries[Number(entry[1])]) {

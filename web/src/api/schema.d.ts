@@ -144,6 +144,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ledger/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Entries by subject, kind, time and place
+         * @description In order of their index; `next`, when it is a number, is the `after` of the next page. An entry that names the subject asked for among others is found by it. The rows are a reading aid made from the published log; what counts is the entry with its proof.
+         */
+        get: operations["listLedgerEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ledger/entries/{index}": {
         parameters: {
             query?: never;
@@ -156,6 +176,40 @@ export interface paths {
          * @description entry is the base64 of the exact DSSE envelope; statement is a reading aid. The proof leads from leaf to the root of the checkpoint in the same answer.
          */
         get: operations["getLedgerEntry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/schemas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The kinds of statements that have a published schema */
+        get: operations["listStatementSchemas"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/schemas/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of a kind of predicate */
+        get: operations["getStatementSchema"];
         put?: never;
         post?: never;
         delete?: never;
@@ -491,19 +545,61 @@ export interface components {
             /** @description The in-toto statement, null when it is not ours */
             statement: Record<string, never> | null;
         };
+        LedgerEntryList: {
+            entries: components["schemas"]["LedgerRow"][];
+            /** @description Entries the answer is about; those behind it are being indexed */
+            indexed: number;
+            /** @description `after` of the next page */
+            next: number | null;
+        };
         LedgerHead: {
             /** @description Entries that are durable, published or not */
             appended: number;
             /** @description The signed note, verbatim */
             checkpoint: string;
+            /** @description Why nothing may be written any more: a witness has seen the log longer, or different */
+            frozen: string | null;
             origin: string;
             /** @description Pieces of write-ahead log that recovery kept aside */
             quarantined: number;
+            quorum: {
+                /** @description How many of them have cosigned the head last put to them */
+                have: number;
+                /** @description Witnesses that are not local and must have cosigned a head; 0: none */
+                need: number;
+                /** @description Entries under the last head that reached the quorum since the start */
+                size: number;
+            };
             /** @description Hex root hash of the published tree */
             root: string;
             size: number;
             /** @description C2SP verifier key of the log */
             vkey: string;
+            witnesses: components["schemas"]["LedgerWitness"][];
+        };
+        LedgerRow: {
+            index: number;
+            /** @description Name of the subject, empty when there is none */
+            subject: string;
+            /** @description Latest time it claims */
+            time: string | null;
+            /** @description Predicate type, empty when the entry is no statement */
+            type: string;
+        };
+        LedgerWitness: {
+            /** @description Name of its key, as on its signature lines */
+            key: string;
+            /** @description On the ledger's own host: never counted */
+            local: boolean;
+            /** @description The configuration's own name for it */
+            name: string;
+            problem: string | null;
+            /** @description Entries under the head it cosigned last */
+            size: number;
+            /** @enum {string} */
+            state: "unasked" | "cosigned" | "away" | "refused" | "ahead" | "forked";
+            /** @description When it did */
+            time: string | null;
         };
         Login: {
             name: string;
@@ -963,6 +1059,47 @@ export interface operations {
             };
         };
     };
+    listLedgerEntries: {
+        parameters: {
+            query?: {
+                /** @description Name of a subject */
+                subject?: string;
+                /** @description A kind such as guard-stop, or a full predicate type */
+                type?: string;
+                /** @description Time or day (RFC 3339): claims this or later */
+                from?: string;
+                /** @description Time or day (RFC 3339): claims this or earlier */
+                to?: string;
+                /** @description Only entries with a greater index */
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryList"];
+                };
+            };
+            /** @description Problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getLedgerEntry: {
         parameters: {
             query?: never;
@@ -984,6 +1121,77 @@ export interface operations {
                 };
             };
             /** @description Not published */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listStatementSchemas: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Names of the kinds */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        kinds: string[];
+                    };
+                };
+            };
+            /** @description Problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getStatementSchema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schema, JSON Schema 2020-12 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description No such kind */
             404: {
                 headers: {
                     [name: string]: unknown;
