@@ -97,12 +97,3 @@ uint64_t pl_text_stream_safe(const pl_text_stream *s)
 {
     return pl_match_safe(&s->match, s->pos);
 }
-
-void pl_text_scan(const pl_textdb *db, pl_str text, pl_text_emit_fn emit, void *ctx)
-{
-    pl_text_stream s;
-
-    pl_text_stream_init(&s, db);
-    pl_text_stream_feed(&s, text, emit, ctx);
-    pl_text_stream_finish(&s, emit, ctx);
-}

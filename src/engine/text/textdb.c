@@ -225,6 +225,23 @@ static pl_rc fill_tables(pl_textdb *db, pl_error *err)
     return PL_OK;
 }
 
+/* The set wants its image aligned; policy databases lay it so, others may not. */
+static pl_rc open_lits(pl_textdb *db, pl_str image, pl_error *err)
+{
+    if (db->literals == 0)
+        return image.n == 0 ? PL_OK : damaged(err, "literal set of", 0);
+    if ((uintptr_t)image.p % 64 != 0) {
+        size_t room = (image.n + 63) & ~(size_t)63;
+
+        db->lits_copy = aligned_alloc(64, room ? room : 64);
+        if (!db->lits_copy)
+            return pl_fail(err, PL_NOMEM, "out of memory for %zu bytes of literals", image.n);
+        memcpy(db->lits_copy, image.p, image.n);
+        image.p = db->lits_copy;
+    }
+    return pl_lits_open(image, &db->lits, err);
+}
+
 pl_rc pl_textdb_open(pl_str bytes, pl_textdb **out, pl_error *err)
 {
     pl_textdb *db = calloc(1, sizeof *db);
@@ -248,6 +265,8 @@ pl_rc pl_textdb_open(pl_str bytes, pl_textdb **out, pl_error *err)
     if (rc == PL_OK)
         rc = check_literals(db, err);
     if (rc == PL_OK)
+        rc = open_lits(db, lits, err);
+    if (rc == PL_OK)
         rc = fill_tables(db, err);
     if (rc != PL_OK) {
         pl_textdb_free(db);
@@ -261,6 +280,8 @@ void pl_textdb_free(pl_textdb *db)
 {
     if (!db)
         return;
+    pl_lits_free(db->lits);
+    free(db->lits_copy);
     free(db->root);
     free(db->pairs);
     free(db);

@@ -124,6 +124,25 @@ static void exception_note(pl_text_literals *l, const pl_text_item *x)
         }
 }
 
+static pl_rc lits_make(pl_text_literals *l, pl_error *err)
+{
+    const pl_text_items *s = l->items;
+    pl_lit              *lits = malloc((l->count ? l->count : 1) * sizeof *lits);
+    pl_rc                rc;
+
+    if (!lits)
+        return pl_fail(err, PL_NOMEM, "out of memory for %u literals", l->count);
+    for (uint32_t i = 0; i < l->count; i++) {
+        const pl_text_item *x = &s->list[l->first[i]];
+
+        lits[i] = (pl_lit){ s->units + x->at, x->n };
+    }
+    rc = pl_lits_build(s->exact ? PL_LITS_BYTES : PL_LITS_UNITS, lits, l->count, &l->image,
+                       &l->image_n, err);
+    free(lits);
+    return rc;
+}
+
 pl_rc pl_text_literals_make(pl_text_items *items, pl_text_literals *out, pl_error *err)
 {
     pl_rc rc;
@@ -136,7 +155,7 @@ pl_rc pl_text_literals_make(pl_text_items *items, pl_text_literals *out, pl_erro
     for (size_t i = 0; i < items->count; i++)
         if (items->list[i].flags & ENTRY_EXCEPTION)
             exception_note(out, &items->list[i]);
-    return PL_OK;
+    return out->count > 0 ? lits_make(out, err) : PL_OK;
 }
 
 void pl_text_literals_write(const pl_text_literals *l, const pl_text_image *to)

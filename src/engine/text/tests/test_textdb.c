@@ -390,7 +390,7 @@ static void textdb_open__survives_changes_with_a_right_checksum(void **state)
         }
     }
     print_message("# %zu refused, %zu harmless\n", refused, harmless);
-    assert_true(refused > harmless);
+    assert_true(refused > 1000 && harmless > 100);
     db_drop(&f);
 }
 
