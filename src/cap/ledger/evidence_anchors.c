@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "cap/ledger/evidence_anchors.h"
+#include "cap/ledger/pl_evidence_anchors.h"
 
 #define SMALL_MAX (1u << 20)
 

@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "cap/instance.h"
-#include "cap/ledger/evidence_anchors.h"
+#include "cap/ledger/pl_evidence_anchors.h"
 #include "cap/ledger/evidence_int.h"
 
 #define SMALL_MAX (1u << 20)

@@ -3,7 +3,7 @@
 #include "base/banned.h"
 
 #include "base/str.h"
-#include "cap/ledger/evidence_anchors.h"
+#include "cap/ledger/pl_evidence_anchors.h"
 
 #include <getopt.h>
 #include <unistd.h>

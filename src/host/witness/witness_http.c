@@ -16,6 +16,7 @@
 #define IDLE_S           10u
 #define REQUEST_MS       30000 /* a body that trickles longer is cut off */
 #define CONNECTION_BYTES (32u << 10)
+#define SWALLOW_MAX      (1u << 20) /* of a body that is too large, before the line is cut */
 #define UNIX_PREFIX      "unix:"
 
 struct pl_witness_server {
@@ -26,6 +27,7 @@ struct pl_witness_server {
 
 typedef struct call {
     pl_buf  body;
+    size_t  seen; /* bytes of it, kept or not */
     int64_t began_ms;
 } call;
 
@@ -99,13 +101,14 @@ static enum MHD_Result ask(pl_witness_server *s, struct MHD_Connection *c, const
     return reply_answer(c, &a);
 }
 
-static bool announces_too_much(struct MHD_Connection *c)
+/* A body that is too large is swallowed, up to a limit, before it is answered: who still writes
+ * would see the line cut instead of the answer. */
+static enum MHD_Result take_body(call *k, pl_str data)
 {
-    const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
-    uint64_t    n;
-
-    return length != NULL &&
-           (pl_str_u64(pl_str_z(length), &n, NULL) != PL_OK || n > PL_WITNESS_BODY_MAX);
+    k->seen += data.n;
+    if (!k->body.failed)
+        pl_buf_put(&k->body, data);
+    return k->seen > SWALLOW_MAX || pl_mono_ms() - k->began_ms > REQUEST_MS ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *url,
@@ -123,13 +126,16 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
             return MHD_NO;
         k->body = PL_BUF_INIT(PL_WITNESS_BODY_MAX);
         k->began_ms = pl_mono_ms();
-        return announces_too_much(c) ? reply_text(c, 413, "more than a request needs\n") : MHD_YES;
+        return MHD_YES;
     }
     if (*data_n > 0) {
-        pl_buf_put(&k->body, (pl_str){ data, *data_n });
+        pl_str piece = { data, *data_n };
+
         *data_n = 0;
-        return k->body.failed || pl_mono_ms() - k->began_ms > REQUEST_MS ? MHD_NO : MHD_YES;
+        return take_body(k, piece);
     }
+    if (k->body.failed)
+        return reply_text(c, 413, "more than a request needs\n");
     if (strcmp(url, "/add-checkpoint") == 0)
         return is_post ? ask(s, c, k) : reply_text(c, 405, "POST a checkpoint here\n");
     if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)

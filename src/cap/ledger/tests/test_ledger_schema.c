@@ -6,7 +6,7 @@
 #include "cap/ledger/ledger_int.h"
 
 static const char *const kinds[] = {
-    "account-change", "complaint", "corpus-report", "deletion", "evaluation", "evidence-exported",
+    "account-change", "clock-event", "complaint", "corpus-report", "deletion", "evaluation", "evidence-exported",
     "filing", "grade", "guard-event-batch", "guard-resume", "guard-stop", "incident",
     "instance-created", "key-event", "label-issued", "policy-activated", "review"
 };

@@ -1,7 +1,7 @@
 /* Verifying a package file with what the reader trusts, as words of a command line give it. Shared by
  * `plumbline evidence verify` and the verifier without shared libraries. */
-#ifndef PL_LEDGER_EVIDENCE_ANCHORS_H
-#define PL_LEDGER_EVIDENCE_ANCHORS_H
+#ifndef PL_EVIDENCE_ANCHORS_H
+#define PL_EVIDENCE_ANCHORS_H
 
 #include <plumbline/evidence.h>
 
