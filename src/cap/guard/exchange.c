@@ -17,14 +17,8 @@ pl_exchange *pl_exchange_new(const pl_exchange_options *o)
     if (!x)
         return NULL;
     x->o = *o;
-    x->single = malloc(pl_text_stream_size());
-    if (!x->single) {
-        free(x);
-        return NULL;
-    }
     x->o.policy = pl_policy_ref(o->policy);
     x->route = pl_policy_route_get(o->policy, o->route);
-    pl_text_stream_init(x->single, pl_policy_textdb(o->policy));
     tally_init(&x->in);
     tally_init(&x->out);
     x->verdict = "allow";
@@ -50,6 +44,7 @@ static void choice_free(choice *c)
     if (!c)
         return;
     for (size_t i = 0; i < c->ch_n; i++) {
+        pl_screen_stream_done(c->ch[i]->scan);
         free(c->ch[i]->scan);
         free(c->ch[i]);
     }
@@ -69,7 +64,6 @@ void pl_exchange_free(pl_exchange *x)
     pl_buf_done(&x->scratch);
     pl_buf_done(&x->inner);
     pl_buf_done(&x->leaf);
-    free(x->single);
     pl_policy_unref(x->o.policy);
     free(x);
 }
@@ -172,9 +166,8 @@ pl_str pl_exchange_token(pl_exchange *x, const pl_jsontok *t)
 static void scan_one(pl_exchange *x, pl_str s)
 {
     x->out.scanned += s.n;
-    pl_text_stream_reset(x->single);
-    pl_text_stream_feed(x->single, s, on_finding, x);
-    pl_text_stream_finish(x->single, on_finding, x);
+    x->oom |= pl_screen_scan(pl_policy_screen(x->o.policy), s,
+                             PL_SCREEN_KEYWORDS | PL_SCREEN_STRUCTURED, on_finding, x, NULL) != PL_OK;
 }
 
 void pl_exchange_scan_single(pl_exchange *x, pl_str s)
@@ -220,14 +213,14 @@ static text_channel *channel_get(pl_exchange *x, choice *c, uint32_t key)
     if (c->ch_n == PL_CHANNELS_MAX)
         return NULL;
     ch = calloc(1, sizeof *ch);
-    if (ch && !(ch->scan = malloc(pl_text_stream_size()))) {
+    if (ch && !(ch->scan = malloc(pl_screen_stream_size()))) {
         free(ch);
         ch = NULL;
     }
     if (!ch)
         return NULL;
     ch->key = key;
-    pl_text_stream_init(ch->scan, pl_policy_textdb(x->o.policy));
+    pl_screen_stream_init(ch->scan, pl_policy_screen(x->o.policy));
     c->ch[c->ch_n++] = ch;
     return ch;
 }
@@ -255,7 +248,7 @@ static void channel_feed(pl_exchange *x, choice *c, text_channel *ch, const pl_j
     x->late |= c->finished;
     x->out.scanned += s.n;
     ch->fed += s.n;
-    pl_text_stream_feed(ch->scan, s, on_finding, x);
+    pl_screen_stream_feed(ch->scan, s, on_finding, x);
 }
 
 choice *pl_exchange_take(pl_exchange *x, const answer_choice *view,
@@ -292,7 +285,7 @@ static void escape_end(pl_exchange *x, text_channel *ch)
     if (!ch->escape.n && !ch->escape.high)
         return;
     ch->fed += rest.n;
-    pl_text_stream_feed(ch->scan, rest, on_finding, x);
+    pl_screen_stream_feed(ch->scan, rest, on_finding, x);
     ch->escape = (unescaper){ 0 };
 }
 
@@ -300,7 +293,7 @@ void pl_choice_finish(pl_exchange *x, choice *c)
 {
     for (size_t i = 0; i < c->ch_n; i++) {
         escape_end(x, c->ch[i]);
-        pl_text_stream_finish(c->ch[i]->scan, on_finding, x);
+        pl_screen_stream_finish(c->ch[i]->scan, on_finding, x);
     }
     c->finished = true;
 }

@@ -9,7 +9,7 @@
 
 static bool mark_is_safe(const held_mark *m)
 {
-    return pl_text_stream_safe(m->ch->scan) >= m->end;
+    return pl_screen_stream_safe(m->ch->scan) >= m->end;
 }
 
 static bool event_is_safe(const sse_state *s, const held_event *e)

@@ -92,7 +92,11 @@ static int test_run(pl_cmd_ctx *c, tester *t, pl_error *err)
 
     if (pl_file_read(c->argc > 1 ? c->argv[1] : "-", TEXT_MAX, &text, &n, err) != PL_OK)
         return pl_cmd_fail(c, err);
-    pl_text_scan(pl_policy_textdb(t->policy), (pl_str){ text, n }, on_finding, t);
+    if (pl_screen_scan(pl_policy_screen(t->policy), (pl_str){ text, n }, PL_SCREEN_ALL, on_finding,
+                       t, err) != PL_OK) {
+        free(text);
+        return pl_cmd_fail(c, err);
+    }
     free(text);
     if (c->json) {
         json_t *o = json_pack("{s:s%, s:O, s:b}", "policy", pl_policy_name(t->policy).p,

@@ -121,10 +121,10 @@ typedef struct answer_visitor {
 pl_rc pl_answer_walk(pl_str json, answer_visitor *v, pl_error *err);
 
 typedef struct text_channel {
-    uint32_t        key;
-    pl_text_stream *scan;
-    uint64_t        fed;    /* bytes given to scan */
-    unescaper       escape; /* tool arguments only */
+    uint32_t          key;
+    pl_screen_stream *scan;
+    uint64_t          fed;    /* bytes given to scan */
+    unescaper         escape; /* tool arguments only */
 } text_channel;
 
 /* One choice as it grows. */
@@ -184,7 +184,6 @@ struct pl_exchange {
 
     pl_buf   collect;       /* WHOLE: upstream bytes */
     sse_state sse;
-    pl_text_stream *single;
     pl_buf   scratch, inner;
 
     choice  *choices[PL_CHOICES_MAX];

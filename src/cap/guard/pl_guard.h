@@ -27,7 +27,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include <plumbline/policydb.h>
-#include <plumbline/text.h>
+#include <plumbline/screen.h>
 #include <stdbool.h>
 
 /* --- policy ------------------------------------------------------------------- */
@@ -45,6 +45,7 @@ void       pl_policy_unref(pl_policy *p); /* NULL-safe */
 pl_str      pl_policy_name(const pl_policy *p);
 const char *pl_policy_digest(const pl_policy *p);
 const pl_textdb *pl_policy_textdb(const pl_policy *p);
+const pl_screen *pl_policy_screen(const pl_policy *p);
 /* Index of a route, or -1. */
 int          pl_policy_route_find(const pl_policy *p, pl_str name);
 pl_fail_mode pl_policy_fail_mode(const pl_policy *p, int route);

@@ -17,7 +17,7 @@
 struct pl_policy {
     atomic_uint  refs;
     pl_str       map;
-    pl_textdb   *text;
+    pl_screen   *screen;
     json_t      *doc; /* owns the strings the routes view */
     char         name[160];
     char         digest[65];
@@ -129,7 +129,7 @@ static pl_rc doc_load(pl_policy *p, pl_str section, pl_error *err)
     if (json_array_size(routes) == 0 || json_array_size(routes) > PL_POLICY_ROUTES_MAX)
         return pl_fail(err, PL_INVALID, "the compiled policy has no routes or too many");
     for (size_t i = 0; i < json_array_size(routes) && rc == PL_OK; i++) {
-        rc = route_fill(&p->route[i], p->text, json_array_get(routes, i), err);
+        rc = route_fill(&p->route[i], pl_policy_textdb(p), json_array_get(routes, i), err);
         p->route_count++;
     }
     snprintf(p->name, sizeof p->name, "%.*s@%lld",
@@ -142,13 +142,11 @@ static pl_rc doc_load(pl_policy *p, pl_str section, pl_error *err)
 static pl_rc policy_load(pl_policy *p, pl_error *err)
 {
     pl_policydb db;
-    pl_str      text, doc;
+    pl_str      doc;
     pl_rc       rc = pl_policydb_check(p->map, &db, err);
 
     if (rc == PL_OK)
-        rc = pl_policydb_section_find(&db, PL_SECTION_TEXT, &text, err);
-    if (rc == PL_OK)
-        rc = pl_textdb_open(text, &p->text, err);
+        rc = pl_screen_open(&db, &p->screen, err);
     if (rc == PL_OK)
         rc = pl_policydb_section_find(&db, PL_SECTION_POLICY, &doc, err);
     if (rc == PL_OK)
@@ -211,7 +209,7 @@ void pl_policy_unref(pl_policy *p)
         free(p->route[i].action[1]);
     }
     json_decref(p->doc);
-    pl_textdb_free(p->text);
+    pl_screen_free(p->screen);
     if (p->map.p)
         munmap((void *)(uintptr_t)p->map.p, p->map.n);
     free(p);
@@ -229,7 +227,12 @@ const char *pl_policy_digest(const pl_policy *p)
 
 const pl_textdb *pl_policy_textdb(const pl_policy *p)
 {
-    return p->text;
+    return pl_screen_textdb(p->screen);
+}
+
+const pl_screen *pl_policy_screen(const pl_policy *p)
+{
+    return p->screen;
 }
 
 int pl_policy_route_find(const pl_policy *p, pl_str name)

@@ -1,8 +1,8 @@
 /* The request side: one pass over the body, every string scanned, facts collected.
  *
- * Text parts of one message are one text to a model, so they are scanned as one stream:
- * a phrase split over parts is still a phrase. Everything else (names, schemas, tool
- * descriptions, keys) is scanned string by string. */
+ * Text parts of one message are one text to a model, so they are scanned as one: a phrase
+ * split over parts is still a phrase. Everything else (names, schemas, tool descriptions,
+ * keys) is scanned string by string. */
 #include "base/banned.h"
 
 #include "base/str.h"
@@ -19,10 +19,10 @@ typedef struct judge {
     tally           *found;
     pl_error        *err;
     pl_jsonscan      json;
-    pl_text_stream  *message; /* text of the current message, across its parts */
-    pl_text_stream  *single;  /* one string at a time */
+    pl_buf           message; /* text of the current message, its parts joined */
     pl_buf           text, inner;
     bool             message_zh, any_user;
+    bool             failed; /* a text could not be judged */
 } judge;
 
 /* --- scanning ------------------------------------------------------------------- */
@@ -45,12 +45,15 @@ static pl_str token_text(judge *j, const pl_jsontok *t)
     return pl_buf_str(&j->text);
 }
 
+static void scan(judge *j, pl_str s, unsigned parts)
+{
+    j->failed |= pl_screen_scan(pl_policy_screen(j->policy), s, parts, on_finding, j, NULL) != PL_OK;
+}
+
 static void scan_single(judge *j, pl_str s)
 {
     j->found->scanned += s.n;
-    pl_text_stream_reset(j->single);
-    pl_text_stream_feed(j->single, s, on_finding, j);
-    pl_text_stream_finish(j->single, on_finding, j);
+    scan(j, s, PL_SCREEN_KEYWORDS | PL_SCREEN_STRUCTURED);
 }
 
 /* A string that may hold JSON itself: also scanned with its inner escapes undone. */
@@ -72,7 +75,7 @@ static void scan_message_text(judge *j, const pl_jsontok *t)
     pl_str s = token_text(j, t);
 
     j->found->scanned += s.n;
-    pl_text_stream_feed(j->message, s, on_finding, j);
+    pl_buf_put(&j->message, s);
     if (pl_utf8_han_percent(s) >= HAN_PERCENT_ZH)
         j->message_zh = true;
 }
@@ -211,7 +214,7 @@ static pl_rc message(judge *j, pl_jsontok *t)
 
     if (t->type != PL_JT_OBJ_BEGIN)
         return bad(j, "an element of 'messages' is not an object");
-    pl_text_stream_reset(j->message);
+    pl_buf_clear(&j->message);
     j->message_zh = false;
     while ((rc = next(j, t)) == PL_OK && t->type == PL_JT_KEY)
         if ((rc = message_member(j, t, &seen, &is_user)) != PL_OK)
@@ -220,7 +223,8 @@ static pl_rc message(judge *j, pl_jsontok *t)
         return rc;
     if (!(seen & SEEN_ROLE))
         return bad(j, "a message has no 'role'");
-    pl_text_stream_finish(j->message, on_finding, j);
+    j->failed |= j->message.failed;
+    scan(j, pl_buf_str(&j->message), PL_SCREEN_ALL);
     if (is_user || !j->any_user)
         j->facts->zh = j->message_zh;
     j->any_user |= is_user;
@@ -400,24 +404,16 @@ pl_rc pl_request_judge(const pl_policy *p, int route, pl_str body, request_facts
                        tally *found, pl_error *err)
 {
     judge j = { .policy = p, .route = route, .facts = facts, .found = found, .err = err,
-                .text = PL_BUF_INIT(SCRATCH_MAX), .inner = PL_BUF_INIT(SCRATCH_MAX) };
+                .text = PL_BUF_INIT(SCRATCH_MAX), .inner = PL_BUF_INIT(SCRATCH_MAX),
+                .message = PL_BUF_INIT(SCRATCH_MAX) };
     pl_rc rc;
 
     *facts = (request_facts){ .n = 1 };
-    j.message = malloc(pl_text_stream_size());
-    j.single = malloc(pl_text_stream_size());
-    if (j.message && j.single) {
-        pl_text_stream_init(j.message, pl_policy_textdb(p));
-        pl_text_stream_init(j.single, pl_policy_textdb(p));
-        pl_jsonscan_init(&j.json, body);
-        rc = walk(&j);
-        if (rc == PL_OK && (j.text.failed || j.inner.failed))
-            rc = pl_fail(err, PL_NOMEM, "out of memory");
-    } else {
+    pl_jsonscan_init(&j.json, body);
+    rc = walk(&j);
+    if (rc == PL_OK && (j.text.failed || j.inner.failed || j.failed))
         rc = pl_fail(err, PL_NOMEM, "out of memory");
-    }
-    free(j.message);
-    free(j.single);
+    pl_buf_done(&j.message);
     pl_buf_done(&j.text);
     pl_buf_done(&j.inner);
     return rc;

@@ -226,7 +226,7 @@ static pl_rc parts_parse(const char *list, unsigned *out, pl_error *err)
 static pl_rc options_parse(pl_cmd_ctx *c, scan_options *o, unsigned *jobs, pl_error *err)
 {
     long     cores = sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t severity = 1, most = MAX_FINDINGS, n = cores > 0 ? (uint64_t)cores : 1;
+    uint64_t severity = 2, most = MAX_FINDINGS, n = cores > 0 ? (uint64_t)cores : 1;
     pl_rc    rc;
 
     *o = (scan_options){ .lang = c->lang, .json = c->json, .color = c->color,
@@ -332,8 +332,8 @@ const pl_opt pl_text_scan_options[] = {
     { "packs", "FOLDER", "a further folder of packs", "另一个数据包目录" },
     { "only", "PARTS", "keywords, structured, names, decoded, model (comma between)",
       "仅使用 keywords、structured、names、decoded、model（逗号分隔）" },
-    { "min-severity", "N", "leave out findings below severity N (1 to 4)",
-      "忽略严重度低于 N 的命中（1 至 4）" },
+    { "min-severity", "N", "leave out findings below severity N (2; 1 shows what is uncertain too)",
+      "忽略严重度低于 N 的命中（默认 2；1 也列出不确定的命中）" },
     { "max-findings", "N", "stop in a file after N findings, 0: never (10000)",
       "每个文件最多 N 个命中，0 为不限（10000）" },
     { "jobs", "N", "files read at the same time (one per core)", "同时读取的文件数（默认每核一个）" },

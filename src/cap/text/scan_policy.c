@@ -41,7 +41,7 @@ static pl_rc load(const char *path, const char *packs, scan_policy *p, pl_error 
 
 pl_rc scan_policy_open(const char *path, const char *packs, scan_policy *out, pl_error *err)
 {
-    char       *shipped = path ? NULL : pl_path_join(pl_datadir(), "defaults/policy/default.yaml");
+    char       *shipped = path ? NULL : pl_path_join(pl_datadir(), "defaults/scan.yaml");
     scan_policy p = { 0 };
     pl_rc       rc = load(path ? path : shipped, packs, &p, err);
 

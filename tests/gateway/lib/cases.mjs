@@ -98,6 +98,6 @@ export const randomHex = (n) => crypto.randomBytes(n).toString('hex');
 /** Entries of the lexicon packs that came with the product. */
 export function lexiconTexts() {
   const root = path.join(STAGE, 'share/plumbline/packs');
-  const files = fs.readdirSync(root, { recursive: true }).filter((f) => f.endsWith('entries.tsv'));
+  const files = fs.readdirSync(root, { recursive: true }).filter((f) => f.endsWith('.tsv'));
   return files.flatMap((f) => fs.readFileSync(path.join(root, f), 'utf8').split('\n').map((l) => l.split('\t')));
 }
