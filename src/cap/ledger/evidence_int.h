@@ -45,8 +45,10 @@ pl_rc evidence_custody_record(pl_ledger *l, const pl_signer *s, const char *serv
                               json_t *predicate, const char *by, int64_t now_ms, uint64_t *index,
                               pl_error *err);
 
+int pl_evidence_cmd_bundle(pl_cmd_ctx *c);
 int pl_evidence_cmd_export(pl_cmd_ctx *c);
 int pl_evidence_cmd_verify(pl_cmd_ctx *c);
-extern const pl_opt pl_evidence_export_options[], pl_evidence_verify_options[];
+extern const pl_opt pl_evidence_bundle_options[], pl_evidence_export_options[],
+    pl_evidence_verify_options[];
 
 #endif
