@@ -63,6 +63,7 @@ model: all ## train the default classifier again: DATA=../shared/data
 
 accuracy: all ## evaluations of docs/accuracy on real data: DATA=../shared/data; B=group runs one
 	@tools/install-deps bench
+	@ninja -C build bench/accuracy-keywords >/dev/null
 	@DATA="$(DATA)" bench/accuracy/run $(B)
 
 lint: deps ## clang-tidy, cppcheck, shellcheck, gcc -fanalyzer, longest functions

@@ -412,6 +412,29 @@ static size_t sign_next(pl_str text, size_t at, size_t end)
     return end;
 }
 
+/* Whether a run begins like encoded text. Decoding it would say the same later and at more cost:
+ * most runs are long words. */
+static bool base64_promises(pl_str run)
+{
+    enum { LOOK = 24 };
+    char   bytes[LOOK / 4 * 3];
+    size_t n = 0;
+
+    for (size_t i = 0; i + 4 <= run.n && i < LOOK; i += 4) {
+        uint32_t v = 0;
+
+        for (size_t k = 0; k < 4; k++) {
+            if (base64_value(run.p[i + k]) < 0) /* padding or the end of a line: as far as it goes */
+                return is_text((pl_str){ bytes, n });
+            v = v << 6 | (uint32_t)base64_value(run.p[i + k]);
+        }
+        bytes[n++] = (char)(v >> 16);
+        bytes[n++] = (char)(v >> 8);
+        bytes[n++] = (char)v;
+    }
+    return is_text((pl_str){ bytes, n });
+}
+
 /* The next run of base64 in [at, end), which holds no sign and begins after none of its letters.
  * A run has at least BASE64_PADDED_MIN, so most bytes need no look. */
 static size_t base64_next(pl_str text, size_t at, size_t end)
@@ -425,9 +448,12 @@ static size_t base64_next(pl_str text, size_t at, size_t end)
         }
         while (from > at && base64_value(text.p[from - 1]) >= 0)
             from--;
-        if (base64_value(text.p[from]) >= 0 &&
-            base64_run((pl_str){ text.p + from, text.n - from }) > 0)
-            return from;
+        if (base64_value(text.p[from]) >= 0) {
+            size_t run = base64_run((pl_str){ text.p + from, text.n - from });
+
+            if (run > 0 && base64_promises((pl_str){ text.p + from, run }))
+                return from;
+        }
         while (last < end && (base64_value(text.p[last]) >= 0 || text.p[last] == '='))
             last++;
         at = last;
