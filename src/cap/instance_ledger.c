@@ -181,19 +181,20 @@ void pl_instance_own_witness(pl_instance *i)
     pl_instance_witness *w = &i->witnesses[i->witness_count];
     pl_cosigner          k;
     char                *path = pl_instance_path(i, "witness/vkey"), *text = NULL;
+    char                *socket = pl_instance_path(i, "run/witness.sock");
     size_t               n = 0;
 
-    if (path != NULL && i->witness_count < PL_WITNESSES_MAX &&
+    if (path != NULL && socket != NULL && i->witness_count < PL_WITNESSES_MAX &&
         pl_file_read(path, sizeof w->vkey - 1, &text, &n, NULL) == PL_OK &&
         pl_cosigner_parse(pl_str_trim((pl_str){ text, n }), &k, NULL) == PL_OK &&
         !key_is_taken(i, i->witness_count, &k) &&
         pl_cosigner_format(&k, w->vkey, sizeof w->vkey, NULL) == PL_OK &&
-        snprintf(w->url, sizeof w->url, "unix:%s/run/witness.sock", i->dir) <
-            (int)sizeof w->url) {
+        snprintf(w->url, sizeof w->url, "unix:%s", socket) < (int)sizeof w->url) {
         (void)snprintf(w->name, sizeof w->name, PL_OWN_WITNESS);
         w->is_local = true;
         i->witness_count++;
     }
     free(text);
+    free(socket);
     free(path);
 }

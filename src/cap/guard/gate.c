@@ -78,7 +78,7 @@ static pl_rc dir_open(const char *dir, int *out, pl_error *err)
 pl_rc pl_gate_prepare(const char *dir, pl_error *err)
 {
     struct stat st;
-    int         fd;
+    int         fd = -1;
     pl_rc       rc = dir_open(dir, &fd, err);
 
     if (rc != PL_OK)

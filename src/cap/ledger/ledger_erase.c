@@ -120,7 +120,7 @@ static void intention_name(uint64_t index, char out[64])
 static pl_rc intention_put(const char *private_dir, uint64_t index, const json_t *p, pl_error *err)
 {
     char    rel[64], *text = pl_json_dump(p);
-    touched t = { NULL, 0 };
+    touched t = { .dirs = NULL };
     pl_rc   rc = text ? pl_private_folders(private_dir, err)
                       : pl_fail(err, PL_NOMEM, "out of memory");
 

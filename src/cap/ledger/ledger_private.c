@@ -56,7 +56,7 @@ pl_rc pl_private_put(const char *private_dir, pl_str content, const uint8_t salt
 {
     pl_hash c = pl_commit(salt, content);
     pl_buf  b = PL_BUF_INIT(RECORD_HEAD + CONTENT_MAX);
-    touched t = { NULL, 0 };
+    touched t = { .dirs = NULL };
     char    rel[96];
     pl_rc   rc = pl_private_folders(private_dir, err);
 

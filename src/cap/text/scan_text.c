@@ -84,7 +84,8 @@ static void end_json(const scanning *s, bool binary, uint64_t bad, uint64_t firs
     (void)fputs("}\n", s->to);
 }
 
-static const char *say(const scan_options *o, const char *en, const char *zh)
+__attribute__((format_arg(2), format_arg(3))) static const char *say(const scan_options *o,
+                                                                     const char *en, const char *zh)
 {
     return o->lang && o->lang[0] == 'z' ? zh : en;
 }
