@@ -8,15 +8,19 @@ export function fromHex(text: string): Uint8Array {
 export function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
 }
-/** Standard or URL-safe alphabet (DSSE allows both); no blanks, and only the one spelling
- * of the bytes: pad bits must be zero. */
-export function fromBase64(text: string): Uint8Array {
-  const standard = text.replace(/-/g, '+').replace(/_/g, '/')
-  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(standard))
+/** Standard alphabet, no blanks, and only the one spelling of the bytes: pad bits must be zero. */
+export function base64(text: string): Uint8Array {
+  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text))
     throw new Error('not base64')
-  const binary = atob(standard)
-  if (btoa(binary) !== standard) throw new Error('not base64')
+  const binary = atob(text)
+  if (btoa(binary) !== text) throw new Error('not base64')
   return Uint8Array.from(binary, (c) => c.charCodeAt(0))
+}
+/** Standard or URL-safe alphabet (DSSE allows both), never a mixture. */
+export function fromBase64(text: string): Uint8Array {
+  if (!/[-_]/.test(text)) return base64(text)
+  if (/[+/]/.test(text)) throw new Error('mixes two base64 alphabets')
+  return base64(text.replace(/-/g, '+').replace(/_/g, '/'))
 }
 export function toBase64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes))

@@ -2,8 +2,10 @@
 // checkpoint, all with one key.
 import type { LedgerEntry } from '../api/types.ts'
 import { fromBase64, hashOf } from './bytes.ts'
+import { openEnvelope } from './dsse.ts'
 import { includes, leafHash } from './merkle.ts'
-import { openCheckpoint, openEnvelope, parseKey } from './note.ts'
+import { openCheckpoint } from './note.ts'
+import { parseKey } from './vkey.ts'
 
 /** The statement as it was signed; throws when anything does not hold. */
 export function openEntry(entry: LedgerEntry, vkey: string): Record<string, unknown> {

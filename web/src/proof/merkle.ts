@@ -12,21 +12,20 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   return sha256(concat(NODE, left, right))
 }
 
-export function includes(
-  index: number,
-  size: number,
+/** Why this proof does not hold, or null when it does. */
+export function inclusionFault(
+  index: bigint,
+  size: bigint,
   leaf: Uint8Array,
   proof: readonly Uint8Array[],
   root: Uint8Array,
-): boolean {
-  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size)) return false
-  if (index < 0 || index >= size) return false
-  // BigInt: the bit operators of JavaScript stop at 32 bits.
-  let fn = BigInt(index)
-  let sn = BigInt(size) - 1n
+): string | null {
+  if (index < 0n || index >= size) return `index ${index} is outside a tree of size ${size}`
+  let fn = index
+  let sn = size - 1n
   let hash = leaf
   for (const sibling of proof) {
-    if (sn === 0n) return false
+    if (sn === 0n) return 'inclusion proof has too many hashes'
     if ((fn & 1n) === 1n || fn === sn) {
       hash = nodeHash(sibling, hash)
       while ((fn & 1n) === 0n && fn !== 0n) {
@@ -39,5 +38,18 @@ export function includes(
     fn >>= 1n
     sn >>= 1n
   }
-  return sn === 0n && equal(hash, root)
+  if (sn !== 0n) return 'inclusion proof has too few hashes'
+  return equal(hash, root) ? null : 'inclusion proof leads to another root'
+}
+
+export function includes(
+  index: number,
+  size: number | bigint,
+  leaf: Uint8Array,
+  proof: readonly Uint8Array[],
+  root: Uint8Array,
+): boolean {
+  if (!Number.isSafeInteger(index)) return false
+  if (typeof size === 'number' && !Number.isSafeInteger(size)) return false
+  return inclusionFault(BigInt(index), BigInt(size), leaf, proof, root) === null
 }

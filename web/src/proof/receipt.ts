@@ -3,8 +3,10 @@
 // except which key is the ledger's: that has to be compared with a copy one trusts.
 import type { EventLeaf, Receipt } from '../api/types.ts'
 import { equal, fromBase64, hashOf, text, toHex } from './bytes.ts'
+import { openEnvelope } from './dsse.ts'
 import { includes, leafHash } from './merkle.ts'
-import { fingerprint, openCheckpoint, openEnvelope, parseKey } from './note.ts'
+import { openCheckpoint } from './note.ts'
+import { fingerprint, parseKey } from './vkey.ts'
 
 const BATCH = 'https://plumbline.example/predicate/guard-event-batch/v1'
 
@@ -76,7 +78,7 @@ function checkEntry(r: Receipt): boolean {
 
 function checkCheckpoint(r: Receipt): boolean {
   if (!r.ledger || !r.vkey) return false
-  return openCheckpoint(r.ledger.checkpoint, parseKey(r.vkey)).size === r.ledger.size
+  return openCheckpoint(r.ledger.checkpoint, parseKey(r.vkey)).size === BigInt(r.ledger.size)
 }
 
 const CHECKS: Record<Step, (r: Receipt) => boolean> = {
