@@ -1,0 +1,246 @@
+// The page that checks evidence packages: what it says is what the C verifier says, from file://,
+// with the network off, in both languages.
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { after, before, test } from 'node:test'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { utf8 } from '../../web/src/proof/bytes.ts'
+import { verifyPackage } from '../../web/src/proof/evidence.ts'
+import { parseTrust } from '../../web/src/proof/trust.ts'
+import { parseKey } from '../../web/src/proof/vkey.ts'
+import { DESKTOP, PHONE, expectAccessible, launch, openPage } from './lib/browser.mjs'
+import { archive, changed, cosigned, flipped, makeBound, makeLogs, makeWitness, membersOf } from './lib/packages.mjs'
+
+const file = process.env.PL_VERIFY_PAGE ?? fileURLToPath(new URL('../../build/verify/verify.html', import.meta.url))
+const bound = makeBound()
+let logs
+let browser
+
+before(async () => {
+  assert.ok(existsSync(file), `${file} is missing: run tools/build-console`)
+  logs = makeLogs()
+  browser = await launch()
+})
+after(async () => {
+  await browser?.close()
+  logs?.remove()
+})
+
+/** What two verifiers must agree on; the words of a problem are their own. */
+function facts(r) {
+  if (r === null) return null
+  const { ok, key, key_from, origin, size, root, signers, witnesses, quorum, trust_from, purpose } = r
+  return {
+    ok, key, key_from, origin, size, root, signers, witnesses, quorum, trust_from, purpose,
+    latest: [r.latest_time, r.latest_time_from],
+    problems: r.problems.length,
+    entries: r.entries,
+    states: r.steps.map((s) => `${s.question} ${s.state}`),
+    steps: r.ok ? r.steps : null,
+    not_proven: r.not_proven,
+  }
+}
+const plain = (v) => JSON.parse(JSON.stringify(v))
+function here(bytes, { key, trust } = {}) {
+  try {
+    return verifyPackage(bytes, { key: key && parseKey(key), trust: trust && parseTrust(utf8(trust)) })
+  } catch {
+    return null
+  }
+}
+function agree(bytes, what, anchors) {
+  const theirs = logs.judge(bytes, anchors)
+  const ours = here(bytes, anchors)
+  assert.deepEqual(ours && plain(facts(ours)), theirs && plain(facts(theirs)), what)
+  return ours
+}
+
+// --- the two verifiers -----------------------------------------------------------------------
+
+test('both verifiers agree about sound packages, with every key that may be given', () => {
+  assert.equal(agree(logs.plain, 'plain')?.ok, true)
+  assert.equal(agree(logs.plain, 'its key', { key: logs.plainKey })?.ok, true)
+  assert.equal(agree(logs.lives, 'lives of keys')?.ok, true)
+  assert.deepEqual(agree(bound, 'bound files')?.entries[0].payloads.map((x) => x.holds), [true, true])
+  for (const key of logs.livesKeys) assert.equal(agree(logs.lives, 'old or new key', { key })?.ok, true)
+  assert.deepEqual(new Set(agree(logs.lives, 'algorithms').signers.map((s) => s.alg)), new Set(['ed25519', 'sm2', 'p256']))
+  assert.equal(agree(logs.plain, 'key of another log', { key: logs.livesKeys[0] })?.ok, false)
+})
+
+test('both verifiers agree about every kind of spoilt package', () => {
+  const p = logs.plain
+  const index = (change) =>
+    changed(p, (name, bytes) => (name === 'index.json' ? JSON.stringify(change(JSON.parse(bytes))) : undefined))
+  const unbound = (b) => {
+    const x = JSON.parse(b)
+    const [e] = x.entries
+    return JSON.stringify({ ...x, entries: [{ ...e, payloads: [...e.payloads, e.openings[0].payload], openings: [] }] })
+  }
+  const cases = {
+    'a byte of an entry': [flipped(p, /^entry\/1\.json/), false],
+    'a byte of a proof': [flipped(p, /^entry\/1\.tlog-proof/, 0.2), false],
+    'a byte of a payload': [flipped(bound, /^payload\//), false],
+    'a payload less': [changed(bound, (n) => (n.startsWith('payload/') ? null : undefined)), false],
+    'another salt': [changed(bound, (n, b) => (n === 'index.json' ? String(b).replace('"salt":"', '"salt":"00').replace(/..","payload"/, '","payload"') : undefined)), false],
+    'an opening as a payload': [changed(bound, (n, b) => (n === 'index.json' ? unbound(b) : undefined)), false],
+    'a byte of the checkpoint': [flipped(p, /^checkpoint/, 0.1), false],
+    'a byte of its signature': [flipped(p, /^checkpoint/, 0.8), false],
+    'another index': [index((x) => ({ ...x, entries: x.entries.slice(1) })), false],
+    'a promise of a time stamp': [index((x) => ({ ...x, timestamps: 1 })), false],
+    'a promise of a policy': [index((x) => ({ ...x, trust: true })), false],
+    'an unknown member of the index': [index((x) => ({ ...x, more: 1 })), null],
+    'a fraction for a number': [changed(p, (n, b) => (n === 'index.json' ? String(b).replace(/"index": ?0/, '"index":0.0') : undefined)), null],
+    'a name twice': [changed(p, (n, b) => (n === 'index.json' ? String(b).replace('{', '{"to":"a",') : undefined)), null],
+    'entries out of order': [index((x) => ({ ...x, entries: x.entries.toReversed() })), null],
+    'no checkpoint': [changed(p, (n) => (n === 'checkpoint' ? null : undefined)), null],
+    'a proof less': [changed(p, (n) => (n === 'entry/1.tlog-proof' ? null : undefined)), false],
+    'a file more': [archive([...membersOf(p), { name: 'more', bytes: Buffer.from('x') }]), false],
+    'a file twice': [archive([...membersOf(p), membersOf(p)[0]]), null],
+    'an unsafe name': [archive([...membersOf(p), { name: '../x', bytes: Buffer.from('x') }]), null],
+    'a byte behind the end': [Buffer.concat([p, Buffer.of(0)]), null],
+    'the end missing': [p.subarray(0, -512), null],
+    nothing: [Buffer.alloc(0), null],
+    'something else': [readFileSync(file), null],
+  }
+  for (const [what, [bytes, ok]] of Object.entries(cases)) assert.equal(agree(bytes, what)?.ok ?? null, ok, what)
+})
+
+test('both verifiers agree about bits changed anywhere', () => {
+  let state = 20261126
+  const random = (n) => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % n
+  const seen = new Set()
+  for (let i = 0; i < 150; i++) {
+    const bytes = Buffer.from(i % 2 ? logs.plain : logs.lives)
+    const at = random(bytes.length)
+    bytes[at] ^= 1 << random(8)
+    seen.add(agree(bytes, `bit in byte ${at}`)?.ok ?? null)
+  }
+  assert.deepEqual(seen, new Set([true, false, null])) // readme.txt is vouched for by nobody
+})
+
+test('both verifiers agree about witnesses', () => {
+  const [one, two] = [makeWitness('one.test/w'), makeWitness('two.test/w')]
+  const p = cosigned(logs.plain, one, 1790000000)
+  const policy = (quorum) => `# who counts\nwitness one ${one.vkey}\nwitness two ${two.vkey} https://two.test\ngroup both all one two\nquorum ${quorum}\n`
+  assert.equal(agree(p, 'met', { trust: policy('one') }).latest_time_from, 'one')
+  assert.equal(agree(p, 'not met', { trust: policy('both') }).ok, false)
+  assert.equal(agree(p, 'none asked for', { trust: policy('none') }).ok, true)
+  assert.equal(agree(logs.plain, 'nobody', { trust: policy('none') }).ok, true)
+  const forged = { ...one, line: (text, s) => one.line(text, s).replace(/.{8}\n$/, 'AAAAAA==\n') }
+  assert.equal(agree(cosigned(logs.plain, forged, 1790000000), 'forged', { trust: policy('none') }).ok, false)
+})
+
+// --- the page --------------------------------------------------------------------------------
+
+async function open(options) {
+  const opened = await openPage(browser, options)
+  await opened.context.setOffline(true)
+  const asked = []
+  opened.page.on('request', (r) => r.url().startsWith('file:') || r.url().startsWith('data:') || asked.push(r.url()))
+  await opened.page.goto(pathToFileURL(file).href)
+  return { ...opened, asked }
+}
+// Not waitForFunction: that needs eval inside of the page, which the page does not allow.
+async function answered(page) {
+  for (let i = 0; i < 200; i++) {
+    const answer = await page.evaluate(() => window.plumblineReport ?? null)
+    if (answer !== null) return answer
+    await page.waitForTimeout(25)
+  }
+  return assert.fail('the page gave no answer')
+}
+async function check(page, path) {
+  await page.evaluate(() => void delete window.plumblineReport)
+  await page.setInputFiles('#package', path)
+  return answered(page)
+}
+
+test('the file refers to nothing outside and allows nothing but itself', () => {
+  const html = readFileSync(file, 'utf8')
+  assert.match(html, /default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+';/)
+  assert.doesNotMatch(html, /unsafe-|<script[^>]+src=|<link[^>]+href="(?!data:,)|@import|url\(/)
+  assert.ok(html.length < 200_000, `${html.length} bytes`)
+})
+
+test('the page says of packages what the C verifier says', async () => {
+  const { page, context, complaints, asked } = await open()
+  const cases = {
+    good: logs.plain,
+    bound,
+    lives: logs.lives,
+    entry: flipped(logs.plain, /^entry\/1\.json/),
+    proof: flipped(logs.plain, /^entry\/1\.tlog-proof/, 0.2),
+    payload: flipped(bound, /^payload\//),
+    checkpoint: flipped(logs.plain, /^checkpoint/, 0.1),
+  }
+  for (const [what, bytes] of Object.entries(cases)) {
+    const { report } = await check(page, logs.write(`${what}.tar`, bytes))
+    const theirs = logs.judge(bytes)
+    assert.deepEqual(facts(report), facts(theirs), what)
+    const verdict = await page.textContent('#verdict')
+    assert.equal(verdict, theirs.ok ? 'The package holds, within what is said below.' : 'The package does NOT hold.', what)
+    for (const s of theirs.ok ? theirs.steps : []) assert.ok((await page.textContent('#result')).includes(s.en), s.en)
+  }
+  const { report, error } = await check(page, file)
+  assert.equal(report, null)
+  assert.match(error, /not an evidence package/)
+  assert.deepEqual([complaints, asked], [[], []])
+  await context.close()
+})
+
+test("a key, a wrong key and what is no key: each changes the page's answer", async () => {
+  const { page, context, complaints } = await open()
+  await check(page, logs.write('good.tar', logs.plain))
+  assert.match(await page.textContent('#result'), /which came with the package/)
+  const answer = async (key) => {
+    await page.fill('#key', key)
+    await answered(page)
+    return page.textContent('#verdict')
+  }
+  assert.match(await answer(`${logs.plainKey}\n`), /The package holds/)
+  assert.match(await page.textContent('#result'), /is signed by the key given/)
+  assert.match(await answer(logs.livesKeys[0]), /does NOT hold/)
+  assert.match(await answer('abc'), /key cannot be read/)
+  assert.match(await answer(''), /The package holds/)
+  assert.deepEqual(complaints, [])
+  await context.close()
+})
+
+test('a dropped package is checked, and what it says is never HTML', async () => {
+  const { page, context } = await open()
+  const transfer = await page.evaluateHandle((base64) => {
+    const t = new DataTransfer()
+    t.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], '<i>p</i>.tar'))
+    return t
+  }, logs.plain.toString('base64'))
+  await page.dispatchEvent('body', 'drop', { dataTransfer: transfer })
+  await answered(page)
+  assert.match(await page.textContent('#about'), /Assessor <b>Ltd<\/b>, because: 审计/)
+  assert.equal(await page.locator('#result b, #result i').count(), 0)
+  await context.close()
+})
+
+test('both languages, by keyboard, on a desk and on a phone, are accessible', async () => {
+  for (const viewport of [DESKTOP, PHONE]) {
+    const { page, context, complaints } = await open({ locale: 'zh-CN', viewport })
+    await expectAccessible(page, 'the empty page')
+    await check(page, logs.write('bad.tar', flipped(bound, /^payload\//)))
+    assert.equal(await page.textContent('#verdict'), '证据包不成立。')
+    assert.equal(await page.getAttribute('html', 'lang'), 'zh-CN')
+    await expectAccessible(page, 'a report in Chinese')
+    await page.focus('button[lang=en]')
+    await page.keyboard.press('Enter')
+    await check(page, logs.write('good.tar', logs.plain))
+    assert.match(await page.textContent('#verdict'), /The package holds/)
+    await expectAccessible(page, 'a report in English')
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)
+    assert.equal(wide, false, 'no wider than the window')
+    if (process.env.PL_SHOTS) await page.screenshot({ path: `${process.env.PL_SHOTS}/en-${viewport.width}.png`, fullPage: true })
+    await page.click('button[lang=zh-CN]')
+    await answered(page)
+    assert.equal(await page.textContent('#verdict'), '证据包成立（以下述说明为限）。')
+    if (process.env.PL_SHOTS) await page.screenshot({ path: `${process.env.PL_SHOTS}/zh-${viewport.width}.png`, fullPage: true })
+    assert.deepEqual(complaints, [])
+    await context.close()
+  }
+})
