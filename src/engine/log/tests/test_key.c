@@ -370,7 +370,8 @@ static void checkpoint__carries_a_line_of_every_key(void **state)
     assert_rc(pl_checkpoint_open_any((pl_str){ note, n }, keys, 1, &got, by, &err), PL_INVALID);
     /* The SM2 line spoilt: refused where its key is known, though the other key verifies. */
     line = strstr(strstr(note, "\n\n") + 2, "\n") + 1;
-    line[strlen("\xe2\x80\x94 " ORIGIN " ") + 20] ^= 1;
+    line += strlen("\xe2\x80\x94 " ORIGIN " ") + 20;
+    *line = *line == 'A' ? 'B' : 'A'; /* still base64 */
     keys[0] = *pl_signer_key(s, 0);
     assert_rc(pl_checkpoint_open_any((pl_str){ note, n }, keys, 2, &got, by, &err), PL_INVALID);
     assert_ok(pl_checkpoint_open((pl_str){ note, n }, keys, &got, &err), &err);
