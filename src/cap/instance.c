@@ -69,21 +69,6 @@ const char *pl_datadir(void)
 
 /* --- keys ------------------------------------------------------------------------------ */
 
-static pl_rc key_file_check(const char *path, pl_error *err)
-{
-    struct stat st;
-
-    if (stat(path, &st) != 0)
-        return pl_fail(err, errno == ENOENT ? PL_NOTFOUND : PL_IO, "cannot read key file '%s': %s",
-                       path, strerrordesc_np(errno));
-    if (!S_ISREG(st.st_mode))
-        return pl_fail(err, PL_INVALID, "key file is not a regular file: '%s'", path);
-    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return pl_fail(err, PL_DENIED, "key file is open to other users; run: chmod 600 '%s'",
-                       path);
-    return PL_OK;
-}
-
 static pl_rc key_decode(pl_str text, const char *path, uint8_t out[32], pl_error *err)
 {
     if (pl_hex_decode(pl_str_trim(text), out, 32, NULL) == PL_OK)
@@ -98,7 +83,7 @@ pl_rc pl_instance_key(const pl_instance *i, const char *name, uint8_t out[32], p
     pl_rc  rc;
 
     (void)snprintf(path, sizeof path, "%s/keys/%s", i->dir, name);
-    rc = key_file_check(path, err);
+    rc = pl_keyfile_check(path, err);
     if (rc == PL_OK)
         rc = pl_file_read(path, KEY_FILE_MAX, &text, &n, err);
     if (rc != PL_OK)

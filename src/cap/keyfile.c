@@ -176,7 +176,7 @@ pl_rc pl_keyfile_new(const char *path, pl_str name, pl_key_alg alg, pl_error *er
 
 /* --- reading ---------------------------------------------------------------------------- */
 
-static pl_rc file_check(const char *path, pl_error *err)
+pl_rc pl_keyfile_check(const char *path, pl_error *err)
 {
     struct stat st;
 
@@ -194,7 +194,7 @@ static pl_rc file_check(const char *path, pl_error *err)
 /* The bytes of a private file, to be wiped by the caller. */
 static pl_rc file_load(const char *path, char **text, size_t *n, pl_error *err)
 {
-    pl_rc rc = file_check(path, err);
+    pl_rc rc = pl_keyfile_check(path, err);
 
     return rc == PL_OK ? pl_file_read(path, PL_KEYFILE_MAX, text, n, err) : rc;
 }

@@ -27,6 +27,8 @@ pl_rc pl_keyfile_write_token(const char *path, const pl_vkey *key, pl_str uri, p
 /* `name` names the Ed25519 key of an old file of 64 hex digits. PL_DENIED: others may read it,
  * or it wants a passphrase that was not given or is wrong. */
 pl_rc pl_keyfile_signer(const char *path, const char *name, pl_signer **out, pl_error *err);
+/* PL_DENIED: the file at `path` is open to others. PL_NOTFOUND, PL_INVALID: none, or no file. */
+pl_rc pl_keyfile_check(const char *path, pl_error *err);
 /* What can be said of a key without its secret. */
 typedef struct pl_keyfile_info {
     pl_vkey key; /* name "" for an old file */
