@@ -213,7 +213,7 @@ test('an administrator who restores yesterday\'s ledger is caught before anythin
     fs.rmSync(path.join(p.dir, 'witness'), { recursive: true });
     const forged = JSON.stringify({
       _type: 'https://in-toto.io/Statement/v1', subject: [{ name: 'x', digest: { sha256: '00'.repeat(32) } }],
-      predicateType: 'https://plumbline.example/predicate/guard-stop/v1', predicate: { reason: 'forged' },
+      predicateType: 'https://plumbline.example/predicate/guard-stop/v1', predicate: { scope: 'installation', reason: 'forged', by: 'x', at: '2026-11-25T00:00:00.000Z' },
     });
     while (head(ledgerFile(p, 'checkpoint')) < today + 1) {
       const a = await run(BIN, ['ledger', 'append', '-', '--dir', p.dir], { input: forged });
