@@ -184,6 +184,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ledger/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record that an evidence package was handed out
+         * @description Appends an evidence-exported statement. Made by `plumbline evidence export`; recipient and purpose enter the ledger, so no names of persons.
+         */
+        post: operations["recordEvidenceExport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ledger/schemas": {
         parameters: {
             query?: never;
@@ -511,6 +531,14 @@ export interface components {
             events: components["schemas"]["Event"][];
             /** @description value of `before` for the next page */
             next: string | null;
+        };
+        EvidenceExport: {
+            entries: number[];
+            package_bytes: number;
+            package_sha256: string;
+            purpose: string;
+            recipient: string;
+            with_payloads: boolean;
         };
         Finding: {
             action: string;
@@ -1127,6 +1155,41 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recordEvidenceExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvidenceExport"];
+            };
+        };
+        responses: {
+            /** @description Recorded */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ledger_index: number;
+                    };
                 };
             };
             /** @description Problem details */
