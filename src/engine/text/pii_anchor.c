@@ -145,7 +145,8 @@ static bool run_may_be_key(const pii_anchors *a, size_t at)
     size_t from = at, to = at;
 
     while (from > 0 && pii_is(a->text[from - 1], PII_KEY) && at - from < 64)
-        from--;
+        if (pii_is(a->text[--from], PII_DIGIT)) /* in the block before */
+            return true;
     for (; to < a->n && pii_is(a->text[to], PII_KEY) && to - at < 64; to++)
         if (pii_is(a->text[to], PII_DIGIT))
             return true;
