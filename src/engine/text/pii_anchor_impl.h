@@ -4,7 +4,8 @@
 TARGET static inline uint64_t PATH(judge)(pii_anchors *a, const uint8_t *p)
 {
     first    f = PATH(first)(p);
-    uint64_t found = f.at | (f.wide & f.wide >> 3) | word_anchors(a, f.word);
+    uint64_t found = f.at | (f.wide & f.wide >> 3) | (f.wide & a->last_wide >> 61) |
+                     word_anchors(a, f.word);
     uint64_t seps = 0;
 
     if (f.colon)
@@ -27,6 +28,7 @@ TARGET static inline uint64_t PATH(judge)(pii_anchors *a, const uint8_t *p)
     a->last_dashes = f.dash;
     a->last_colons = f.colon;
     a->last_w = f.w;
+    a->last_wide = f.wide;
     return found;
 }
 

@@ -180,7 +180,7 @@ bool pii_words_are_reachable(void);
 typedef struct pii_anchors {
     const uint8_t *text;
     size_t         n, block; /* offset of the block the bits are of */
-    uint64_t       bits, last_digits, last_seps, last_dashes, last_colons, last_w;
+    uint64_t       bits, last_digits, last_seps, last_dashes, last_colons, last_w, last_wide;
     unsigned       word_tail, digit_tail;
     bool           begun;
 } pii_anchors;
