@@ -323,7 +323,8 @@ static void *publish(void *arg)
         double                t;
         pl_error              err;
 
-        (void)nanosleep(&pause, NULL);
+        if (!pl_ledger_is_behind(b->l))
+            (void)nanosleep(&pause, NULL);
         t = seconds(CLOCK_MONOTONIC);
         if (pl_ledger_publish(b->l, &err) != PL_OK)
             die("publish", &err);

@@ -109,24 +109,6 @@ static pl_rc ticket_init(pl_ledger_ticket *t, const pl_str *entries, size_t coun
     return PL_OK;
 }
 
-/* With the state locked. */
-static pl_rc enqueue(pl_ledger *l, pl_ledger_ticket *t, pl_error *err)
-{
-    pl_rc rc = pl_ledger_frozen_check(l, err);
-
-    if (rc != PL_OK)
-        return rc;
-    if (l->queued + t->bytes > LEDGER_QUEUE_MAX)
-        return pl_fail(err, PL_FULL, "more than %u bytes wait to be written", LEDGER_QUEUE_MAX);
-    l->queued += t->bytes;
-    if (l->last != NULL)
-        l->last->next = t;
-    else
-        l->first = t;
-    l->last = t;
-    return PL_OK;
-}
-
 /* --- one frame for many ---------------------------------------------------------------- */
 
 /* The tickets that share one frame and one flush: as many as fit. */
@@ -199,13 +181,31 @@ static void gathering_adopt(pl_ledger *l, const gathering *g)
         l->failed = true;
 }
 
-static pl_rc room_check(pl_ledger *l, const gathering *g, pl_error *err)
+/* Waits for memory: until a publication has taken what waits. When nobody publishes, whoever
+ * needs the room does. With the state locked, which is given up meanwhile. */
+static pl_rc room_wait(pl_ledger *l, size_t bytes, pl_error *err)
 {
-    if (l->failed)
-        return pl_ledger_failed(err);
-    if (l->held.entries.n + l->pending.entries.n + g->bytes > LEDGER_PENDING_MAX)
-        return pl_fail(err, PL_FULL, "more than %u bytes wait for publication",
-                       LEDGER_PENDING_MAX);
+    pl_rc rc = PL_OK;
+
+    while (rc == PL_OK && !l->failed &&
+           l->held.entries.n + l->pending.entries.n + bytes > LEDGER_PENDING_MAX) {
+        if (l->is_publishing) {
+            (void)pthread_cond_wait(&l->turn, &l->state);
+            continue;
+        }
+        pl_ledger_unlock(l);
+        rc = pl_ledger_publish(l, err);
+        (void)pl_ledger_lock(l);
+    }
+    return rc == PL_OK && l->failed ? pl_ledger_failed(err) : rc;
+}
+
+static pl_rc room_make(pl_ledger *l, const gathering *g, pl_error *err)
+{
+    pl_rc rc = room_wait(l, g->bytes, err);
+
+    if (rc != PL_OK)
+        return rc;
     l->reserved = g->count;
     l->wal.owed = l->held.entries.n + l->pending.entries.n + g->bytes;
     return pl_waiting_reserve(&l->pending, g->count, err);
@@ -223,25 +223,47 @@ static void gathering_answer(gathering *g, pl_rc rc, const pl_error *err)
     free(g->leaf);
 }
 
+static size_t waiting_bytes(const pl_ledger *l)
+{
+    return pl_pace_left(&l->pace, l->held.entries.n) + l->pending.entries.n;
+}
+
 /* Writes what is at the front of the queue. Called with the state locked, which is given
  * up while the disk is waited for. */
 static void gathering_serve(pl_ledger *l)
 {
     gathering g = gather(l);
     pl_error  err = { PL_OK, "" };
-    pl_rc     rc = room_check(l, &g, &err);
+    pl_rc     rc = room_make(l, &g, &err);
 
     if (rc == PL_OK) {
         pl_ledger_unlock(l);
         rc = gathering_write(l, &g, &err);
         (void)pl_ledger_lock(l);
-        if (rc == PL_OK)
+        if (rc == PL_OK) {
             gathering_adopt(l, &g);
-        else if (rc != PL_FULL && rc != PL_NOMEM)
+            pl_pace_pay(&l->pace, g.bytes, waiting_bytes(l), pl_ledger_mono_us());
+        } else if (rc != PL_FULL && rc != PL_NOMEM)
             l->failed = true;
     }
     gathering_answer(&g, rc, &err);
     (void)pthread_cond_broadcast(&l->turn);
+}
+
+/* Whether the next frame has to wait, because publication is behind. */
+static bool is_paced(const pl_ledger *l)
+{
+    return !l->failed && l->pace.due_us > pl_ledger_mono_us();
+}
+
+static void pace_wait(pl_ledger *l)
+{
+    while (is_paced(l)) {
+        const struct timespec until = { .tv_sec = l->pace.due_us / 1000000,
+                                        .tv_nsec = l->pace.due_us % 1000000 * 1000 };
+
+        (void)pthread_cond_timedwait(&l->turn, &l->state, &until);
+    }
 }
 
 /* Serves everybody, with nobody else leading. Goes on for a while when more have come:
@@ -249,7 +271,8 @@ static void gathering_serve(pl_ledger *l)
 static void lead(pl_ledger *l)
 {
     l->leading = true;
-    for (unsigned i = 0; i < LEAD_ROUNDS && l->first != NULL; i++)
+    pace_wait(l);
+    for (unsigned i = 0; i < LEAD_ROUNDS && l->first != NULL && (i == 0 || !is_paced(l)); i++)
         gathering_serve(l);
     l->leading = false;
     (void)pthread_cond_broadcast(&l->turn);
@@ -264,6 +287,30 @@ static void serve(pl_ledger *l, const pl_ledger_ticket *t)
         else
             lead(l);
     }
+}
+
+/* Takes a ticket into the queue. While that is full its front is served first: what is
+ * submitted is bounded without anybody being refused. With the state locked. */
+static pl_rc enqueue(pl_ledger *l, pl_ledger_ticket *t, pl_error *err)
+{
+    pl_rc rc;
+
+    while (l->queued + t->bytes > LEDGER_QUEUE_MAX) {
+        if (l->leading)
+            (void)pthread_cond_wait(&l->turn, &l->state);
+        else
+            lead(l);
+    }
+    rc = pl_ledger_frozen_check(l, err);
+    if (rc != PL_OK)
+        return rc;
+    l->queued += t->bytes;
+    if (l->last != NULL)
+        l->last->next = t;
+    else
+        l->first = t;
+    l->last = t;
+    return PL_OK;
 }
 
 static pl_rc ticket_result(const pl_ledger_ticket *t, uint64_t *first, pl_error *err)

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include <time.h>
+
 bool pl_clock_jumped(const clock_reading *before, const clock_reading *now, int64_t *by_ms)
 {
     *by_ms = (now->wall_ms - before->wall_ms) - (now->boot_ms - before->boot_ms);
@@ -30,4 +32,12 @@ pl_rc pl_ledger_clock_state(pl_ledger *l, const pl_signer *s, const clock_readin
     rc = pl_ledger_state(l, s, PL_STR("clock"), PL_PREDICATE("clock-event"), p, index, err);
     json_decref(p);
     return rc;
+}
+
+int64_t pl_ledger_mono_us(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }

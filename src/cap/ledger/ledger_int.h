@@ -6,6 +6,7 @@
 #include "cap/api.h"
 #include "cap/cmd.h"
 #include "cap/instance.h"
+#include "cap/ledger/ledger_pace.h"
 #include "cap/ledger/pl_ledger.h"
 
 #include <plumbline/keylife.h>
@@ -21,8 +22,9 @@
 #define LEDGER_ORIGIN_MAX  120           /* so that the note always fits               */
 #define LEDGER_SEGMENT     (8u << 20)    /* bytes a write-ahead segment is made with   */
 #define LEDGER_BATCH_MAX   (32u << 20)   /* bytes of entries in one frame              */
-#define LEDGER_PENDING_MAX (256u << 20)  /* bytes appended and not yet published       */
-#define LEDGER_QUEUE_MAX   (64u << 20)   /* bytes submitted and not yet written        */
+#define LEDGER_PENDING_MAX (256u << 20)  /* bytes appended and not yet published: beyond,  */
+                                         /* appends wait for a publication, or publish     */
+#define LEDGER_QUEUE_MAX   (64u << 20)   /* bytes submitted and not yet written: likewise  */
 #define LEDGER_OPEN_MAX    8             /* files written together before their flush  */
 #define LEDGER_BUNDLE_MAX  (PL_TILE_WIDTH * (2u + PL_LOG_ENTRY_MAX))
 
@@ -155,11 +157,13 @@ pl_rc pl_bundle_check(pl_str bundle, const pl_hash *hash, unsigned width, uint64
 pl_rc pl_tile_edge_load(tile_edge *e, const char *dir, uint64_t size, pl_merkle_range *range,
                         pl_error *err);
 void  pl_tile_edge_done(tile_edge *e);
+/* Told of bytes of entries, once when they are written and once when they are read back. */
+typedef void (*tile_progress_fn)(void *ctx, size_t bytes);
 /* Writes and flushes all tiles and bundles that `count` more entries change, reads them
  * back, hashes the entries again and gives the root computed from what was read. *e is
- * the new edge on success and untouched on failure. */
+ * the new edge on success and untouched on failure. progress may be NULL. */
 pl_rc pl_tile_edge_extend(tile_edge *e, const char *dir, pl_str entries, uint64_t count,
-                          pl_hash *root, pl_error *err);
+                          tile_progress_fn progress, void *ctx, pl_hash *root, pl_error *err);
 /* Removes partial tiles that full ones replaced between the two sizes. */
 void pl_tile_sweep(const char *dir, uint64_t from, uint64_t to);
 
@@ -224,7 +228,8 @@ struct pl_ledger {
 
     pthread_mutex_t state; /* guards all that follows, except that only the */
     pthread_cond_t  turn;  /* leader touches wal, without it                 */
-    bool            failed, leading;
+    bool            failed, leading, is_publishing;
+    pace            pace;
     pl_ledger_ticket *first, *last;
     size_t          queued;  /* bytes of the tickets in the queue        */
     wal             wal;
@@ -293,6 +298,7 @@ bool  pl_ledger_is_damaged(const pl_ledger *l);
 #define CLOCK_JUMP_MS 2000 /* more than any slewing does between two ticks */
 /* Whether the wall clock went on as time did; *by_ms: how much too far. */
 bool  pl_clock_jumped(const clock_reading *before, const clock_reading *now, int64_t *by_ms);
+int64_t pl_ledger_mono_us(void); /* CLOCK_MONOTONIC */
 /* Appends the statement of a jump. */
 pl_rc pl_ledger_clock_state(pl_ledger *l, const pl_signer *s, const clock_reading *before,
                             const clock_reading *now, uint64_t *index, pl_error *err);

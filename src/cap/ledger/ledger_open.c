@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NOTE_FILE_MAX (1u << 20) /* cosignatures may be added to the file by others */
@@ -18,7 +19,8 @@
 
 static pl_ledger *object_new(const char *dir)
 {
-    pl_ledger *l = calloc(1, sizeof(*l));
+    pl_ledger         *l = calloc(1, sizeof(*l));
+    pthread_condattr_t monotonic;
 
     if (l == NULL)
         return NULL;
@@ -29,7 +31,10 @@ static pl_ledger *object_new(const char *dir)
     (void)pthread_mutex_init(&l->publishing, NULL);
     (void)pthread_mutex_init(&l->requesting, NULL);
     (void)pthread_mutex_init(&l->state, NULL);
-    (void)pthread_cond_init(&l->turn, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&l->turn, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     l->dir = pl_str_dup(pl_str_z(dir));
     if (l->dir == NULL) {
         pl_ledger_close(l);

@@ -32,7 +32,30 @@ static pl_rc held_take(pl_ledger *l, pl_merkle_range *range, pl_error *err)
             l->failed = true;
     }
     *range = l->range;
+    l->is_publishing = l->held.n > 0;
+    pl_pace_begin(&l->pace, l->held.entries.n, pl_ledger_mono_us());
     return PL_OK;
+}
+
+/* Entries are written first and read back then: half each. */
+static void held_progress(void *ctx, size_t bytes)
+{
+    pl_ledger *l = ctx;
+
+    (void)pl_ledger_lock(l);
+    pl_pace_advance(&l->pace, bytes / 2, pl_ledger_mono_us());
+    pl_ledger_unlock(l);
+}
+
+static void publication_end(pl_ledger *l, bool has_failed)
+{
+    (void)pl_ledger_lock(l);
+    pl_pace_end(&l->pace, pl_ledger_mono_us());
+    l->is_publishing = false;
+    if (has_failed)
+        l->failed = true;
+    (void)pthread_cond_broadcast(&l->turn);
+    pl_ledger_unlock(l);
 }
 
 /* Nothing that was computed on the way is believed: the note itself is read again. */
@@ -87,7 +110,8 @@ static pl_rc edition_write(pl_ledger *l, const pl_merkle_range *range, pl_error 
     pl_rc   rc;
 
     pl_fault_buffer("pending", l->held.entries.p, l->held.entries.n);
-    rc = pl_tile_edge_extend(&l->edge, l->dir, pl_buf_str(&l->held.entries), l->held.n, &root, err);
+    rc = pl_tile_edge_extend(&l->edge, l->dir, pl_buf_str(&l->held.entries), l->held.n,
+                             held_progress, l, &root, err);
     if (rc != PL_OK)
         return rc;
     if (!pl_hash_equal(&root, &expected))
@@ -145,15 +169,13 @@ static pl_rc publish_locked(pl_ledger *l, pl_error *err)
     if (rc != PL_OK || l->held.n == 0)
         return rc;
     rc = edition_write(l, &range, err);
-    if (rc == PL_OK) {
+    if (rc == PL_OK)
         edition_adopt(l);
+    publication_end(l, rc != PL_OK && rc != PL_FULL && rc != PL_NOMEM && rc != PL_DENIED);
+    if (rc == PL_OK) {
         pl_tile_sweep(l->dir, before, l->record.size);
         pl_wal_trim(l->dir, l->record.size - l->record.size % PL_TILE_WIDTH);
         spares_fill(l);
-    } else if (rc != PL_FULL && rc != PL_NOMEM && rc != PL_DENIED) {
-        (void)pl_ledger_lock(l);
-        l->failed = true;
-        pl_ledger_unlock(l);
     }
     return rc;
 }
@@ -168,4 +190,13 @@ pl_rc pl_ledger_publish(pl_ledger *l, pl_error *err)
     rc = publish_locked(l, err);
     (void)pthread_mutex_unlock(&l->publishing);
     return rc;
+}
+
+bool pl_ledger_is_behind(const pl_ledger *l)
+{
+    pl_ledger *m = pl_ledger_lock(l);
+    bool       is_behind = !m->failed && m->pending.entries.n >= PACE_FROM;
+
+    pl_ledger_unlock(m);
+    return is_behind;
 }

@@ -220,7 +220,16 @@ typedef struct extension {
     const char *dir;
     touched     dirs;
     uint64_t    from; /* size before */
+
+    tile_progress_fn progress;
+    void            *ctx;
 } extension;
+
+static void progress_tell(const extension *x, size_t bytes)
+{
+    if (x->progress != NULL)
+        x->progress(x->ctx, bytes);
+}
 
 static pl_rc tile_put(extension *x, int level, uint64_t n, unsigned width, pl_str bytes,
                       pl_error *err)
@@ -312,6 +321,7 @@ static pl_rc extension_check(const extension *x, pl_hash *root, pl_error *err)
         if (rc == PL_OK)
             rc = pl_bundle_check((pl_str){ bytes, got }, t->hash, width, n * PL_TILE_WIDTH, err);
         free(bytes);
+        progress_tell(x, got);
     }
     if (rc == PL_OK)
         rc = pl_merkle_root(&s, size, root, err);
@@ -341,10 +351,12 @@ static pl_rc extension_write(extension *x, pl_str entries, uint64_t count, pl_er
     pl_rc    rc = PL_OK;
 
     while (rc == PL_OK && count > 0) {
-        unsigned n = count < PL_TILE_WIDTH ? (unsigned)count : PL_TILE_WIDTH;
+        unsigned     n = count < PL_TILE_WIDTH ? (unsigned)count : PL_TILE_WIDTH;
+        const size_t before = entries.n;
 
         rc = extend_some(x, &entries, n, err);
         count -= n;
+        progress_tell(x, before - entries.n);
     }
     if (rc == PL_OK)
         rc = extend_partials(x, err);
@@ -369,9 +381,10 @@ static tile_edge *edge_dup(const tile_edge *e)
 }
 
 pl_rc pl_tile_edge_extend(tile_edge *e, const char *dir, pl_str entries, uint64_t count,
-                          pl_hash *root, pl_error *err)
+                          tile_progress_fn progress, void *ctx, pl_hash *root, pl_error *err)
 {
-    extension x = { .e = edge_dup(e), .dir = dir, .from = e->size };
+    extension x = { .e = edge_dup(e), .dir = dir, .from = e->size, .progress = progress,
+                    .ctx = ctx };
     pl_rc     rc;
 
     if (x.e == NULL)

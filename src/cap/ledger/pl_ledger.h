@@ -30,15 +30,17 @@ void  pl_ledger_close(pl_ledger *l);
 
 /* Appends entries (exact DSSE envelope bytes) in order and makes them durable before
  * returning the index of the first. All or none. PL_LIMIT: an entry is larger than
- * PL_LOG_ENTRY_MAX or the batch too large. PL_FULL: the disk has no room, or too much waits
- * for publication; nothing has changed and the same call may succeed later. PL_CONFLICT:
- * another writer has opened the log; this object is done for. Concurrent callers share one
- * flush. */
+ * PL_LOG_ENTRY_MAX or the batch too large. PL_FULL: the disk has no room; nothing has changed
+ * and the same call may succeed later. PL_CONFLICT: another writer has opened the log; this
+ * object is done for. Concurrent callers share one flush. Whoever appends faster than can be
+ * published is slowed down to that rate (docs/design/005-ledger-pace.md), not refused; when
+ * nobody publishes, the call itself does. */
 pl_rc pl_ledger_append(pl_ledger *l, const pl_str *entries, size_t count, uint64_t *first,
                        pl_error *err);
 /* The two halves of append, for a caller with more than one batch on its way. entries and
  * their bytes are borrowed until wait returns. Nothing is promised before: those who wait
- * do the writing, so every ticket must be waited for, once, by any thread. */
+ * do the writing, so every ticket must be waited for, once, by any thread. With much on its
+ * way submit waits as well. */
 pl_rc pl_ledger_submit(pl_ledger *l, const pl_str *entries, size_t count, pl_ledger_ticket **out,
                        pl_error *err);
 /* Frees the ticket, whatever it returns. */
@@ -54,6 +56,8 @@ pl_rc pl_ledger_append_once(pl_ledger *l, pl_str envelope, pl_str request_id, ui
  * nothing is new. Appends go on meanwhile. PL_FULL: the disk has no room; nothing has
  * been signed and publishing can be tried again. */
 pl_rc pl_ledger_publish(pl_ledger *l, pl_error *err);
+/* Whether so much waits that publishing again should not wait for a timer. */
+bool  pl_ledger_is_behind(const pl_ledger *l);
 
 /* Ends writing for good: append and publish answer PL_DENIED with the reason. `note`, when
  * not NULL, is a head signed with the log's own key that this log does not contain; it is

@@ -116,13 +116,23 @@ static void reopen(pl_ticker *t)
         pl_log_error("ledger cannot be opened", PL_S("error", err.text));
 }
 
+static bool is_behind(pl_daemon *d)
+{
+    bool yes;
+
+    (void)pthread_rwlock_rdlock(&d->gate);
+    yes = d->services.ledger != NULL && pl_ledger_is_behind(d->services.ledger);
+    (void)pthread_rwlock_unlock(&d->gate);
+    return yes;
+}
+
 static void keep_ledger(pl_ticker *t)
 {
     pl_error err = { 0 };
     pl_rc    rc = publish(t->d, &err);
     bool     was_stuck = atomic_exchange(&t->d->ledger_is_stuck, rc != PL_OK);
 
-    t->publish_due_ms = pl_mono_ms() + PUBLISH_MS;
+    t->publish_due_ms = pl_mono_ms() + (rc == PL_OK && is_behind(t->d) ? 0 : PUBLISH_MS);
     if (rc != PL_OK && !was_stuck)
         pl_log_error("checkpoint could not be published", PL_S("error", err.text));
     if (rc == PL_OK && was_stuck)
