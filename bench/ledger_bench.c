@@ -5,6 +5,7 @@
  *   ledger_bench append DIR SECONDS          64 producers, 16 outstanding each, 512-byte entries
  *   ledger_bench sqlite DIR SECONDS BATCH    the same producers and rows into SQLite
  *   ledger_bench build DIR ENTRIES           a log of that many 512-byte entries
+ *   ledger_bench statements DIR ENTRIES      a log of that many signed statements
  *   ledger_bench prove DIR PROOFS            inclusion proofs of entries all over the log
  *   ledger_bench verify DIR                  the whole log
  */
@@ -32,7 +33,7 @@
 #define PRODUCERS   64
 #define OUTSTANDING 16
 #define PUBLISH_MS  500
-#define SAMPLES_MAX (1u << 22)
+#define SAMPLES_MAX (1u << 24)
 
 static _Noreturn void die(const char *what, const pl_error *err)
 {
@@ -441,7 +442,7 @@ static int bench_sqlite(const char *dir, double how_long, size_t batch)
 
 static int bench_build(const char *dir, uint64_t entries)
 {
-    enum { BATCH = 4096, PER_PUBLICATION = 1 << 17 };
+    enum { BATCH = 4096, PER_PUBLICATION = 1 << 16 };
     pl_vkey    key;
     pl_signer *s = signer_make(&key);
     pl_ledger *l = log_make(dir, s);
@@ -471,6 +472,39 @@ static int bench_build(const char *dir, uint64_t entries)
     pl_signer_free(s);
     free(bytes);
     free(e);
+    return 0;
+}
+
+/* What verification has work with: statements, each signed. */
+static int bench_statements(const char *dir, unsigned entries)
+{
+    pl_vkey    key;
+    pl_signer *s = signer_make(&key);
+    pl_ledger *l = log_make(dir, s);
+    size_t     bytes = 0, n = 0;
+    uint64_t   first;
+    pl_error   err;
+
+    for (unsigned i = 0; i < entries; i++) {
+        char    name[32], *envelope = NULL;
+        uint8_t digest[32] = { (uint8_t)i };
+        json_t *p = json_pack("{s:s, s:s}", "reason", "benchmark", "time",
+                              "2026-11-22T12:00:00.000Z");
+
+        (void)snprintf(name, sizeof(name), "thing:%u", i);
+        if (pl_statement_sign(s, pl_str_z(name), digest, PL_PREDICATE("guard-stop"), p, &envelope,
+                              &n, &err) != PL_OK ||
+            pl_ledger_append(l, &(pl_str){ envelope, n }, 1, &first, &err) != PL_OK)
+            die("statement", &err);
+        bytes += n;
+        json_decref(p);
+        free(envelope);
+    }
+    if (pl_ledger_publish(l, &err) != PL_OK)
+        die("publish", &err);
+    (void)printf("{\"size\":%u,\"bytes\":%zu}\n", entries, bytes);
+    pl_ledger_close(l);
+    pl_signer_free(s);
     return 0;
 }
 
@@ -547,6 +581,8 @@ int main(int argc, char **argv)
         return bench_sqlite(argv[2], strtod(argv[3], NULL), strtoul(argv[4], NULL, 10));
     if (strcmp(what, "build") == 0 && argc == 4)
         return bench_build(argv[2], strtoull(argv[3], NULL, 10));
+    if (strcmp(what, "statements") == 0 && argc == 4)
+        return bench_statements(argv[2], (unsigned)strtoul(argv[3], NULL, 10));
     if (strcmp(what, "prove") == 0 && argc == 4)
         return bench_prove(argv[2], (unsigned)strtoul(argv[3], NULL, 10));
     if (strcmp(what, "verify") == 0 && argc == 3)
