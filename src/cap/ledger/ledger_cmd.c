@@ -111,6 +111,8 @@ pl_rc pl_ledger_writer_open(pl_cmd_ctx *c, cmd_writer *w, pl_error *err)
     if (rc == PL_OK)
         rc = pl_ledger_path(w->instance.dir, "ledger", &dir, err);
     if (rc == PL_OK)
+        rc = pl_ledger_keys_settle(&w->instance, &w->rotated_by, err);
+    if (rc == PL_OK)
         rc = pl_instance_signer(&w->instance, &w->signer, err);
     if (rc == PL_OK)
         rc = pl_ledger_open(dir, w->signer, &w->l, err);

@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/str.h"
-#include "base/timefmt.h"
 #include "cap/ledger/ledger_int.h"
 
 #define CONTENT_MAX (64u << 20)
@@ -79,7 +78,7 @@ static pl_rc erasure_read(pl_cmd_ctx *c, pl_erasure *e, pl_error *err)
     e->ground = c->opt(c->host, "ground");
     e->requester = c->opt(c->host, "requester");
     e->by = "operator";
-    e->now_ms = pl_now_ms();
+    e->now_ms = c->now_ms;
     if (e->ground == NULL)
         return pl_fail(err, PL_INVALID, "say on what legal ground with --ground");
     return pl_str_u64(pl_str_z(c->argv[0]), &e->index, err);

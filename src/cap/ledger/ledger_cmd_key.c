@@ -10,8 +10,6 @@
 #include "cap/ledger/ledger_int.h"
 #include "cap/token.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <unistd.h>
 
 /* `until` of a rotation that is finished later by `key retire`: the largest number JSON
@@ -24,25 +22,14 @@ static void key_path(const cmd_writer *w, const char *file, char out[1400])
     (void)snprintf(out, 1400, "%s/keys/%s", w->instance.dir, file);
 }
 
-static pl_rc file_move(const cmd_writer *w, const char *from, const char *to, pl_error *err)
-{
-    char a[1400], b[1400], dir[1400];
-
-    key_path(w, from, a);
-    key_path(w, to, b);
-    key_path(w, ".", dir);
-    if (rename(a, b) != 0)
-        return pl_fail(err, PL_IO, "cannot move key file '%s': %s", a, strerrordesc_np(errno));
-    return pl_fsync_dir(dir, err);
-}
-
 /* --- events ------------------------------------------------------------------------------ */
 
-static json_t *event_new(const char *event, const pl_vkey *k, const char *reason)
+static json_t *event_new(const pl_cmd_ctx *c, const char *event, const pl_vkey *k)
 {
-    char vkey[PL_VKEY_TEXT_MAX], at[25];
+    const char *reason = c->opt(c->host, "reason");
+    char        vkey[PL_VKEY_TEXT_MAX], at[25];
 
-    pl_time_format(pl_now_ms(), at);
+    pl_time_format(c->now_ms, at);
     if (pl_vkey_format(k, vkey, sizeof(vkey), NULL) != PL_OK)
         return NULL;
     return json_pack("{s:s, s:s, s:s*, s:s, s:s}", "event", event, "vkey", vkey, "reason", reason,
@@ -136,36 +123,11 @@ static pl_rc key_make(const wish *v, const char *path, const char *name, pl_erro
     return rc == PL_OK ? pl_keyfile_write_token(path, &k, pl_str_z(v->token), err) : rc;
 }
 
-static pl_rc vkeys_change(const cmd_writer *w, const pl_vkey *first, const pl_vkey *last,
-                          const pl_vkey *drop, pl_error *err)
-{
-    pl_vkey old[LEDGER_VKEYS_MAX], keys[LEDGER_VKEYS_MAX + 2];
-    size_t  n = 0, have = 0;
-    pl_rc   rc = pl_ledger_vkeys_read(pl_ledger_dir(w->l), old, &have, err);
-
-    if (rc != PL_OK)
-        return rc;
-    if (first != NULL)
-        keys[n++] = *first;
-    for (size_t i = 0; i < have; i++)
-        if ((first == NULL || !pl_vkey_equal(&old[i], first)) &&
-            (last == NULL || !pl_vkey_equal(&old[i], last)) &&
-            (drop == NULL || !pl_vkey_equal(&old[i], drop)))
-            keys[n++] = old[i];
-    if (last != NULL)
-        keys[n++] = *last;
-    if (n > LEDGER_VKEYS_MAX)
-        return pl_fail(err, PL_LIMIT, "more than %d keys would sign checkpoints",
-                       LEDGER_VKEYS_MAX);
-    return pl_ledger_vkeys_write(pl_ledger_dir(w->l), keys, n, err);
-}
-
-/* Opens the log again with the keys of now: that signs its head with them. */
-static pl_rc writer_renew(pl_cmd_ctx *c, cmd_writer *w, pl_error *err)
+/* The files follow what the log was told. */
+static pl_rc writer_align(cmd_writer *w, pl_error *err)
 {
     pl_ledger_writer_close(w);
-    *w = (cmd_writer){ .l = NULL };
-    return pl_ledger_writer_open(c, w, err);
+    return pl_keys_align(&w->instance, &w->rotated_by, err);
 }
 
 static pl_rc key_add(pl_cmd_ctx *c, cmd_writer *w, const wish *v, pl_vkey *made, uint64_t *index,
@@ -178,26 +140,25 @@ static pl_rc key_add(pl_cmd_ctx *c, cmd_writer *w, const wish *v, pl_vkey *made,
 
     (void)snprintf(file, sizeof(file), v->is_log ? "%s.new.key" : "%s.key", v->name);
     (void)snprintf(final, sizeof(final), "ledger.%s.key", v->name);
+    if (v->is_log && pl_keys_has(&w->instance, final))
+        return pl_fail(err, PL_CONFLICT, "key file exists already: '%s'", final);
     (void)snprintf(name, sizeof(name), v->is_log ? "%s" : "%s/%s", w->instance.origin, v->name);
     key_path(w, file, path);
-    rc = key_make(v, path, name, err);
+    rc = v->is_log ? pl_keys_mark(&w->instance, err) : PL_OK;
+    if (rc == PL_OK)
+        rc = key_make(v, path, name, err);
     if (rc == PL_OK)
         rc = joined_with(w, path, &s, err);
     if (rc != PL_OK)
         return rc;
     *made = *last_key(s);
-    p = event_new("add", made, c->opt(c->host, "reason"));
+    p = event_new(c, "add", made);
     (void)json_object_set_new(p, "use", json_string(v->is_log ? "log" : "statements"));
     if (v->is_log && pl_signer_vkey(s, beside, sizeof(beside), NULL) == PL_OK)
         (void)json_object_set_new(p, "beside", json_string(beside));
     rc = event_append(w, s, made, p, index, err);
     pl_signer_free(s);
-    if (rc != PL_OK || !v->is_log)
-        return rc;
-    rc = vkeys_change(w, NULL, made, NULL, err);
-    if (rc == PL_OK)
-        rc = file_move(w, file, final, err);
-    return rc == PL_OK ? writer_renew(c, w, err) : rc;
+    return rc == PL_OK && v->is_log ? writer_align(w, err) : rc;
 }
 
 static int key_told(pl_cmd_ctx *c, const char *en, const char *zh, const pl_vkey *k, uint64_t index)
@@ -234,36 +195,6 @@ int pl_key_cmd_new(pl_cmd_ctx *c)
 
 /* --- rotate -------------------------------------------------------------------------------- */
 
-static bool has_key_file(const cmd_writer *w, const char *file)
-{
-    char path[1400];
-
-    key_path(w, file, path);
-    return access(path, F_OK) == 0;
-}
-
-/* Keeps the outgoing key under another name and puts the new one in its place. */
-static pl_rc files_swap(const cmd_writer *w, const pl_vkey *old, bool has_overlap, pl_error *err)
-{
-    char  from[1400], to[1400], dir[1400];
-    pl_rc rc;
-
-    key_path(w, "ledger.key", from);
-    key_path(w, "retired", dir);
-    rc = pl_mkdir_p(dir, 0700, err);
-    if (rc != PL_OK)
-        return rc;
-    if (has_overlap)
-        key_path(w, "ledger.outgoing.key", to);
-    else
-        (void)snprintf(to, sizeof(to), "%s/keys/retired/%08x.key", w->instance.dir,
-                       (unsigned)old->keyid);
-    if (link(from, to) != 0 && errno != EEXIST)
-        return pl_fail(err, PL_IO, "cannot keep key file '%s': %s", to, strerrordesc_np(errno));
-    rc = pl_fsync_dir(dir, err);
-    return rc == PL_OK ? file_move(w, "next.key", "ledger.key", err) : rc;
-}
-
 static pl_rc rotation_append(pl_cmd_ctx *c, cmd_writer *w, const char *path, bool has_overlap,
                              pl_vkey *new, uint64_t *index, pl_error *err)
 {
@@ -275,7 +206,7 @@ static pl_rc rotation_append(pl_cmd_ctx *c, cmd_writer *w, const char *path, boo
     if (rc != PL_OK)
         return rc;
     *new = *last_key(s);
-    p = event_new("rotate", pl_signer_key(s, 0), c->opt(c->host, "reason"));
+    p = event_new(c, "rotate", pl_signer_key(s, 0));
     rc = pl_vkey_format(new, text, sizeof(text), err);
     (void)json_object_set_new(p, "successor", json_string(text));
     if (has_overlap)
@@ -292,28 +223,23 @@ static pl_rc rotate(pl_cmd_ctx *c, cmd_writer *w, pl_vkey *new, uint64_t *index,
 {
     const bool  has_overlap = c->opt(c->host, "overlap") != NULL;
     const char *alg = c->opt(c->host, "alg");
-    wish        v = { .name = "", .token = c->opt(c->host, "token"), .is_log = true };
+    wish        v = { .name = "", .token = c->opt(c->host, "token"), .is_log = true,
+                      .alg = pl_signer_key(w->signer, 0)->alg };
     char        path[1400];
-    pl_vkey     old = *pl_signer_key(w->signer, 0);
     pl_rc       rc = PL_OK;
 
-    v.alg = old.alg;
     if (alg != NULL)
         rc = pl_key_alg_parse(pl_str_z(alg), &v.alg, err);
-    if (rc == PL_OK && has_key_file(w, "ledger.outgoing.key"))
+    if (rc == PL_OK && pl_keys_has(&w->instance, "ledger.outgoing.key"))
         rc = pl_fail(err, PL_CONFLICT, "a rotation is under way: end it with 'key retire'");
+    if (rc == PL_OK)
+        rc = pl_keys_mark(&w->instance, err);
     key_path(w, "next.key", path);
     if (rc == PL_OK)
         rc = key_make(&v, path, w->instance.origin, err);
     if (rc == PL_OK)
         rc = rotation_append(c, w, path, has_overlap, new, index, err);
-    if (rc == PL_OK)
-        rc = vkeys_change(w, new, NULL, NULL, err);
-    if (rc == PL_OK)
-        rc = files_swap(w, &old, has_overlap, err);
-    if (rc == PL_OK)
-        rc = writer_renew(c, w, err);
-    return rc == PL_OK && !has_overlap ? vkeys_change(w, NULL, NULL, &old, err) : rc;
+    return rc == PL_OK ? writer_align(w, err) : rc;
 }
 
 int pl_key_cmd_rotate(pl_cmd_ctx *c)
@@ -324,8 +250,12 @@ int pl_key_cmd_rotate(pl_cmd_ctx *c)
     pl_error   err = { PL_OK, "" };
     pl_rc      rc = pl_ledger_writer_open(c, &w, &err);
 
-    if (rc == PL_OK)
+    if (rc == PL_OK && w.rotated_by != PL_INDEX_NONE) { /* the one that was cut short */
+        k = *pl_signer_key(w.signer, 0);
+        index = w.rotated_by;
+    } else if (rc == PL_OK) {
         rc = rotate(c, &w, &k, &index, &err);
+    }
     pl_ledger_writer_close(&w);
     return rc == PL_OK ? key_told(c, "the log goes on under the new key, since entry",
                                   "账本自该条记录起改用新密钥：第", &k, index)
@@ -340,7 +270,7 @@ static pl_rc history_load(const char *dir, const pl_vkey *key, pl_key_history **
     pl_rc           rc = pl_key_history_new(key, &h, err);
 
     if (rc == PL_OK) {
-        pl_ledger_key_events_collect(dir, h);
+        (void)pl_ledger_key_events_collect(dir, h);
         rc = pl_key_history_resolve(h, err);
     }
     if (rc != PL_OK) {
@@ -376,42 +306,6 @@ static pl_rc key_find(const pl_key_history *h, const char *word, pl_vkey *out, p
         return PL_OK;
     return pl_fail(err, PL_NOTFOUND, found ? "more than one key is named '%.80s'"
                                            : "the log knows no key '%.80s'", word);
-}
-
-static int is_beside(const struct dirent *e)
-{
-    pl_str name = pl_str_z(e->d_name);
-
-    return pl_str_starts(name, PL_STR("ledger.")) && pl_str_ends(name, PL_STR(".key")) &&
-           !pl_str_eqz(name, "ledger.key");
-}
-
-/* A key that signed beside the first one no longer does. */
-static pl_rc file_retire(const cmd_writer *w, const pl_vkey *k, pl_error *err)
-{
-    char            path[1400], to[64];
-    struct dirent **files = NULL;
-    int             n;
-    pl_rc           rc = PL_OK;
-
-    key_path(w, "retired", path);
-    rc = pl_mkdir_p(path, 0700, err);
-    key_path(w, ".", path);
-    n = scandir(path, &files, is_beside, alphasort);
-    for (int i = 0; i < n; i++) {
-        pl_keyfile_info info;
-
-        key_path(w, files[i]->d_name, path);
-        if (rc == PL_OK && pl_keyfile_info_read(path, &info, NULL) == PL_OK &&
-            (pl_vkey_equal(&info.key, k) ||
-             (info.is_old && strcmp(files[i]->d_name, "ledger.outgoing.key") == 0))) {
-            (void)snprintf(to, sizeof(to), "retired/%08x.key", (unsigned)k->keyid);
-            rc = file_move(w, files[i]->d_name, to, err);
-        }
-        free(files[i]);
-    }
-    free(files);
-    return rc;
 }
 
 static pl_rc until_put(pl_cmd_ctx *c, json_t *p, pl_error *err)
@@ -471,19 +365,17 @@ static pl_rc key_end(pl_cmd_ctx *c, cmd_writer *w, const char *event, pl_vkey *k
     if (is_first && strcmp(event, "retire") == 0)
         return pl_fail(err, PL_CONFLICT, "'%s' is the key the log is written with: rotate it",
                        k->name);
-    p = event_new(event, k, c->opt(c->host, "reason"));
+    p = event_new(c, event, k);
     rc = until_put(c, p, err);
     if (rc == PL_OK)
         rc = event_try(w, p, err);
     if (rc == PL_OK)
+        rc = pl_keys_mark(&w->instance, err);
+    if (rc == PL_OK)
         rc = event_append(w, w->signer, k, p, index, err);
     else
         json_decref(p);
-    if (rc == PL_OK && !is_first)
-        rc = file_retire(w, k, err);
-    if (rc == PL_OK && !is_first)
-        rc = vkeys_change(w, NULL, NULL, k, err);
-    return rc;
+    return rc == PL_OK ? writer_align(w, err) : rc;
 }
 
 static int end_cmd(pl_cmd_ctx *c, const char *event)

@@ -369,8 +369,9 @@ void pl_ledger_verify_keys(verifier *v);
 void pl_ledger_verify_signers(verifier *v, uint64_t index, const pl_dsse *d);
 void pl_ledger_verify_key_event(verifier *v, uint64_t index, pl_str entry);
 void pl_ledger_verify_signers_list(verifier *v);
-/* Puts the key events of a log's published entries; what cannot be read is left out. */
-void    pl_ledger_key_events_collect(const char *dir, pl_key_history *h);
+/* Puts the key events of a log's published entries, up to the first that cannot be read: its
+ * index, or the size. */
+uint64_t pl_ledger_key_events_collect(const char *dir, pl_key_history *h);
 json_t *pl_key_life_json(const pl_key_life *k);
 /* ledger_verify_erase.c: an entry whose payload is not there; a deletion statement; both
  * compared at the end. */
@@ -380,6 +381,14 @@ void pl_ledger_verify_gone(verifier *v);
 /* Every partial tile and bundle that was ever published and is still there. */
 void pl_ledger_verify_partials(verifier *v);
 void pl_ledger_verify_payloads(verifier *v);
+
+/* ledger_keys.c: key files and `vkey` follow what the log says. A change is marked before
+ * anything is made for it, so that one cut short is found. */
+pl_rc pl_keys_mark(const pl_instance *i, pl_error *err);
+/* Brings them in line, which ends a change; nobody may have the log open. rotated_by: the entry
+ * by which the log got a new key in this call, PL_INDEX_NONE: it has the one it had. */
+pl_rc pl_keys_align(const pl_instance *i, uint64_t *rotated_by, pl_error *err);
+bool  pl_keys_has(const pl_instance *i, const char *file); /* in keys/ */
 
 /* ledger_cmd*.c, ledger_api.c */
 extern const pl_cmd   pl_ledger_commands[];
@@ -400,6 +409,7 @@ typedef struct cmd_writer {
     pl_instance instance;
     pl_signer  *signer;
     pl_ledger  *l;
+    uint64_t    rotated_by; /* a rotation that opening finished, or PL_INDEX_NONE */
 } cmd_writer;
 pl_rc pl_ledger_writer_open(pl_cmd_ctx *c, cmd_writer *w, pl_error *err);
 void  pl_ledger_writer_close(cmd_writer *w); /* also after a failure */

@@ -69,13 +69,14 @@ static bool size_recorded(const char *dir, uint64_t *size)
     return ok;
 }
 
-void pl_ledger_key_events_collect(const char *dir, pl_key_history *h)
+uint64_t pl_ledger_key_events_collect(const char *dir, pl_key_history *h)
 {
-    uint64_t size = 0;
+    uint64_t size = 0, n = 0;
 
     if (size_claimed(dir, &size) || size_recorded(dir, &size))
-        for (uint64_t n = 0; n * PL_TILE_WIDTH < size && bundle_collect(dir, h, size, n); n++)
-            continue;
+        while (n * PL_TILE_WIDTH < size && bundle_collect(dir, h, size, n))
+            n++;
+    return n * PL_TILE_WIDTH < size ? n * PL_TILE_WIDTH : size;
 }
 
 /* --- what the log says it is ------------------------------------------------------------ */

@@ -59,6 +59,12 @@ pl_rc pl_ledger_publish(pl_ledger *l, pl_error *err);
 /* Whether so much waits that publishing again should not wait for a timer. */
 bool  pl_ledger_is_behind(const pl_ledger *l);
 
+/* Finishes a change of the instance's keys that was cut short: to be called before its signer
+ * is made for writing. Costs nothing when there was none. rotated_by (may be NULL): the entry
+ * of the rotation that was finished, or PL_INDEX_NONE. */
+struct pl_instance;
+pl_rc pl_ledger_keys_settle(const struct pl_instance *i, uint64_t *rotated_by, pl_error *err);
+
 /* Ends writing for good: append and publish answer PL_DENIED with the reason. `note`, when
  * not NULL, is a head signed with the log's own key that this log does not contain; it is
  * kept in the file `frozen`, and the log stays frozen over restarts for as long as it lacks

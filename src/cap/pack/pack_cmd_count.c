@@ -126,7 +126,7 @@ int pack_cmd_count(pl_cmd_ctx *c, const char *const *packs, const char *const *f
                               "none\n");
         return PL_EXIT_USAGE;
     }
-    pl_time_format(pl_now_ms(), today);
+    pl_time_format(c->now_ms, today);
     today[10] = '\0';
     rc = pl_pack_count(packs, c->opt(c->host, "minimums"), folders,
                        pl_str_z(day != NULL ? day : today), &report, &err);

@@ -121,7 +121,7 @@ int pack_cmd_import(pl_cmd_ctx *c)
         (void)fprintf(c->err, "plumbline: pack import: '--as ID' is missing\n");
         return PL_EXIT_USAGE;
     }
-    pl_time_format(pl_now_ms(), today);
+    pl_time_format(c->now_ms, today);
     today[10] = '\0';
     (void)snprintf(category, sizeof category, "%.64s.%.32s", id, risk != NULL ? risk : "listed");
     folder = opt(c, "to", NULL) != NULL ? strdup(opt(c, "to", NULL))

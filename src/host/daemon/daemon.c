@@ -14,23 +14,33 @@ extern const unsigned char pl_host_openapi[];
 
 /* --- opening ------------------------------------------------------------------------------- */
 
-static pl_rc open_ledger(pl_daemon *d, pl_error *err)
+static pl_rc ledger_failed(const pl_daemon *d, pl_rc rc, const pl_error *why, pl_error *err)
 {
-    pl_error inner = { 0 };
-    pl_rc    rc = pl_ledger_open(d->ledger_dir, d->signer, &d->services.ledger, &inner);
-
     if (rc == PL_CONFLICT)
         return pl_fail(err, rc, "another plumblined serves this instance: '%.150s'",
                        d->instance.dir);
-    return rc == PL_OK ? rc : pl_fail(err, rc, "%s", inner.text);
+    return pl_fail(err, rc, "%s", why->text);
+}
+
+static pl_rc open_ledger(pl_daemon *d, pl_error *err)
+{
+    pl_error why = { 0 };
+    pl_rc    rc = pl_ledger_open(d->ledger_dir, d->signer, &d->services.ledger, &why);
+
+    return rc == PL_OK ? rc : ledger_failed(d, rc, &why, err);
 }
 
 static pl_rc open_identity(pl_daemon *d, const char *dir, pl_error *err)
 {
-    pl_rc rc = pl_instance_open(dir, &d->instance, err);
+    pl_error why = { 0 };
+    pl_rc    rc = pl_instance_open(dir, &d->instance, err);
 
-    if (rc == PL_OK)
-        rc = pl_instance_signer(&d->instance, &d->signer, err);
+    if (rc != PL_OK)
+        return rc;
+    rc = pl_ledger_keys_settle(&d->instance, NULL, &why);
+    if (rc != PL_OK)
+        return ledger_failed(d, rc, &why, err);
+    rc = pl_instance_signer(&d->instance, &d->signer, err);
     if (rc != PL_OK)
         return rc;
     d->ledger_dir = pl_instance_path(&d->instance, "ledger");
