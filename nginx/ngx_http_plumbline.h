@@ -23,6 +23,7 @@ typedef struct {
 
 typedef struct {
     ngx_str_t  route;      /* empty: off */
+    const pl_surface *surface; /* NULL: by the end of the path */
     size_t     max_response;
 } ngx_http_plumbline_loc_conf_t;
 
@@ -30,6 +31,7 @@ typedef struct {
     ngx_http_request_t *request;
     ngx_http_plumbline_main_conf_t *mcf;
     pl_exchange *exchange;
+    const pl_surface *surface;
     char         id[PL_ID_LEN + 1];
     ngx_int_t    status;      /* what the access handler returns once the body was judged */
     pl_response_mode mode;

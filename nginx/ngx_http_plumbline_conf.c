@@ -30,7 +30,7 @@ ngx_command_t ngx_http_plumbline_commands[] = {
       NULL },
 
     { ngx_string("plumbline"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       plumbline_route,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -97,6 +97,14 @@ plumbline_route(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
     if (ngx_strcmp(value[1].data, "off") == 0) {
         return NGX_CONF_OK;
+    }
+    if (cf->args->nelts == 3) { /* a surface by name, where the path does not end in its own */
+        lcf->surface = pl_surface_find(ngx_http_plumbline_str(value[2]));
+        if (lcf->surface == NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "plumbline: unknown surface \"%V\"",
+                               &value[2]);
+            return NGX_CONF_ERROR;
+        }
     }
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_plumbline_module);
     route = ngx_array_push(&mcf->routes);

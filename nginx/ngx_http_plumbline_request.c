@@ -93,6 +93,7 @@ plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     }
     o.service = ngx_http_plumbline_str(ctx->mcf->service);
     o.now_ms = ngx_http_plumbline_now();
+    o.surface = ctx->surface;
     o.index_key = ctx->mcf->index_key;
     o.max_response = lcf->max_response;
     if (pl_random(rnd, sizeof(rnd), NULL) != PL_OK
@@ -104,6 +105,58 @@ plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     ngx_memcpy(ctx->id, o.id, sizeof(ctx->id));
     ctx->exchange = pl_exchange_new(&o);
     return ctx->exchange ? NGX_OK : NGX_ERROR;
+}
+
+/* What the path speaks; NULL with *rc NGX_OK when nobody knows and the route lets it pass. */
+static const pl_surface *
+plumbline_surface(ngx_http_request_t *r, ngx_http_plumbline_loc_conf_t *lcf, ngx_int_t *rc)
+{
+    ngx_http_plumbline_main_conf_t *mcf;
+    const pl_surface               *s = lcf->surface;
+    pl_policy                      *policy;
+    int                             route;
+
+    *rc = NGX_OK;
+    if (s == NULL) {
+        s = pl_surface_find(ngx_http_plumbline_str(r->uri));
+    }
+    if (s != NULL) {
+        if (!(r->method & NGX_HTTP_POST)) {
+            *rc = NGX_HTTP_NOT_ALLOWED;
+        }
+        return s;
+    }
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_plumbline_module);
+    policy = pl_gate_policy(mcf->gate);
+    route = policy ? pl_policy_route_find(policy, ngx_http_plumbline_str(lcf->route)) : -1;
+    if (route < 0 || !pl_policy_passes_unknown(policy, route)) {
+        *rc = NGX_HTTP_NOT_FOUND;
+    }
+    return NULL;
+}
+
+/* What is compressed cannot be judged, and no client of these APIs compresses. */
+static ngx_uint_t
+plumbline_is_encoded(ngx_http_request_t *r)
+{
+    static const char name[] = "content-encoding";
+    ngx_list_part_t  *part = &r->headers_in.headers.part;
+    ngx_table_elt_t  *h;
+    ngx_uint_t        i;
+
+    for ( ; part; part = part->next) {
+        h = part->elts;
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == sizeof(name) - 1
+                && ngx_strncasecmp(h[i].key.data, (u_char *) name, sizeof(name) - 1) == 0
+                && !(h[i].value.len == 8
+                     && ngx_strncasecmp(h[i].value.data, (u_char *) "identity", 8) == 0))
+            {
+                return 1;
+            }
+        }
+    }
+    return 0;
 }
 
 static ngx_http_plumbline_ctx_t *
@@ -246,6 +299,7 @@ ngx_http_plumbline_access_handler(ngx_http_request_t *r)
 {
     ngx_http_plumbline_loc_conf_t *lcf;
     ngx_http_plumbline_ctx_t      *ctx;
+    const pl_surface              *surface;
     ngx_int_t                      rc;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_plumbline_module);
@@ -254,12 +308,18 @@ ngx_http_plumbline_access_handler(ngx_http_request_t *r)
     }
     ctx = ngx_http_get_module_ctx(r, ngx_http_plumbline_module);
     if (ctx == NULL) {
-        if (!(r->method & NGX_HTTP_POST)) {
-            return NGX_HTTP_NOT_ALLOWED;
+        surface = plumbline_surface(r, lcf, &rc);
+        if (rc != NGX_OK) {
+            return rc;
         }
-        if (plumbline_create_ctx(r) == NULL) {
+        if (surface != NULL && plumbline_is_encoded(r)) {
+            return NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+        }
+        ctx = plumbline_create_ctx(r);
+        if (ctx == NULL) {
             return NGX_ERROR;
         }
+        ctx->surface = surface;
         r->headers_in.upgrade = NULL; /* a 101 would open a tunnel around the filters */
         r->request_body_in_single_buf = 1;
         rc = ngx_http_read_client_request_body(r, plumbline_body_handler);
@@ -294,6 +354,8 @@ static const struct {
     { 413, "invalid_request_error", "request_too_large",
       "the request body is larger than the gateway screens" },
     { 414, "invalid_request_error", "uri_too_long", "the address is too long" },
+    { 415, "invalid_request_error", "unsupported_encoding",
+      "a compressed request body cannot be screened: send it as it is" },
     { 431, "invalid_request_error", "headers_too_large", "the request headers are too large" },
     { 494, "invalid_request_error", "headers_too_large", "the request headers are too large" },
     { 502, "server_error", "upstream_unreachable", "the upstream could not be reached" },

@@ -95,7 +95,7 @@ plumbline_headers(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     {
         return NGX_ERROR;
     }
-    if (!pl_exchange_is_own(x) && pl_exchange_verdict(x)[0] == 'a'
+    if (!pl_exchange_is_own(x) && pl_exchange_is_generated(x) && pl_exchange_verdict(x)[0] == 'a'
         && plumbline_add_header_z(r, "x-plumbline-ai-generated", "1") != NGX_OK)
     {
         return NGX_ERROR;
@@ -262,6 +262,10 @@ plumbline_upstream_finalize(ngx_http_request_t *r, ngx_int_t rc)
         return;
     }
     pl_exchange_response_end(ctx->exchange, PL_END_TRUNCATED, &ctx->out, now);
+    if (pl_exchange_is_raw(ctx->exchange)) { /* the client must see that bytes are missing */
+        ngx_http_plumbline_put_event(ctx);
+        return;
+    }
     if (ctx->header_held) {
         (void) plumbline_finish_whole(r, ctx);
         return;
@@ -300,7 +304,10 @@ plumbline_header_filter(ngx_http_request_t *r)
     if (r->upstream) {
         r->upstream->buffering = 0; /* whatever proxy_buffering says: a stream is not collected */
     }
-    plumbline_content(r, ctx, "text/event-stream; charset=utf-8", -1);
+    if (pl_exchange_is_raw(ctx->exchange)) { /* bytes as they are, under the head as it is */
+        return plumbline_headers(r, ctx) == NGX_OK ? plumbline_next_header_filter(r) : NGX_ERROR;
+    }
+    plumbline_content(r, ctx, pl_exchange_content_type(ctx->exchange), -1);
     if (plumbline_headers(r, ctx) != NGX_OK
         || plumbline_add_header_z(r, "x-accel-buffering", "no") != NGX_OK)
     {
@@ -353,6 +360,10 @@ plumbline_stream_buf(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx_b
     pl_exchange_response_feed(x, bytes, &ctx->out, now);
     if (plumbline_is_truncated(r, b)) {
         pl_exchange_response_end(x, PL_END_TRUNCATED, &ctx->out, now);
+        if (pl_exchange_is_raw(x)) {
+            ngx_http_plumbline_put_event(ctx);
+            return NGX_ERROR;
+        }
         last = 1;
     } else if (last) {
         pl_exchange_response_end(x, PL_END_COMPLETE, &ctx->out, now);

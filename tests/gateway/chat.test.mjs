@@ -169,11 +169,15 @@ test('a stream keeps every event', async () => {
   events.at(-1).usage = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 };
   model.on(m, up.sse(events, { comments: true }));
   const s = readStream((await chat(product.gateway, ask(m, CALM.en, { stream: true }))).buf);
-  const ours = s.chunks.filter((c) => !events.some((e) => JSON.stringify(e) === JSON.stringify(c)));
-  assert.equal(s.chunks.length - ours.length, events.length, 'every event of the upstream arrives unchanged');
-  assert.equal(ours.length, 1, 'one more for the label');
-  assert.match(ours[0].choices[0].delta.content, LABEL);
-  for (const k of ['id', 'model', 'created', 'object']) assert.equal(ours[0][k], events[0][k], `the label's chunk continues the stream: ${k}`);
+  // Text that waits for the next may come an event later; everything else is as it was.
+  const shape = (c) => JSON.stringify({ ...c, choices: c.choices.map((o) => ({ ...o, delta: Object.keys(o.delta) })) });
+  labelOf(s.text, 'a b c');
+  const shapes = s.chunks.map(shape);
+  for (const e of events) assert.ok(shapes.includes(shape(e)), `arrives: ${shape(e)}`);
+  assert.deepEqual(s.chunks.at(-1).usage, events.at(-1).usage);
+  assert.ok(s.chunks.length <= events.length + 2, 'one more for the label, one for what waited');
+  for (const c of s.chunks)
+    for (const k of ['id', 'model', 'created', 'object']) assert.equal(c[k], events[0][k], `our chunks continue the stream: ${k}`);
   assert.ok(s.comments.some((c) => c.startsWith('keep-alive')), 'comments of the upstream pass');
 });
 
@@ -184,7 +188,7 @@ test('a stream flows: the first token does not wait for the last', async () => {
   const seen = [];
   const r = await chat(product.gateway, ask(m, CALM.en, { stream: true }), { onData: (d) => seen.push([Date.now() - start, d.toString()]) });
   const total = Date.now() - start;
-  const first = seen.find(([, d]) => d.includes('one'))[0];
+  const first = seen.find(([, d]) => /"content":"[^"]*o/.test(d))[0];
   assert.ok(first < total - 400, `first token after ${first} ms of ${total} ms`);
   labelOf(readStream(r.buf).text, 'one two three four five ');
 });
@@ -272,8 +276,8 @@ test('other paths are refused as JSON and never forwarded', async () => {
   const { request } = await import('./lib/client.mjs');
   const { expectError } = await import('./lib/cases.mjs');
   const before_ = model.calls.length;
-  for (const path of ['/', '/v1', '/v1/models/x', '/v1/completions', '/v1/embeddings', '/v1/chat/completions/', '/v1/chat/completions/x', '/V1/chat/completions',
-    '/v1/chat/completions.json', '/v1/chat%2fcompletionsx', '/v1/../v1/embeddings', '/api/tags', '/metrics', '/v2/chat/completions'])
+  for (const path of ['/', '/v1', '/v1/models/x', '/v1/files', '/v1/moderations', '/v1/chat/completions/', '/v1/chat/completions/x', '/V1/chat/completions',
+    '/v1/chat/completions.json', '/v1/chat%2fcompletionsx', '/v1/../v1/files', '/api/tags', '/metrics', '/v2/chat/completions'])
     expectError(await request(`${product.gateway}${path}`, { method: 'POST', body: JSON.stringify(ask('x', HARM.en)), headers: { 'content-type': 'application/json' } }), 404);
   for (const method of ['GET', 'PUT', 'DELETE', 'PATCH', 'HEAD']) {
     const r = await request(`${product.gateway}/v1/chat/completions`, { method });

@@ -60,8 +60,12 @@ for (const [what, [extra, choice]] of Object.entries(quiet)) {
     model.on(m, up.sse(events));
     const r = await chat(product.gateway, ask(m, CALM.en, { ...extra, stream: true }));
     const s = readStream(r.buf);
-    assert.deepEqual(s.chunks, events, 'exactly the events of the upstream');
+    if (choice.logprobs) assert.deepEqual(s.chunks, events, 'exactly the events of the upstream');
+    const held = s.chunks.length - events.length; // what waited for its end is said in a copy of its event
+    assert.ok(held >= 0 && held <= 2, `${held} events more`);
     assert.equal(s.text, content ?? '');
+    assert.equal(s.choices[0].finish, choice.finish_reason ?? 'stop');
+    if (calls) assert.deepEqual(s.choices[0].tools[0], { name: 'weather', arguments: calls[0].function.arguments });
     assert.equal(r.headers['x-plumbline-ai-generated'], '1');
     const receipt = await product.receipt(s.event);
     assert.equal(receipt.event.label, 'header');

@@ -1,316 +1,261 @@
-/* One walk over a chat.completion or chat.completion.chunk object: which strings belong to
- * which choice and channel. Used for whole answers and for each event of a stream. */
 #include "base/banned.h"
 
 #include "base/str.h"
-#include "cap/guard/guard_int.h"
+#include "cap/guard/answer.h"
 
-typedef struct walk {
-    pl_jsonscan     json;
-    answer_visitor *v;
-    pl_error       *err;
-    answer_choice   c;
-    bool            stop;
-} walk;
+typedef struct reader {
+    const answer_reader *r;
+    answer              *a;
+    pl_error            *err;
+} reader;
 
-static pl_rc next(walk *w, pl_jsontok *t)
+/* --- pieces --------------------------------------------------------------------------- */
+
+static pl_rc piece_add(reader *rd, surface_walk *w, const surface_node *n, uint8_t kind,
+                       const pl_jsontok *t)
 {
-    return pl_jsonscan_next(&w->json, t, w->err);
-}
+    answer     *a = rd->a;
+    walk_frame *f = walk_top(w);
 
-static bool opens(const pl_jsontok *t)
-{
-    return t->type == PL_JT_OBJ_BEGIN || t->type == PL_JT_ARR_BEGIN;
-}
+    if (a->n == a->cap) {
+        size_t        cap = a->cap ? a->cap * 2 : 8;
+        answer_piece *p = cap > ANSWER_PIECES_MAX ? NULL : realloc(a->piece, cap * sizeof *p);
 
-static bool closes(const pl_jsontok *t)
-{
-    return t->type == PL_JT_OBJ_END || t->type == PL_JT_ARR_END;
-}
-
-static pl_rc tell_string(walk *w, const pl_jsontok *t)
-{
-    if (t->raw.n && w->v->on_string(w->v->ctx, t))
-        w->stop = true;
+        if (!p)
+            return pl_fail(rd->err, PL_LIMIT, "the answer has too many texts");
+        a->piece = p;
+        a->cap = cap;
+    }
+    a->piece[a->n++] = (answer_piece){ .kind = kind, .listed = n != NULL, .choice = -1, .sub = -1,
+                                       .hash = n ? 0 : w->next_hash | 1u, .t = *t, .node = n,
+                                       .depth = f->is_array ? -1 : w->depth };
     return PL_OK;
 }
 
-/* Every string and key below the value that t begins goes to on_string. */
-static pl_rc tell_value(walk *w, pl_jsontok *t)
+/* What a table's node means in an object of this type. */
+static const surface_node *variant_of(const surface_tree *tree, const surface_node *n, pl_str type)
 {
-    unsigned open = 0;
+    const surface_node *plain = n->type ? NULL : n;
 
-    for (;;) {
-        if (t->type == PL_JT_STRING || t->type == PL_JT_KEY)
-            (void)tell_string(w, t);
-        open += opens(t);
-        open -= closes(t);
-        if (open == 0)
-            return PL_OK;
-        pl_rc rc = next(w, t);
-        if (rc != PL_OK)
-            return rc;
+    if (n->type && pl_str_eqz(type, n->type))
+        return n;
+    for (int16_t i = n->variant; i >= 0; i = tree->node[i].variant)
+        if (pl_str_eqz(type, tree->node[i].type))
+            return &tree->node[i];
+    return plain;
+}
+
+/* The object that holds the pieces ends: only now its type is known for certain. */
+static void types_assign(reader *rd, surface_walk *w, const walk_frame *f)
+{
+    answer *a = rd->a;
+
+    for (size_t i = f->mark; i < a->n; i++) {
+        answer_piece *p = &a->piece[i];
+
+        if (p->depth == w->depth && p->node && (p->node->variant >= 0 || p->node->type))
+            p->type = f->type;
     }
 }
 
-static pl_rc piece_add(walk *w, uint32_t channel, const pl_jsontok *t)
+static void group_assign(answer *a, const walk_frame *f, bool root)
 {
-    answer_choice *c = &w->c;
+    for (size_t i = f->mark; i < a->n; i++) {
+        answer_piece *p = &a->piece[i];
+
+        if (p->choice < 0 && (f->choice >= 0 || root))
+            p->choice = f->choice < 0 ? 0 : (int32_t)f->choice;
+        if (p->sub < 0 && (f->sub >= 0 || root))
+            p->sub = f->sub < 0 ? 0 : (int32_t)f->sub;
+    }
+}
+
+static bool is_channel(uint8_t kind)
+{
+    return kind >= PK_TEXT && kind <= PK_FULL;
+}
+
+/* The guards are decided when everything is read. */
+static void variants_resolve(reader *rd)
+{
+    answer *a = rd->a;
+
+    for (size_t i = 0; i < a->n; i++) {
+        answer_piece       *p = &a->piece[i];
+        const surface_node *v;
+
+        if (!p->node || !is_channel(p->kind) || (p->node->variant < 0 && !p->node->type)) {
+            p->labelled = p->node && (p->node->flags & PF_LABEL);
+            p->is_tool = p->node && (p->node->flags & PF_TOOL);
+            continue;
+        }
+        v = variant_of(rd->r->tree, p->node, p->type);
+        p->kind = v ? v->kind : PK_ALSO;
+        p->labelled = v && (v->flags & PF_LABEL);
+        if (p->kind == PK_ALSO) /* one text for each type */
+            for (size_t k = 0; k < p->type.n; k++)
+                p->hash = (p->hash ^ (uint8_t)p->type.p[k]) * 16777619u;
+        p->is_tool = v && (v->flags & PF_TOOL);
+    }
+}
+
+/* --- visitor -------------------------------------------------------------------------- */
+
+static pl_rc on_key(void *ctx, surface_walk *w, const pl_jsontok *t)
+{
+    reader *rd = ctx;
+
+    (void)w;
+    rd->r->single(rd->r->ctx, NULL, t);
+    return PL_OK;
+}
+
+/* Base64 of either alphabet: nothing else is taken for data. */
+static bool is_data(pl_str s)
+{
+    static const char prefix[] = "data:";
+    const char       *comma = s.n > 5 && memcmp(s.p, prefix, 5) == 0 ? memchr(s.p, ',', s.n) : NULL;
+    size_t            i = comma && comma - s.p < 128 ? (size_t)(comma - s.p) + 1 : 0;
+
+    for (; i < s.n; i++) {
+        char c = s.p[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '+' || c == '/' || c == '=' || c == '-' || c == '_'))
+            return false;
+    }
+    return true;
+}
+
+static pl_rc unlisted(reader *rd, surface_walk *w, const pl_jsontok *t)
+{
+    rd->r->single(rd->r->ctx, NULL, t);
+    if (!rd->r->is_event || walk_top(w)->entire)
+        return PL_OK;
+    /* It may continue what the same place said in an earlier event. */
+    rd->a->has_unlisted = true;
+    return piece_add(rd, w, NULL, PK_ALSO, t);
+}
+
+static pl_rc on_string(reader *rd, surface_walk *w, const surface_node *n, const pl_jsontok *t)
+{
+    answer *a = rd->a;
 
     if (t->raw.n == 0)
         return PL_OK;
-    if (c->n == c->cap) {
-        size_t        cap = c->cap ? c->cap * 2 : 8;
-        answer_piece *p = realloc(c->piece, cap * sizeof *p);
-        if (!p)
-            return pl_fail(w->err, PL_NOMEM, "out of memory");
-        c->piece = p;
-        c->cap = cap;
+    if (!n)
+        return unlisted(rd, w, t);
+    switch ((path_kind)n->kind) {
+    case PK_TEXT:
+    case PK_REASON:
+    case PK_REFUSAL:
+    case PK_ARGS:
+    case PK_NAME:
+    case PK_ALSO:
+    case PK_FULL:
+        if ((n->flags & PF_PART) || n->kind == PK_NAME)
+            rd->r->single(rd->r->ctx, NULL, t);
+        return piece_add(rd, w, n, n->kind, t);
+    case PK_DATA:
+        if (n->type || !is_data(t->raw)) /* guarded data is decided late: read it */
+            rd->r->single(rd->r->ctx, NULL, t);
+        return PL_OK;
+    case PK_FINISH: /* some servers say "" or "null" on every chunk that does not finish */
+        rd->r->single(rd->r->ctx, n, t);
+        return pl_str_eqz(t->raw, "null") ? PL_OK : piece_add(rd, w, n, PK_FINISH, t);
+    case PK_ID:
+        a->id = t->raw;
+        break;
+    case PK_MODEL:
+        a->model = t->raw;
+        break;
+    default:
+        break;
     }
-    c->piece[c->n++] = (answer_piece){ channel, *t };
+    rd->r->single(rd->r->ctx, n, t);
     return PL_OK;
 }
 
-/* FNV-1a: any stable spread over names will do. */
-static uint32_t name_hash(uint32_t h, const pl_jsontok *key)
+static pl_rc on_value(void *ctx, surface_walk *w, const surface_node *n, const pl_jsontok *t)
 {
-    for (size_t i = 0; i < key->raw.n; i++)
-        h = (h ^ (uint8_t)key->raw.p[i]) * 16777619u;
-    return (h & (CH_OTHER - 1)) | CH_OTHER;
-}
+    reader  *rd = ctx;
+    uint64_t v;
 
-static uint32_t channel_of(const pl_jsontok *key)
-{
-    static const struct {
-        const char *name;
-        uint32_t    channel;
-    } known[] = {
-        { "content", CH_TEXT },
-        { "reasoning_content", CH_REASON },
-        { "refusal", CH_REFUSAL },
-    };
-
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (pl_jsontok_is(key, known[i].name))
-            return known[i].channel;
-    return name_hash(2166136261u, key);
-}
-
-/* Arguments and name of a call are texts that may come in pieces; its id, type and
- * anything else are strings by themselves. */
-static pl_rc tool_string(walk *w, const pl_jsontok *key, const pl_jsontok *t)
-{
-    if (pl_jsontok_is(key, "arguments") || pl_jsontok_is(key, "input"))
-        return piece_add(w, CH_TOOL, t);
-    if (pl_jsontok_is(key, "name"))
-        return piece_add(w, CH_TOOL + 1, t);
-    return tell_string(w, t);
-}
-
-/* One element of tool_calls: its "index" names the call, wherever it stands. */
-static pl_rc tool_call(walk *w, pl_jsontok *t, uint64_t ordinal)
-{
-    size_t     first = w->c.n;
-    unsigned   open = 0;
-    pl_jsontok key = { 0 };
-    pl_rc      rc = PL_OK;
-
-    for (;;) {
-        if (t->type == PL_JT_KEY) {
-            key = *t;
-            rc = tell_string(w, t);
-        } else if (t->type == PL_JT_STRING) {
-            rc = tool_string(w, &key, t);
-        }
-        if (t->type == PL_JT_NUMBER && open == 1 && pl_jsontok_is(&key, "index"))
-            (void)pl_str_u64(t->raw, &ordinal, NULL);
-        open += opens(t);
-        open -= closes(t);
-        if (rc != PL_OK || open == 0)
-            break;
-        if ((rc = next(w, t)) != PL_OK)
-            break;
-    }
-    for (size_t i = first; i < w->c.n; i++)
-        w->c.piece[i].channel += 2 * (uint32_t)(ordinal & 0xffff);
-    return rc;
-}
-
-static pl_rc tool_calls(walk *w, pl_jsontok *t)
-{
-    uint64_t ordinal = 0;
-    pl_rc    rc;
-
-    if (t->type == PL_JT_NULL)
+    if (t->type == PL_JT_STRING)
+        return on_string(rd, w, n, t);
+    if (!n)
         return PL_OK;
-    w->c.has_tool = true;
-    if (t->type != PL_JT_ARR_BEGIN)
-        return tool_call(w, t, 0);
-    while ((rc = next(w, t)) == PL_OK && t->type != PL_JT_ARR_END)
-        if ((rc = tool_call(w, t, ordinal++)) != PL_OK)
-            return rc;
-    return rc;
-}
-
-/* A string inside a member: it may continue what the same place said in an earlier event,
- * and it may be a text of its own. */
-static pl_rc nested_string(walk *w, uint32_t channel, const pl_jsontok *key, const pl_jsontok *t)
-{
-    (void)tell_string(w, t);
-    return piece_add(w, name_hash(channel, key), t);
-}
-
-/* Any other member of message/delta: its strings continue a channel of that name. */
-static pl_rc other_member(walk *w, pl_jsontok *t, uint32_t channel)
-{
-    unsigned   open = 0;
-    pl_jsontok key = { 0 };
-    pl_rc      rc = PL_OK;
-
-    for (;;) {
-        if (t->type == PL_JT_STRING) {
-            rc = open ? nested_string(w, channel, &key, t) : piece_add(w, channel, t);
-        } else if (t->type == PL_JT_KEY) {
-            key = *t;
-            rc = tell_string(w, t);
+    if (t->type == PL_JT_TRUE && n->kind == PK_FINISH)
+        return piece_add(rd, w, n, PK_FINISH, t);
+    if (t->type == PL_JT_NUMBER && (n->kind == PK_CREATED || n->kind == PK_SEQUENCE) &&
+        pl_str_u64(t->raw, &v, NULL) == PL_OK && v <= INT64_MAX) {
+        if (n->kind == PK_CREATED) {
+            rd->a->created = (int64_t)v;
+        } else {
+            rd->a->sequence = v;
+            rd->a->sequence_at = *t;
         }
-        open += opens(t);
-        open -= closes(t);
-        if (rc != PL_OK || open == 0)
-            return rc;
-        if ((rc = next(w, t)) != PL_OK)
-            return rc;
     }
+    return PL_OK;
 }
 
-static pl_rc message(walk *w, pl_jsontok *t)
+static pl_rc on_begin(void *ctx, surface_walk *w, const surface_node *n, const pl_jsontok *t)
 {
-    unsigned content = 0;
-    pl_rc    rc;
+    reader *rd = ctx;
+    pl_rc   rc = PL_OK;
 
-    if (t->type == PL_JT_NULL)
-        return PL_OK;
-    if (t->type != PL_JT_OBJ_BEGIN)
-        return pl_fail(w->err, PL_INVALID, "a choice's message is not an object");
-    while ((rc = next(w, t)) == PL_OK && t->type == PL_JT_KEY) {
-        pl_jsontok key = *t;
-        bool       is_tool = pl_jsontok_is(&key, "tool_calls") || pl_jsontok_is(&key, "function_call");
-
-        if (channel_of(&key) & CH_OTHER)
-            (void)tell_string(w, &key);
-        if (pl_jsontok_is(&key, "content") && content++)
-            return pl_fail(w->err, PL_INVALID, "a message has two 'content' members");
-        if ((rc = next(w, t)) != PL_OK)
-            return rc;
-        if (pl_jsontok_is(&key, "role") && t->type == PL_JT_STRING)
-            rc = tell_string(w, t);
-        else
-            rc = is_tool ? tool_calls(w, t) : other_member(w, t, channel_of(&key));
-        if (rc != PL_OK)
-            return rc;
+    walk_top(w)->mark = rd->a->n;
+    if (n && n->kind == PK_LOGPROBS && t->type == PL_JT_OBJ_BEGIN) {
+        rd->a->has_logprobs = true;
+        rc = piece_add(rd, w, n, PK_LOGPROBS, t);
     }
+    if (n && (n->flags & PF_TOOL) && rc == PL_OK)
+        rc = piece_add(rd, w, n, PK_NONE, t);
     return rc;
 }
 
-static pl_rc choice_member(walk *w, pl_jsontok *t)
+static pl_rc on_end(void *ctx, surface_walk *w, const surface_node *n)
 {
-    pl_jsontok key = *t;
-    uint64_t   index;
-    pl_rc      rc = next(w, t);
+    reader     *rd = ctx;
+    walk_frame *f = walk_top(w);
+    bool        root = w->depth == 1;
 
-    if (rc != PL_OK)
-        return rc;
-    (void)tell_string(w, &key);
-    if (pl_jsontok_is(&key, "message") || pl_jsontok_is(&key, "delta")) {
-        if (w->c.has_message) /* two readers may take different ones */
-            return pl_fail(w->err, PL_INVALID, "a choice has two messages");
-        w->c.has_message = true;
-        return message(w, t);
+    (void)n;
+    if (f->mark < rd->a->n) {
+        if (!f->is_array)
+            types_assign(rd, w, f);
+        if (root || f->choice >= 0 || f->sub >= 0)
+            group_assign(rd->a, f, root);
     }
-    if (pl_jsontok_is(&key, "text") && t->type == PL_JT_STRING)
-        return piece_add(w, channel_of(&key), t);
-    if (pl_jsontok_is(&key, "index") && t->type == PL_JT_NUMBER &&
-        pl_str_u64(t->raw, &index, NULL) == PL_OK)
-        w->c.index = index > PL_CHOICES_MAX ? PL_CHOICES_MAX : (int64_t)index;
-    /* Some servers say "" on every chunk that does not finish. */
-    if (pl_jsontok_is(&key, "finish_reason") && t->type == PL_JT_STRING && t->raw.n &&
-        !pl_str_eqz(t->raw, "null"))
-        w->c.finished = true;
-    if (pl_jsontok_is(&key, "logprobs") && opens(t))
-        w->c.has_logprobs = true;
-    return tell_value(w, t);
+    if (root) {
+        rd->a->type = f->type;
+        rd->a->choice = f->choice;
+        rd->a->sub = f->sub;
+    }
+    return PL_OK;
 }
 
-static pl_rc one_choice(walk *w, pl_jsontok *t, int64_t ordinal)
+pl_rc pl_answer_read(const answer_reader *r, pl_str json, answer *a, pl_error *err)
 {
-    pl_rc rc;
+    reader       rd = { .r = r, .a = a, .err = err };
+    walk_visitor v = { .key = on_key, .value = on_value, .begin = on_begin, .end = on_end,
+                       .ctx = &rd };
+    pl_rc        rc;
 
-    if (t->type != PL_JT_OBJ_BEGIN)
-        return pl_fail(w->err, PL_INVALID, "a choice is not an object");
-    w->c = (answer_choice){ .index = ordinal, .piece = w->c.piece, .cap = w->c.cap };
-    while ((rc = next(w, t)) == PL_OK && t->type == PL_JT_KEY)
-        if ((rc = choice_member(w, t)) != PL_OK)
-            return rc;
-    if (rc == PL_OK && w->v->on_choice(w->v->ctx, &w->c))
-        w->stop = true;
+    a->n = 0;
+    a->id = a->model = a->type = (pl_str){ "", 0 };
+    a->created = 0;
+    a->choice = a->sub = -1;
+    a->sequence_at.type = PL_JT_END;
+    a->has_logprobs = a->has_unlisted = false;
+    rc = pl_surface_read(r->tree, json, &v, err);
+    if (rc == PL_OK)
+        variants_resolve(&rd);
     return rc;
 }
 
-static pl_rc choices(walk *w, pl_jsontok *t)
+void pl_answer_done(answer *a)
 {
-    int64_t ordinal = 0;
-    pl_rc   rc;
-
-    if (t->type != PL_JT_ARR_BEGIN)
-        return tell_value(w, t);
-    if (w->v->saw_choices)
-        return pl_fail(w->err, PL_INVALID, "two 'choices' members");
-    w->v->saw_choices = true;
-    while ((rc = next(w, t)) == PL_OK && t->type != PL_JT_ARR_END)
-        if ((rc = one_choice(w, t, ordinal++)) != PL_OK || w->stop)
-            return rc;
-    return rc;
-}
-
-static pl_rc top_member(walk *w, pl_jsontok *t)
-{
-    static const char *const head[] = { "id", "model", "created" };
-    pl_jsontok key = *t;
-    pl_rc      rc = next(w, t);
-
-    if (rc != PL_OK)
-        return rc;
-    if (pl_jsontok_is(&key, "choices"))
-        return choices(w, t);
-    for (size_t i = 0; i < sizeof head / sizeof head[0]; i++)
-        if (pl_jsontok_is(&key, head[i]))
-            w->v->on_head(w->v->ctx, head[i], t);
-    (void)tell_string(w, &key);
-    return tell_value(w, t);
-}
-
-static pl_rc walk_object(walk *w)
-{
-    pl_jsontok t;
-    pl_rc      rc = next(w, &t);
-
-    if (rc != PL_OK)
-        return rc;
-    if (t.type != PL_JT_OBJ_BEGIN)
-        return pl_fail(w->err, PL_INVALID, "not a JSON object");
-    while ((rc = next(w, &t)) == PL_OK && t.type == PL_JT_KEY)
-        if ((rc = top_member(w, &t)) != PL_OK || w->stop)
-            return rc;
-    return rc == PL_OK ? next(w, &t) : rc;
-}
-
-pl_rc pl_answer_walk(pl_str json, answer_visitor *v, pl_error *err)
-{
-    walk  w = { .v = v, .err = err };
-    pl_rc rc;
-
-    pl_jsonscan_init(&w.json, json);
-    rc = walk_object(&w);
-    free(w.c.piece);
-    return rc;
+    free(a->piece);
+    *a = (answer){ 0 };
 }

@@ -31,11 +31,9 @@ pl_exchange *pl_exchange_new(const pl_exchange_options *o)
     x->scratch = PL_BUF_INIT(SCRATCH_MAX);
     x->inner = PL_BUF_INIT(SCRATCH_MAX);
     x->leaf = PL_BUF_INIT(PL_EVENT_MAX);
-    x->sse.raw = PL_BUF_INIT(o->max_response);
-    x->sse.held = PL_BUF_INIT(o->max_response * 2);
-    x->sse.data = PL_BUF_INIT(o->max_response);
-    x->sse.id = PL_BUF_INIT(512);
-    x->sse.model = PL_BUF_INIT(512);
+    x->surface = o->surface;
+    x->is_raw = !x->surface;
+    pl_stream_init(&x->stream, o->max_response);
     return x;
 }
 
@@ -45,6 +43,8 @@ static void choice_free(choice *c)
         return;
     for (size_t i = 0; i < c->ch_n; i++) {
         pl_screen_stream_done(c->ch[i]->scan);
+        pl_buf_done(&c->ch[i]->pending);
+        pl_buf_done(&c->ch[i]->echo.bytes);
         free(c->ch[i]->scan);
         free(c->ch[i]);
     }
@@ -58,7 +58,8 @@ void pl_exchange_free(pl_exchange *x)
         return;
     for (int i = 0; i < x->choice_count; i++)
         choice_free(x->choices[i]);
-    pl_sse_done(&x->sse);
+    pl_stream_done(&x->stream);
+    pl_answer_done(&x->answer);
     pl_buf_done(&x->body);
     pl_buf_done(&x->collect);
     pl_buf_done(&x->scratch);
@@ -88,7 +89,11 @@ pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
 
     x->input_bytes = body.n;
     x->input_commitment = pl_commit(x->o.salt, body);
-    rc = pl_request_judge(x->o.policy, x->o.route, body, &x->facts, &x->in, &err);
+    if (!x->surface) {
+        x->reason = "unknown_surface";
+        return PL_EXCHANGE_FORWARD;
+    }
+    rc = pl_request_judge(x->o.policy, x->o.route, x->surface, body, &x->facts, &x->in, &err);
     keep_model(x);
     if (rc == PL_INVALID || rc == PL_LIMIT) {
         /* Whatever was understood so far must not steer the shape of the error. */
@@ -203,15 +208,20 @@ static choice *choice_get(pl_exchange *x, int64_t i)
     return c;
 }
 
-static text_channel *channel_get(pl_exchange *x, choice *c, uint32_t key)
+static text_channel *channel_find(const choice *c, uint8_t kind, int32_t sub, uint32_t hash)
 {
-    text_channel *ch;
-
     for (size_t i = 0; i < c->ch_n; i++)
-        if (c->ch[i]->key == key)
+        if (c->ch[i]->kind == kind && c->ch[i]->sub == sub && c->ch[i]->hash == hash)
             return c->ch[i];
-    if (c->ch_n == PL_CHANNELS_MAX)
-        return NULL;
+    return NULL;
+}
+
+static text_channel *channel_get(pl_exchange *x, choice *c, const answer_piece *p)
+{
+    text_channel *ch = channel_find(c, p->kind, p->sub, p->hash);
+
+    if (ch || c->ch_n == PL_CHANNELS_MAX)
+        return ch;
     ch = calloc(1, sizeof *ch);
     if (ch && !(ch->scan = malloc(pl_screen_stream_size()))) {
         free(ch);
@@ -219,7 +229,11 @@ static text_channel *channel_get(pl_exchange *x, choice *c, uint32_t key)
     }
     if (!ch)
         return NULL;
-    ch->key = key;
+    ch->kind = p->kind;
+    ch->sub = p->sub;
+    ch->hash = p->hash;
+    ch->pending = PL_BUF_INIT(x->o.max_response);
+    ch->echo.bytes = PL_BUF_INIT(x->o.max_response);
     pl_screen_stream_init(ch->scan, pl_policy_screen(x->o.policy));
     c->ch[c->ch_n++] = ch;
     return ch;
@@ -237,64 +251,83 @@ static void channel_feed(pl_exchange *x, choice *c, text_channel *ch, const pl_j
 {
     pl_str s = pl_exchange_token(x, t);
 
-    if (ch->key == CH_TEXT)
+    if (ch->kind == PK_TEXT)
         text_keep(x, c, s);
-    if (ch->key >= CH_TOOL && ch->key < CH_OTHER) {
+    if (ch->kind == PK_ARGS) {
         pl_buf_clear(&x->inner);
         pl_unescaper_feed(&ch->escape, s, &x->inner);
         x->oom |= x->inner.failed;
         s = pl_buf_str(&x->inner);
     }
-    x->late |= c->finished;
+    x->late |= ch->finished || c->finished;
     x->out.scanned += s.n;
     ch->fed += s.n;
     pl_screen_stream_feed(ch->scan, s, on_finding, x);
 }
 
-choice *pl_exchange_take(pl_exchange *x, const answer_choice *view,
-                         void (*fed)(void *ctx, text_channel *ch), void *ctx, size_t *text_end)
+text_channel *pl_exchange_take(pl_exchange *x, answer_piece *p, choice **out)
 {
-    choice *c = choice_get(x, view->index);
+    choice       *c = choice_get(x, p->choice);
+    text_channel *ch;
 
-    *text_end = 0;
+    if (out)
+        *out = c;
+    p->ch = NULL;
     x->oom |= c == NULL;
     if (!c)
         return NULL;
-    c->has_tool |= view->has_tool;
-    c->has_logprobs |= view->has_logprobs;
-    for (size_t i = 0; i < view->n; i++) {
-        text_channel *ch = channel_get(x, c, view->piece[i].channel);
-        if (!ch) {
-            x->oom = true;
-            return NULL;
-        }
-        channel_feed(x, c, ch, &view->piece[i].t);
-        if (fed)
-            fed(ctx, ch);
-        if (ch->key == CH_TEXT)
-            *text_end = view->piece[i].t.end - 1;
-    }
-    return c;
+    c->has_tool |= p->is_tool;
+    c->has_logprobs |= p->kind == PK_LOGPROBS;
+    if (p->kind == PK_FULL)
+        pl_exchange_scan_single(x, pl_exchange_token(x, &p->t));
+    if (p->kind < PK_TEXT || p->kind > PK_ALSO)
+        return NULL;
+    ch = channel_get(x, c, p);
+    x->oom |= ch == NULL;
+    if (!ch)
+        return NULL;
+    p->ch = ch;
+    p->from = ch->fed;
+    p->escape = ch->escape;
+    channel_feed(x, c, ch, &p->t);
+    return ch;
 }
 
-/* An escape that never ended is plain text. */
-static void escape_end(pl_exchange *x, text_channel *ch)
+bool pl_exchange_says_label(const pl_exchange *x, const answer_piece *p)
+{
+    const choice       *c = p->choice >= 0 && p->choice < PL_CHOICES_MAX ? x->choices[p->choice]
+                                                                        : NULL;
+    const text_channel *ch = c ? channel_find(c, PK_TEXT, p->sub, 0) : NULL;
+
+    return ch && ch->labelled;
+}
+
+static void channel_finish(pl_exchange *x, text_channel *ch)
 {
     pl_str rest = ch->escape.n ? (pl_str){ ch->escape.pend, ch->escape.n } : PL_STR("?");
 
-    if (!ch->escape.n && !ch->escape.high)
+    if (ch->finished)
         return;
-    ch->fed += rest.n;
-    pl_screen_stream_feed(ch->scan, rest, on_finding, x);
-    ch->escape = (unescaper){ 0 };
+    if (ch->escape.n || ch->escape.high) { /* an escape that never ended is plain text */
+        ch->fed += rest.n;
+        pl_screen_stream_feed(ch->scan, rest, on_finding, x);
+        ch->escape = (unescaper){ 0 };
+    }
+    pl_screen_stream_finish(ch->scan, on_finding, x);
+    ch->finished = true;
+}
+
+void pl_choice_finish_sub(pl_exchange *x, choice *c, int32_t sub)
+{
+    for (size_t i = 0; i < c->ch_n; i++)
+        if (c->ch[i]->sub == sub)
+            channel_finish(x, c->ch[i]);
 }
 
 void pl_choice_finish(pl_exchange *x, choice *c)
 {
-    for (size_t i = 0; i < c->ch_n; i++) {
-        escape_end(x, c->ch[i]);
-        pl_screen_stream_finish(c->ch[i]->scan, on_finding, x);
-    }
+    for (size_t i = 0; i < c->ch_n; i++)
+        channel_finish(x, c->ch[i]);
     c->finished = true;
 }
 
@@ -309,7 +342,7 @@ pl_str pl_exchange_label_text(const pl_exchange *x)
  * for a program the label stays in header and event, so that the data still parses. */
 bool pl_choice_takes_label(const pl_exchange *x, const choice *c)
 {
-    return x->route->label_explicit && pl_exchange_label_text(x).n && c->text_bytes &&
+    return !x->no_label && x->route->label_explicit && pl_exchange_label_text(x).n && c->text_bytes &&
            !c->has_tool && !c->has_logprobs && !c->labelled && !x->facts.is_structured &&
            !x->facts.wants_logprobs && !pl_jsonlike_complete(&c->like);
 }
@@ -323,19 +356,29 @@ void pl_exchange_label_json(const pl_exchange *x, pl_buf *out)
     pl_buf_done(&t);
 }
 
+bool pl_exchange_is_generated(const pl_exchange *x)
+{
+    return x->surface && (x->surface->flags & SF_GENERATES);
+}
+
+bool pl_exchange_is_raw(const pl_exchange *x)
+{
+    return x->is_raw;
+}
+
 const char *pl_exchange_label(const pl_exchange *x)
 {
     bool any = false, all = true;
 
-    if (x->own || !x->route->label_explicit || x->verdict[0] == 'e' || x->verdict[0] == 'r')
+    if (x->own || !pl_exchange_is_generated(x) || !x->route->label_explicit || x->verdict[0] == 'e' || x->verdict[0] == 'r')
         return "none";
     for (int i = 0; i < x->choice_count; i++)
         if (x->choices[i] && x->choices[i]->text_bytes) {
             any = true;
             all = all && x->choices[i]->labelled;
         }
-    if (!any && x->is_sse && !x->ended) /* the head of a stream: what is intended */
-        return x->facts.is_structured || x->facts.wants_logprobs ? "header" : "text";
+    if (!any && x->is_stream && !x->ended) /* the head of a stream: what is intended */
+        return x->is_raw || !x->surface->voice->delta || x->facts.is_structured || x->facts.wants_logprobs ? "header" : "text";
     return any && all ? "text" : "header";
 }
 
@@ -349,6 +392,26 @@ static bool type_is(pl_str type, const char *name)
            (type.n == n || type.p[n] == ';' || type.p[n] == ' ');
 }
 
+static pl_response_mode refuse_response(pl_exchange *x, const char *code, const char *message)
+{
+    pl_exchange_refuse(x, 502, "server_error", code, message);
+    return PL_RESPONSE_WHOLE;
+}
+
+/* What this answer is: a stream of events, bytes that nobody reads, or one body. */
+static bool is_stream_type(const pl_exchange *x, pl_str type)
+{
+    return x->surface->framing == FRAMING_SSE     ? type_is(type, "text/event-stream")
+           : x->surface->framing == FRAMING_LINES ? type_is(type, "application/x-ndjson")
+                                                  : false;
+}
+
+static bool is_media_type(const pl_exchange *x, pl_str type)
+{
+    return (x->surface->flags & SF_BINARY) && type.n > 6 &&
+           (strncasecmp(type.p, "audio/", 6) == 0 || type_is(type, "application/octet-stream"));
+}
+
 pl_response_mode pl_exchange_response_begin(pl_exchange *x, int status, pl_str type,
                                             pl_str encoding)
 {
@@ -358,39 +421,43 @@ pl_response_mode pl_exchange_response_begin(pl_exchange *x, int status, pl_str t
     snprintf(x->upstream_type, sizeof x->upstream_type, "%.*s",
              (int)(type.n < sizeof x->upstream_type ? type.n : 0), type.p ? type.p : "");
     /* 1xx: nginx takes it for the answer, and the real one for its body. */
-    if (status < 200 || status > 599) {
-        pl_exchange_refuse(x, 502, "server_error", "upstream_protocol",
-                           "the upstream does not speak HTTP");
-        return PL_RESPONSE_WHOLE;
+    if (status < 200 || status > 599)
+        return refuse_response(x, "upstream_protocol", "the upstream does not speak HTTP");
+    if (x->is_raw || (ok && is_media_type(x, type))) {
+        x->facts.unscreened += !x->is_raw;
+        x->is_raw = x->is_stream = true;
+        x->content_type = x->upstream_type[0] ? x->upstream_type : "application/octet-stream";
+        return PL_RESPONSE_STREAM;
     }
-    if (encoding.n && !(encoding.n == 8 && strncasecmp(encoding.p, "identity", 8) == 0)) {
-        pl_exchange_refuse(x, 502, "server_error", "upstream_encoding",
-                           "the upstream sent a compressed answer although none was accepted");
-        return PL_RESPONSE_WHOLE;
-    }
-    if (ok && type_is(type, "text/event-stream")) {
-        x->is_sse = true;
-        x->content_type = "text/event-stream";
+    if (encoding.n && !(encoding.n == 8 && strncasecmp(encoding.p, "identity", 8) == 0))
+        return refuse_response(x, "upstream_encoding",
+                               "the upstream sent a compressed answer although none was accepted");
+    if (ok && is_stream_type(x, type)) {
+        x->is_stream = true;
+        x->content_type = x->surface->framing == FRAMING_SSE ? "text/event-stream; charset=utf-8"
+                                                             : "application/x-ndjson";
         return PL_RESPONSE_STREAM;
     }
     if (ok && !type_is(type, "application/json"))
-        pl_exchange_refuse(x, 502, "server_error", "upstream_content_type",
-                           "the upstream's answer is neither JSON nor an event stream");
+        return refuse_response(x, "upstream_content_type",
+                               "the upstream's answer is neither JSON nor an event stream");
     return PL_RESPONSE_WHOLE;
 }
 
 void pl_exchange_stop(pl_exchange *x, pl_buf *out, int64_t now_ms)
 {
-    if (!x->ended && x->is_sse)
-        pl_sse_stop(x, out, now_ms);
+    if (!x->ended && x->is_stream && !x->is_raw)
+        pl_stream_stop(x, out, now_ms);
 }
 
 void pl_exchange_response_feed(pl_exchange *x, pl_str bytes, pl_buf *out, int64_t now_ms)
 {
     if (x->ended || x->replied)
         return;
-    if (x->is_sse)
-        pl_sse_feed(x, bytes, out, now_ms);
+    if (x->is_raw)
+        pl_buf_put(out, bytes);
+    else if (x->is_stream)
+        pl_stream_feed(x, bytes, out, now_ms);
     else
         pl_buf_put(&x->collect, bytes);
 }
@@ -401,8 +468,10 @@ void pl_exchange_response_end(pl_exchange *x, pl_response_end how, pl_buf *out, 
         return;
     if (how == PL_END_ABORTED)
         x->end = "aborted";
-    else if (x->is_sse)
-        pl_sse_end(x, how, out, now_ms);
+    else if (x->is_raw)
+        x->end = how == PL_END_TRUNCATED ? "truncated" : x->end;
+    else if (x->is_stream)
+        pl_stream_end(x, how, out, now_ms);
     else if (!x->replied)
         pl_whole_end(x, how);
     x->ended = true;

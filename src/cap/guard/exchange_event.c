@@ -115,7 +115,8 @@ static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
     number_member(b, "ms", (uint64_t)(now_ms > x->o.now_ms ? now_ms - x->o.now_ms : 0));
     member(b, "service", x->o.service);
     member(b, "route", x->o.route_name);
-    pl_buf_puts(b, ",\"surface\":\"chat.completions\",\"stream\":");
+    member(b, "surface", pl_str_z(x->surface ? x->surface->name : "unknown"));
+    pl_buf_puts(b, ",\"stream\":");
     pl_buf_puts(b, x->facts.is_stream ? "true" : "false");
     member(b, "policy", pl_policy_name(x->o.policy));
     member(b, "policy_sha256", (pl_str){ pl_policy_digest(x->o.policy), 64 });

@@ -1,7 +1,9 @@
-/* Replies made here: safe answers for a block, OpenAI-style errors, chunks of our own. */
+/* Replies made here: safe answers for a block, errors, events of our own, all in the words of
+ * the surface (its voice). */
 #include "base/banned.h"
 
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "cap/guard/guard_int.h"
 
 void pl_guard_error_body(pl_buf *out, const char *type, const char *code, const char *message,
@@ -22,11 +24,93 @@ void pl_guard_error_body(pl_buf *out, const char *type, const char *code, const 
     pl_buf_puts(out, "}}");
 }
 
+static void put_id(const pl_exchange *x, pl_buf *out)
+{
+    if (x->stream.id.n) {
+        pl_buf_put(out, pl_buf_str(&x->stream.id));
+        return;
+    }
+    pl_buf_puts(out, x->surface->voice->id_prefix);
+    pl_buf_puts(out, x->o.id);
+}
+
+static void put_time(const pl_exchange *x, pl_buf *out)
+{
+    char text[25];
+
+    pl_time_format(x->o.now_ms, text);
+    pl_buf_puts(out, text);
+}
+
+/* Numbers follow each other over the upstream's events and ours. */
+static void put_sequence(pl_exchange *x, pl_buf *out)
+{
+    pl_buf_printf(out, "%llu", (unsigned long long)++x->stream.sequence);
+    x->stream.sequence_shift++;
+}
+
+static void put_place(pl_exchange *x, pl_buf *out, char what, const voice_args *a)
+{
+    const stream_state *s = &x->stream;
+
+    switch (what) {
+    case 'i':
+        put_id(x, out);
+        break;
+    case 'm':
+        pl_buf_put(out, s->model.n ? pl_buf_str(&s->model) : x->facts.model);
+        break;
+    case 't':
+        pl_buf_printf(out, "%lld", (long long)(s->created ? s->created : x->o.now_ms / 1000));
+        break;
+    case 'T':
+        put_time(x, out);
+        break;
+    case 'c':
+        pl_buf_printf(out, "%d", (int)a->choice);
+        break;
+    case 'b':
+        pl_buf_printf(out, "%d", (int)a->sub);
+        break;
+    case 'q':
+        put_sequence(x, out);
+        break;
+    case 's':
+        pl_buf_put(out, a->text);
+        break;
+    case 'x':
+        pl_buf_puts(out, x->o.id);
+        break;
+    case 'e':
+        pl_buf_json(out, pl_str_z(x->surface->voice->server_error && a->type[0] == 's'
+                                      ? x->surface->voice->server_error : a->type));
+        break;
+    default:
+        pl_buf_json(out, pl_str_z(what == 'k' ? a->code : a->message));
+    }
+}
+
+void pl_voice_put(pl_exchange *x, pl_buf *out, const char *text, const voice_args *a)
+{
+    const char *at;
+
+    for (; text && (at = strchr(text, '%')) != NULL; text = at + 2) {
+        pl_buf_put(out, (pl_str){ text, (size_t)(at - text) });
+        put_place(x, out, at[1], a);
+    }
+    pl_buf_puts(out, text ? text : "");
+}
+
 void pl_reply_error(pl_exchange *x, int status, const char *type, const char *code,
                     const char *message)
 {
+    voice_args a = { .type = type, .code = code, .message = message };
+
     pl_buf_clear(&x->body);
-    pl_guard_error_body(&x->body, type, code, message, pl_exchange_id(x));
+    if (x->surface)
+        pl_voice_put(x, &x->body, x->surface->voice->error, &a);
+    else
+        pl_guard_error_body(&x->body, type, code, message, pl_exchange_id(x));
     x->status = status;
     x->content_type = "application/json";
     x->own = x->replied = true;
@@ -40,88 +124,82 @@ void pl_reply_safe_answer(const pl_exchange *x, int64_t rule, pl_buf *json)
     pl_buf_json(json, pl_policy_answer(x->o.policy, x->o.route, r.category, x->facts.zh));
 }
 
-static void head(const pl_exchange *x, pl_buf *out, const char *object)
+static int choices_asked(const pl_exchange *x)
 {
-    const sse_state *s = &x->sse;
+    int64_t n = (int64_t)x->facts.n * (x->facts.prompts ? x->facts.prompts : 1);
 
-    if (s->id.n)
-        pl_buf_printf(out, "{\"id\":\"" PL_STR_FMT "\"", PL_STR_ARG(pl_buf_str(&s->id)));
-    else
-        pl_buf_printf(out, "{\"id\":\"chatcmpl-%s\"", x->o.id);
-    pl_buf_printf(out, ",\"object\":\"%s\",\"created\":%lld,\"model\":\"", object,
-                  (long long)(s->created ? s->created : x->o.now_ms / 1000));
-    pl_buf_put(out, s->model.n ? pl_buf_str(&s->model) : x->facts.model);
-    pl_buf_puts(out, "\",\"choices\":[");
+    return n > PL_CHOICES_MAX ? PL_CHOICES_MAX : (int)n;
 }
 
-void pl_reply_chunk(pl_exchange *x, pl_buf *out, int index, pl_str delta, const char *finish)
+/* A structured answer cannot hold prose: the refusal member is what clients of structured
+ * output look at, where the surface has one. */
+static const char *said(const pl_exchange *x, const char *plain, const char *refusal)
 {
-    pl_buf_puts(out, "data: ");
-    head(x, out, "chat.completion.chunk");
-    pl_buf_printf(out, "{\"index\":%d,\"delta\":", index);
-    pl_buf_put(out, delta);
-    pl_buf_puts(out, ",\"logprobs\":null,\"finish_reason\":");
-    if (finish)
-        pl_buf_printf(out, "\"%s\"", finish);
-    else
-        pl_buf_puts(out, "null");
-    pl_buf_puts(out, "}]}\n\n");
+    return x->facts.is_structured && refusal ? refusal : plain;
 }
 
-/* A structured answer cannot hold prose: the refusal member is what clients of
- * structured output look at. */
-static const char *answer_member(const pl_exchange *x)
+static void block_stream(pl_exchange *x, pl_str text)
 {
-    return x->facts.is_structured ? "refusal" : "content";
-}
+    const surface_voice *v = x->surface->voice;
+    voice_args           a = { .text = text };
+    int                  n = choices_asked(x);
 
-static void block_stream(pl_exchange *x, int64_t rule)
-{
-    pl_buf delta = PL_BUF_INIT(64u << 10);
-
-    pl_buf_printf(&delta, "{\"role\":\"assistant\",\"%s\":\"", answer_member(x));
-    pl_reply_safe_answer(x, rule, &delta);
-    pl_buf_puts(&delta, "\"}");
-    for (int i = 0; i < x->facts.n; i++)
-        pl_reply_chunk(x, &x->body, i, pl_buf_str(&delta), NULL);
-    for (int i = 0; i < x->facts.n; i++)
-        pl_reply_chunk(x, &x->body, i, PL_STR("{}"), "content_filter");
-    pl_buf_done(&delta);
-    if (x->facts.wants_usage) {
-        pl_buf_puts(&x->body, "data: ");
-        head(x, &x->body, "chat.completion.chunk");
-        pl_buf_puts(&x->body, "],\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,"
-                              "\"total_tokens\":0}}\n\n");
+    pl_voice_put(x, &x->body, v->begin, &a);
+    for (a.choice = 0; a.choice < n; a.choice++) {
+        pl_voice_put(x, &x->body, v->open, &a);
+        pl_voice_put(x, &x->body, said(x, v->delta, v->delta_refusal), &a);
     }
-    pl_buf_puts(&x->body, "data: [DONE]\n\n");
-    x->content_type = "text/event-stream";
+    for (a.choice = 0; a.choice < n; a.choice++)
+        pl_voice_put(x, &x->body, v->close, &a);
+    if (x->facts.wants_usage)
+        pl_voice_put(x, &x->body, v->usage, &a);
+    pl_voice_put(x, &x->body, v->end, &a);
+    x->content_type = x->surface->framing == FRAMING_LINES ? "application/x-ndjson"
+                                                          : "text/event-stream";
 }
 
-static void block_whole(pl_exchange *x, int64_t rule)
+static void block_whole(pl_exchange *x, pl_str text)
 {
-    bool structured = x->facts.is_structured;
+    const surface_voice *v = x->surface->voice;
+    voice_args           a = { .text = text };
+    int                  n = choices_asked(x);
 
-    head(x, &x->body, "chat.completion");
-    for (int i = 0; i < x->facts.n; i++) {
-        pl_buf_printf(&x->body, "%s{\"index\":%d,\"message\":{\"role\":\"assistant\",", i ? "," : "",
-                      i);
-        pl_buf_puts(&x->body, structured ? "\"content\":null,\"refusal\":\"" : "\"content\":\"");
-        pl_reply_safe_answer(x, rule, &x->body);
-        pl_buf_puts(&x->body, structured ? "\"}" : "\",\"refusal\":null}");
-        pl_buf_puts(&x->body, ",\"logprobs\":null,\"finish_reason\":\"content_filter\"}");
+    pl_voice_put(x, &x->body, v->whole_head, &a);
+    for (a.choice = 0; a.choice < n; a.choice++) {
+        if (a.choice)
+            pl_buf_putc(&x->body, ',');
+        pl_voice_put(x, &x->body, said(x, v->whole_choice, v->whole_refusal), &a);
     }
-    pl_buf_puts(&x->body, "],\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,"
-                          "\"total_tokens\":0}}");
+    pl_voice_put(x, &x->body, v->whole_tail, &a);
     x->content_type = "application/json";
+}
+
+/* Where no answer in words is possible, a block is an error that no client repeats. */
+static void block_error(pl_exchange *x, int64_t rule)
+{
+    pl_text_rule r = pl_textdb_rule_get(pl_policy_textdb(x->o.policy), (uint32_t)rule);
+    pl_str       t = pl_policy_answer(x->o.policy, x->o.route, r.category, x->facts.zh);
+    char         message[1024];
+
+    snprintf(message, sizeof message, PL_STR_FMT, (int)(t.n < 900 ? t.n : 900), t.p);
+    pl_reply_error(x, 400, "invalid_request_error", x->surface->voice->block_code, message);
 }
 
 void pl_reply_block(pl_exchange *x, int64_t rule)
 {
+    pl_buf text = PL_BUF_INIT(64u << 10);
+
     pl_buf_clear(&x->body);
+    if (!x->surface->voice->whole_head) {
+        block_error(x, rule);
+        return;
+    }
+    pl_reply_safe_answer(x, rule, &text);
     if (x->facts.is_stream)
-        block_stream(x, rule);
+        block_stream(x, pl_buf_str(&text));
     else
-        block_whole(x, rule);
+        block_whole(x, pl_buf_str(&text));
+    pl_buf_done(&text);
     x->status = 200;
     x->own = x->replied = true;
 }

@@ -5,60 +5,51 @@
 #include "base/utf8.h"
 #include "cap/guard/guard_int.h"
 
-#define SPLICES_MAX PL_CHOICES_MAX
-
-typedef struct whole {
-    pl_exchange *x;
-    size_t       splice[SPLICES_MAX]; /* offsets of the closing quotes of labelled texts */
-    choice      *owner[SPLICES_MAX];
-    size_t       n;
-} whole;
-
-static int on_string(void *ctx, const pl_jsontok *t)
+static void on_single(void *ctx, const surface_node *node, const pl_jsontok *t)
 {
-    whole *w = ctx;
+    pl_exchange *x = ctx;
 
-    pl_exchange_scan_single(w->x, pl_exchange_token(w->x, t));
-    return 0;
+    (void)node;
+    pl_exchange_scan_single(x, pl_exchange_token(x, t));
 }
 
-static void on_head(void *ctx, const char *name, const pl_jsontok *t)
+/* Reads and scans the whole answer. */
+static pl_rc answer_judge(pl_exchange *x, pl_str body, pl_error *err)
 {
-    (void)ctx;
-    (void)name;
-    (void)t;
+    answer_reader r = { .tree = pl_surface_response_tree(x->surface), .single = on_single,
+                        .ctx = x };
+    pl_rc         rc = pl_answer_read(&r, body, &x->answer, err);
+
+    for (size_t i = 0; rc == PL_OK && i < x->answer.n && !x->oom; i++)
+        (void)pl_exchange_take(x, &x->answer.piece[i], NULL);
+    for (int i = 0; i < x->choice_count; i++)
+        if (x->choices[i])
+            pl_choice_finish(x, x->choices[i]);
+    return rc;
 }
 
-static int on_choice(void *ctx, const answer_choice *view)
+/* Copies the answer with a label at the end of the last text of each choice that takes one. */
+static void label_and_copy(pl_exchange *x, pl_str json)
 {
-    whole       *w = ctx;
-    pl_exchange *x = w->x;
-    size_t       text_end;
-    choice      *c = pl_exchange_take(x, view, NULL, NULL, &text_end);
-
-    if (!c)
-        return 1;
-    pl_choice_finish(x, c);
-    if (text_end && w->n < SPLICES_MAX) {
-        w->splice[w->n] = text_end;
-        w->owner[w->n++] = c;
-    }
-    return 0;
-}
-
-static void label_and_copy(pl_exchange *x, const whole *w, pl_str json)
-{
-    pl_buf label = PL_BUF_INIT(8192);
-    size_t at = 0;
+    const answer *a = &x->answer;
+    stream_state *s = &x->stream;
+    pl_buf        label = PL_BUF_INIT(8192);
+    size_t        at = 0;
 
     pl_exchange_label_json(x, &label);
-    for (size_t i = 0; i < w->n; i++) {
-        if (!pl_choice_takes_label(x, w->owner[i]))
+    for (size_t i = a->n; i-- > 0;) {
+        const answer_piece *p = &a->piece[i];
+        choice             *c = p->ch && p->kind == PK_TEXT ? x->choices[p->choice] : NULL;
+
+        if (!c || !pl_choice_takes_label(x, c))
             continue;
-        pl_buf_put(&x->body, (pl_str){ json.p + at, w->splice[i] - at });
+        c->labelled = true;
+        pl_edit_add(x, p->t.end - 1, p->t.end - 1, pl_buf_str(&label));
+    }
+    for (size_t i = 0; i < s->edits_n; i++) {
+        pl_buf_put(&x->body, (pl_str){ json.p + at, s->edits[i].from - at });
         pl_buf_put(&x->body, pl_buf_str(&label));
-        w->owner[i]->labelled = true;
-        at = w->splice[i];
+        at = s->edits[i].from;
     }
     pl_buf_put(&x->body, (pl_str){ json.p + at, json.n - at });
     pl_buf_done(&label);
@@ -75,11 +66,7 @@ static void reply_blocked(pl_exchange *x)
  * text otherwise, then passed on unchanged. */
 static void end_error_status(pl_exchange *x, pl_str body)
 {
-    whole          w = { .x = x };
-    answer_visitor v = { .on_choice = on_choice, .on_string = on_string, .on_head = on_head,
-                         .ctx = &w };
-
-    if (pl_answer_walk(body, &v, NULL) != PL_OK)
+    if (answer_judge(x, body, NULL) != PL_OK)
         pl_exchange_scan_single(x, body);
     /* What could not be read to its end was not screened. */
     if (pl_exchange_blocked(x) || x->oom || x->late || !pl_utf8_valid(body)) {
@@ -95,13 +82,10 @@ static void end_error_status(pl_exchange *x, pl_str body)
 
 static void end_ok(pl_exchange *x, pl_str body)
 {
-    whole          w = { .x = x };
-    answer_visitor v = { .on_choice = on_choice, .on_string = on_string, .on_head = on_head,
-                         .ctx = &w };
-    pl_error       err;
-    pl_rc          rc = pl_answer_walk(body, &v, &err);
+    pl_error err;
+    pl_rc    rc = answer_judge(x, body, &err);
 
-    if (x->oom) {
+    if (x->oom || rc == PL_LIMIT) {
         pl_exchange_refuse(x, 503, "server_error", "guard_unavailable",
                            "the answer needs more memory or channels than allowed");
     } else if (rc != PL_OK || x->late) {
@@ -110,7 +94,7 @@ static void end_ok(pl_exchange *x, pl_str body)
     } else if (pl_exchange_blocked(x)) {
         reply_blocked(x);
     } else {
-        label_and_copy(x, &w, body);
+        label_and_copy(x, body);
         x->content_type = "application/json";
     }
 }

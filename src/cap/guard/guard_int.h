@@ -2,8 +2,9 @@
 #ifndef PL_GUARD_INT_H
 #define PL_GUARD_INT_H
 
-#include "base/jsonscan.h"
+#include "cap/guard/answer.h"
 #include "cap/guard/pl_guard.h"
+#include "cap/guard/surface.h"
 #include "cap/pack/pl_pack.h"
 #include <plumbline/log.h>
 
@@ -20,7 +21,7 @@ typedef struct answer_text {
 typedef struct policy_route {
     pl_str       name;
     pl_fail_mode fail;
-    bool         media_refuse;
+    bool         media_refuse, unknown_pass;
     bool         label_explicit;
     pl_str       label_zh, label_en;
     uint8_t     *action[2]; /* [is_output][rule index] */
@@ -62,76 +63,59 @@ void tally_add(tally *t, uint32_t rule, pl_action action);
 
 /* --- request facts --------------------------------------------------------------- */
 
+#define PL_CHOICES_MAX 128
+
 typedef struct request_facts {
     bool   is_stream, wants_usage, wants_logprobs, is_structured;
     int    n;              /* choices asked for, at least 1 */
+    int    prompts;        /* texts that are answered each, 0 when the surface has one */
     pl_str model;          /* raw JSON string inside, still escaped */
     bool   zh;             /* language of the last user text */
-    bool   has_messages;
-    unsigned unscreened;   /* non-text parts */
+    unsigned unscreened;   /* parts that are not text */
 } request_facts;
 
-/* Walks a chat request: fills facts and scans every string, keys included. PL_INVALID or
- * PL_LIMIT with a message for the client when it is not a well-formed chat request.
+/* Reads a request of a surface: fills facts and scans every string, unknown keys included.
+ * PL_INVALID or PL_LIMIT with a message for the client when it is not well-formed.
  * facts->model views the body. */
-pl_rc pl_request_judge(const pl_policy *p, int route, pl_str body, request_facts *facts,
-                       tally *found, pl_error *err);
+pl_rc pl_request_judge(const pl_policy *p, int route, const pl_surface *s, pl_str body,
+                       request_facts *facts, tally *found, pl_error *err);
 
-/* A second level of JSON string escapes (tool-call arguments are JSON inside a JSON
- * string), undone in pieces. Bytes outside escapes pass unchanged. */
-typedef struct unescaper {
-    char     pend[8];
-    uint8_t  n;
-    uint32_t high; /* high surrogate waiting for its partner, or 0 */
-} unescaper;
+/* Undoes a second level of JSON string escapes, in pieces. */
 void pl_unescaper_feed(unescaper *u, pl_str piece, pl_buf *out);
 
 /* --- answers --------------------------------------------------------------------- */
 
-#define PL_CHOICES_MAX  128
-#define PL_CHANNELS_MAX 96          /* per choice */
-#define PL_TEXT_KEPT    (1u << 20)  /* answer text kept for commitment and trace */
+#define PL_CHANNELS_MAX 96         /* per choice */
+#define PL_TEXT_KEPT    (1u << 20) /* answer text kept for commitment and trace */
 
-/* A channel is one text a reader of the answer would see as continuous. Tool calls have two
- * each, from CH_TOOL up: arguments and name. */
-enum { CH_TEXT = 1, CH_REASON = 2, CH_REFUSAL = 3, CH_TOOL = 100, CH_OTHER = 1 << 30 };
+/* An event of the stream with two gaps: what is held back of a text is said in it, later. */
+typedef struct echo {
+    pl_buf bytes;
+    size_t text_at, sequence_at; /* offsets of the gaps; sequence_at SIZE_MAX: none */
+} echo;
 
-/* Strings of one choice of a chat.completion ("message") or chunk ("delta"). */
-typedef struct answer_piece {
-    uint32_t   channel;
-    pl_jsontok t;
-} answer_piece;
+typedef struct text_channel text_channel;
 
-typedef struct answer_choice {
-    int64_t       index;
-    answer_piece *piece;
-    size_t        n, cap;
-    bool          has_tool, has_logprobs, has_message, finished;
-} answer_choice;
-
-typedef struct answer_visitor {
-    /* Non-zero stops the walk with PL_OK. */
-    int (*on_choice)(void *ctx, const answer_choice *c);
-    int (*on_string)(void *ctx, const pl_jsontok *t);   /* strings outside message/delta */
-    void (*on_head)(void *ctx, const char *name, const pl_jsontok *t); /* id, model, created */
-    void *ctx;
-    bool  saw_choices;
-} answer_visitor;
-/* Walks one JSON object of the chat.completion family, validating it to its end. */
-pl_rc pl_answer_walk(pl_str json, answer_visitor *v, pl_error *err);
-
-typedef struct text_channel {
-    uint32_t          key;
+/* One text that a reader of the answer sees as continuous. */
+struct text_channel {
+    uint8_t   kind; /* path_kind */
+    int32_t   sub;
+    uint32_t  hash;
+    bool      finished, labelled;
     pl_screen_stream *scan;
-    uint64_t          fed;    /* bytes given to scan */
-    unescaper         escape; /* tool arguments only */
-} text_channel;
+    uint64_t  fed;    /* bytes given to scan */
+    unescaper escape; /* PK_ARGS only */
+    pl_buf    pending;      /* said by the upstream, not released to the client */
+    uint64_t  pending_from; /* where pending begins, in bytes given to scan     */
+    unescaper pending_escape; /* state there */
+    echo   echo;
+};
 
 /* One choice as it grows. */
 typedef struct choice {
     text_channel *ch[PL_CHANNELS_MAX];
     size_t   ch_n;
-    pl_buf   text;     /* CH_TEXT so far, for commitment and trace */
+    pl_buf   text;     /* PK_TEXT so far, for commitment and trace */
     uint64_t text_bytes;
     pl_jsonlike like;
     bool     has_tool, has_logprobs, labelled, finished;
@@ -144,11 +128,33 @@ typedef struct held_mark {
     uint64_t      end;
 } held_mark;
 typedef struct held_event {
-    size_t bytes;           /* in x->held */
-    size_t mark, mark_n;    /* in x->marks */
+    size_t bytes;           /* in x->stream.held */
+    size_t mark, mark_n;    /* in x->stream.marks */
 } held_event;
 
-typedef struct sse_state {
+/* A change to an event's JSON: bytes [from, to) become text. */
+typedef struct edit {
+    size_t from, to;
+    size_t text, text_n; /* in x->stream.edit_text */
+} edit;
+
+/* Strings that stay the same from event to event are read once. */
+#define MEMO_MAX  12
+#define MEMO_TEXT 56
+typedef struct memo {
+    const surface_node *node;
+    uint16_t n;
+    char     text[MEMO_TEXT];
+} memo;
+
+/* What a stream is in the middle of. */
+typedef struct stream_place {
+    bool    begun;
+    int32_t open_sub;              /* part that is open, or -1 */
+    int32_t next_sub, next_choice; /* free numbers */
+} stream_place;
+
+typedef struct stream_state {
     pl_buf   raw;           /* bytes of the event in the making */
     size_t   line_start;    /* offset in raw */
     bool     skip_lf, started, saw_finish;
@@ -159,12 +165,28 @@ typedef struct sse_state {
     size_t   events_n, events_cap;
     held_mark *marks;
     size_t   marks_n, marks_cap;
-    pl_buf   id, model;     /* raw JSON string insides of the last chunk */
+    edit    *edits;
+    size_t   edits_n, edits_cap;
+    pl_buf   edit_text, built;
+    memo     memo[MEMO_MAX];
+    size_t   memo_n;
+    stream_place seen, sent; /* as the upstream said; as the client knows */
+    uint64_t sequence, sequence_shift; /* last number sent; how many events we put between */
+    pl_buf   id, model;     /* raw JSON string insides of the last event */
     int64_t  created;
-} sse_state;
+} stream_state;
+
+/* One event of the upstream. */
+typedef struct stream_event {
+    pl_exchange *x;
+    pl_buf      *out;
+    pl_str       raw, data;
+    size_t       first_mark;
+} stream_event;
 
 struct pl_exchange {
     pl_exchange_options o;
+    const pl_surface   *surface; /* NULL: an unknown path that is let through unread */
     const policy_route *route;
     request_facts facts;
     char     model[256];    /* raw JSON string inside, for replies made here */
@@ -175,15 +197,17 @@ struct pl_exchange {
     int      status, upstream_status;
     const char *verdict, *direction, *reason, *end;
     char     reason_store[48];
-    bool     own, ended, is_sse, replied;
+    bool     own, ended, is_stream, is_raw, replied;
     bool     oom, unrecorded;
     bool     late;          /* text came after its announced end */
+    bool     no_label;      /* nothing more is labelled */
     pl_buf   body;          /* the reply of ANSWER or WHOLE */
     const char *content_type;
     char     upstream_type[96];
 
     pl_buf   collect;       /* WHOLE: upstream bytes */
-    sse_state sse;
+    answer   answer;
+    stream_state stream;
     pl_buf   scratch, inner;
 
     choice  *choices[PL_CHOICES_MAX];
@@ -194,12 +218,16 @@ struct pl_exchange {
     bool     event_done;
 };
 
-/* Scans the strings of one choice, each continuing its channel; `fed` (may be NULL) hears of
- * every channel that got text. *text_end is the offset of the closing quote of its last
- * answer text, 0 when there is none. NULL: memory or channels ran out (x->oom). */
-choice *pl_exchange_take(pl_exchange *x, const answer_choice *view,
-                         void (*fed)(void *ctx, text_channel *ch), void *ctx, size_t *text_end);
+/* --- exchange.c: scanning ------------------------------------------------------------ */
+
+/* Scans a piece as the continuation of its channel; NULL for pieces without one, and when
+ * memory or channels ran out (x->oom). *c (may be NULL) gets its choice. */
+text_channel *pl_exchange_take(pl_exchange *x, answer_piece *p, choice **c);
+/* Does the text that this PK_FULL piece repeats end in a label? */
+bool pl_exchange_says_label(const pl_exchange *x, const answer_piece *p);
+/* The texts of a choice are complete: all, or those of one part. */
 void pl_choice_finish(pl_exchange *x, choice *c);
+void pl_choice_finish_sub(pl_exchange *x, choice *c, int32_t sub);
 /* Scans a string by itself, its inner escapes undone as well. */
 void pl_exchange_scan_single(pl_exchange *x, pl_str s);
 /* The token's text; valid until the next call. */
@@ -211,20 +239,56 @@ pl_str pl_exchange_label_text(const pl_exchange *x);
 /* The label as the inside of a JSON string, separator included. */
 void pl_exchange_label_json(const pl_exchange *x, pl_buf *out);
 
-/* exchange_whole.c, exchange_sse.c */
-void pl_whole_end(pl_exchange *x, pl_response_end how);
-void pl_sse_feed(pl_exchange *x, pl_str bytes, pl_buf *out, int64_t now_ms);
-void pl_sse_end(pl_exchange *x, pl_response_end how, pl_buf *out, int64_t now_ms);
-void pl_sse_stop(pl_exchange *x, pl_buf *out, int64_t now_ms);
-void pl_sse_done(sse_state *s);
+/* --- exchange_whole.c, exchange_frame.c, exchange_stream.c ------------------------------- */
 
-/* exchange_reply.c: replies made here */
+void pl_whole_end(pl_exchange *x, pl_response_end how);
+void pl_stream_feed(pl_exchange *x, pl_str bytes, pl_buf *out, int64_t now_ms);
+void pl_stream_end(pl_exchange *x, pl_response_end how, pl_buf *out, int64_t now_ms);
+void pl_stream_stop(pl_exchange *x, pl_buf *out, int64_t now_ms);
+void pl_stream_event(pl_exchange *x, pl_str raw, pl_buf *out, int64_t now_ms);
+void pl_stream_end_error(pl_exchange *x, pl_buf *out, int64_t now_ms, const char *verdict,
+                         const char *code, const char *message);
+void pl_stream_init(stream_state *s, size_t max);
+void pl_stream_done(stream_state *s);
+/* Sets e->data from the event's data lines, and joins its other lines in others. Gives the
+ * number of data lines. */
+size_t pl_frame_data(stream_event *e, pl_buf *others);
+/* The last event when its blank line is missing. */
+void pl_frame_rest(pl_exchange *x, pl_buf *out, int64_t now_ms);
+/* Reads one line off rest, whatever ends it. */
+bool pl_frame_line(pl_str *rest, pl_str *line);
+
+/* --- exchange_hold.c: what is held back, and how it is said later ------------------------- */
+
+/* Notes that the event in hand needs what was fed to ch so far. */
+void pl_hold_mark(pl_exchange *x, text_channel *ch);
+/* Bytes that are sent when everything before them is, and their marks allow it. */
+void pl_hold_queue(pl_exchange *x, pl_str bytes, size_t first_mark, pl_buf *out);
+void pl_hold_release(pl_exchange *x, pl_buf *out);
+void pl_hold_drop(stream_state *s);
+bool pl_hold_is_empty(const stream_state *s);
+/* Sends the event in hand with as much of its texts as is releasable now. */
+void pl_hold_event(stream_event *e);
+/* Says what channel ch still holds; it is finished. */
+void pl_hold_flush(pl_exchange *x, text_channel *ch, pl_buf *out);
+/* Keeps the event in hand as the way to say more later on the channel of its piece. */
+void pl_hold_echo_keep(stream_event *e, const answer_piece *piece);
+/* Says text (the inside of a JSON string) on ch; false: it has no echo. */
+bool pl_hold_say(pl_exchange *x, text_channel *ch, pl_str text_json, pl_buf *out);
+void pl_edit_add(pl_exchange *x, size_t from, size_t to, pl_str text);
+
+/* --- exchange_reply.c: replies made here ---------------------------------------------- */
+
+typedef struct voice_args {
+    int32_t     choice, sub;
+    pl_str      text; /* inside of a JSON string */
+    const char *type, *code, *message;
+} voice_args;
+/* Fills the places of a voice's text; NULL writes nothing. */
+void pl_voice_put(pl_exchange *x, pl_buf *out, const char *text, const voice_args *a);
 void pl_reply_block(pl_exchange *x, int64_t rule);
 void pl_reply_error(pl_exchange *x, int status, const char *type, const char *code,
                     const char *message);
-/* {"id":…,"object":"chat.completion.chunk",…} as one SSE event. */
-void pl_reply_chunk(pl_exchange *x, pl_buf *out, int index, pl_str delta_json,
-                    const char *finish_reason);
 void pl_reply_safe_answer(const pl_exchange *x, int64_t rule, pl_buf *json);
 
 #endif

@@ -15,9 +15,10 @@
  *
  * Guarantees
  *   - no byte of an answer leaves before it was scanned and found releasable; a match in
- *     the making holds back whole events until it is decided;
+ *     the making holds back its characters until it is decided, not the event they came in
+ *     (where an event cannot be cut, as with log probabilities, the event waits);
  *   - an answer that is allowed is forwarded byte for byte, apart from the label spliced
- *     into (or appended after) the last text of each choice;
+ *     into (or appended after) the last text of each choice, and from texts that were held;
  *   - labels never enter JSON mode, structured output, tool calls, answers with logprobs
  *     or answers that are themselves one JSON object or array.
  */
@@ -49,6 +50,8 @@ const pl_screen *pl_policy_screen(const pl_policy *p);
 /* Index of a route, or -1. */
 int          pl_policy_route_find(const pl_policy *p, pl_str name);
 pl_fail_mode pl_policy_fail_mode(const pl_policy *p, int route);
+/* Does the route let paths through that no surface is known for? */
+bool         pl_policy_passes_unknown(const pl_policy *p, int route);
 pl_action    pl_policy_action(const pl_policy *p, int route, bool is_output, uint32_t rule);
 /* Label texts of all routes, for trace. Returns the count, at most max are written. */
 size_t pl_policy_labels(const pl_policy *p, pl_str *out, size_t max);
@@ -58,6 +61,17 @@ size_t pl_policy_labels(const pl_policy *p, pl_str *out, size_t max);
 pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, void **out, size_t *n,
                         pl_error *err);
 
+/* --- surfaces: the APIs that are understood ------------------------------------ */
+
+typedef struct pl_surface pl_surface;
+
+/* By the end of a request path ("/v1/messages", "/openai/v1/messages") or by name
+ * ("messages"); NULL: none. Static. */
+const pl_surface *pl_surface_find(pl_str path);
+const pl_surface *pl_surface_each(size_t i); /* NULL after the last */
+const char       *pl_surface_name(const pl_surface *s);
+const char       *pl_surface_route(const pl_surface *s); /* "/v1/messages" */
+
 /* --- exchange ----------------------------------------------------------------- */
 
 typedef struct pl_exchange pl_exchange;
@@ -65,6 +79,7 @@ typedef struct pl_exchange pl_exchange;
 typedef struct pl_exchange_options {
     pl_policy     *policy; /* the exchange takes its own reference */
     int            route;  /* from pl_policy_route_find */
+    const pl_surface *surface; /* NULL: an unknown path; both bodies pass unread */
     pl_str         route_name, service; /* must outlive the exchange */
     char           id[PL_ID_LEN + 1];   /* request id = event id */
     int64_t        now_ms;
@@ -86,7 +101,7 @@ void         pl_exchange_free(pl_exchange *x);
 
 /* Judges the complete request body. */
 pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body);
-/* Makes the exchange answer with an OpenAI-style error instead (stop switch, engine
+/* Makes the exchange answer with an error in its surface's form instead (stop switch, engine
  * not ready, upstream down …). Allowed until a reply or stream has begun. */
 void pl_exchange_refuse(pl_exchange *x, int status, const char *type, const char *code,
                         const char *message);
@@ -113,6 +128,10 @@ const char *pl_exchange_content_type(const pl_exchange *x);
 pl_str      pl_exchange_body(const pl_exchange *x);
 /* True when the reply was made here rather than by the upstream. */
 bool        pl_exchange_is_own(const pl_exchange *x);
+/* True when the answer holds content that a model made (a vector is none). */
+bool        pl_exchange_is_generated(const pl_exchange *x);
+/* True when the answer's bytes pass unread: media, or an unknown path. */
+bool        pl_exchange_is_raw(const pl_exchange *x);
 
 /* What a response header needs. */
 const pl_policy *pl_exchange_policy(const pl_exchange *x); /* the one that judged */

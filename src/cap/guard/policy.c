@@ -100,6 +100,7 @@ static pl_rc route_fill(policy_route *r, const pl_textdb *db, const json_t *o, p
 
     r->name = text_of(o, "name");
     r->fail = pl_str_eqz(text_of(o, "fail"), "open") ? PL_FAIL_OPEN : PL_FAIL_CLOSED;
+    r->unknown_pass = pl_str_eqz(text_of(o, "unknown"), "pass");
     r->media_refuse = pl_str_eqz(text_of(o, "media"), "refuse");
     r->label_explicit = json_is_true(json_object_get(label, "explicit"));
     r->label_zh = text_of(label, "zh");
@@ -251,6 +252,11 @@ const policy_route *pl_policy_route_get(const pl_policy *p, int route)
 pl_fail_mode pl_policy_fail_mode(const pl_policy *p, int route)
 {
     return p->route[route].fail;
+}
+
+bool pl_policy_passes_unknown(const pl_policy *p, int route)
+{
+    return p->route[route].unknown_pass;
 }
 
 pl_action pl_policy_action(const pl_policy *p, int route, bool is_output, uint32_t rule)

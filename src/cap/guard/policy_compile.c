@@ -343,10 +343,11 @@ static pl_rc optional_word(compiler *c, const char *where, const json_t *o, cons
 
 static pl_rc route(compiler *c, const char *name, const json_t *r, json_t *out)
 {
-    static const char *const keys[] = { "fail", "media", "input", "output", "label", "answers",
+    static const char *const keys[] = { "fail", "media", "unknown", "input", "output", "label", "answers",
                                         NULL };
     static const char *const fail[] = { "closed", "open", NULL };
     static const char *const media[] = { "pass", "refuse", NULL };
+    static const char *const unknown[] = { "refuse", "pass", NULL };
     json_t *in_rows = json_array(), *out_rows = json_array();
     char    where[POINTER_MAX];
     pl_rc   rc;
@@ -361,6 +362,8 @@ static pl_rc route(compiler *c, const char *name, const json_t *r, json_t *out)
         rc = optional_word(c, where, r, "fail", fail, out);
     if (rc == PL_OK)
         rc = optional_word(c, where, r, "media", media, out);
+    if (rc == PL_OK)
+        rc = optional_word(c, where, r, "unknown", unknown, out);
     if (rc == PL_OK)
         rc = rule_rows(c, where, "input", json_object_get(r, "input"), in_rows);
     if (rc == PL_OK)

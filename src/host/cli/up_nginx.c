@@ -1,6 +1,7 @@
 #include "base/banned.h"
 
 #include "base/str.h"
+#include "cap/guard/pl_guard.h"
 #include "host/cli/up_nginx.h"
 
 /* Idle connections to the upstream are closed before it closes them: servers on uvicorn
@@ -156,57 +157,90 @@ static void put_hidden_headers(pl_buf *o)
                                          "label",      "ai-generated", "event-digest" };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        pl_buf_printf(o, "            proxy_hide_header x-plumbline-%s;\n", names[i]);
+        pl_buf_printf(o, "        proxy_hide_header x-plumbline-%s;\n", names[i]);
 }
 
 static void put_tls(const pl_nginx_params *p, const pl_upstream_url *u, pl_buf *o)
 {
     if (!u->is_https)
         return;
-    pl_buf_puts(o, "            proxy_ssl_server_name on;\n");
-    pl_buf_printf(o, "            proxy_ssl_name %s;\n", u->host);
-    pl_buf_puts(o, "            proxy_ssl_verify on;\n            proxy_ssl_verify_depth 5;\n"
-                   "            proxy_ssl_protocols TLSv1.2 TLSv1.3;\n");
-    pl_buf_printf(o, "            proxy_ssl_trusted_certificate \"%s\";\n",
+    pl_buf_puts(o, "        proxy_ssl_server_name on;\n");
+    pl_buf_printf(o, "        proxy_ssl_name %s;\n", u->host);
+    pl_buf_puts(o, "        proxy_ssl_verify on;\n        proxy_ssl_verify_depth 5;\n"
+                   "        proxy_ssl_protocols TLSv1.2 TLSv1.3;\n");
+    pl_buf_printf(o, "        proxy_ssl_trusted_certificate \"%s\";\n",
                   p->upstream_ca[0] != '\0' ? p->upstream_ca : p->system_ca);
 }
 
-static void put_proxy(const pl_nginx_params *p, const pl_upstream_url *u, const char *path,
-                      pl_buf *o)
+/* What every location of the gateway's server says to the upstream; inherited by them. */
+static void put_proxy_common(const pl_nginx_params *p, const pl_upstream_url *u, pl_buf *o)
 {
-    pl_buf_printf(o, "            proxy_pass %s://plumbline_model%s%s;\n",
-                  u->is_https ? "https" : "http", u->base, path);
     if (p->upstream_socket != NULL)
-        pl_buf_puts(o, "            proxy_set_header Host demo-upstream;\n");
+        pl_buf_puts(o, "        proxy_set_header Host demo-upstream;\n");
     else if (u->default_port)
-        pl_buf_printf(o, "            proxy_set_header Host %s;\n", u->host);
+        pl_buf_printf(o, "        proxy_set_header Host %s;\n", u->host);
     else
-        pl_buf_printf(o, "            proxy_set_header Host %s:%u;\n", u->host, u->port);
-    pl_buf_puts(o, "            proxy_http_version 1.1;\n"
-                   "            proxy_set_header Connection \"\";\n"
-                   "            # What is compressed cannot be screened.\n"
-                   "            proxy_set_header Accept-Encoding \"\";\n"
-                   "            proxy_set_header Authorization $plumbline_authorization;\n"
-                   "            # A key the client meant for us is none of the upstream's business\n"
-                   "            # when the upstream's own key is used.\n"
-                   "            proxy_set_header Api-Key $plumbline_api_key;\n"
-                   "            proxy_set_header X-Api-Key $plumbline_x_api_key;\n"
-                   "            # The upstream does not steer the gateway: a redirect inside would\n"
-                   "            # lead around the guard.\n"
-                   "            proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate\n"
-                   "                                 X-Accel-Buffering X-Accel-Charset;\n"
-                   "            # Streams are passed on event by event all the same; whole answers\n"
-                   "            # are collected by the module, never in files.\n"
-                   "            proxy_buffering on;\n"
-                   "            proxy_max_temp_file_size 0;\n"
-                   "            proxy_request_buffering on;\n"
-                   "            proxy_connect_timeout 10s;\n"
-                   "            proxy_read_timeout 300s;\n"
-                   "            proxy_send_timeout 60s;\n"
-                   "            # A request that reached a model is not sent twice.\n"
-                   "            proxy_next_upstream error timeout;\n");
+        pl_buf_printf(o, "        proxy_set_header Host %s:%u;\n", u->host, u->port);
+    pl_buf_puts(o, "        proxy_http_version 1.1;\n"
+                   "        proxy_set_header Connection \"\";\n"
+                   "        # What is compressed cannot be screened.\n"
+                   "        proxy_set_header Accept-Encoding \"\";\n"
+                   "        proxy_set_header Authorization $plumbline_authorization;\n"
+                   "        # A key the client meant for us is none of the upstream's business\n"
+                   "        # when the upstream's own key is used.\n"
+                   "        proxy_set_header Api-Key $plumbline_api_key;\n"
+                   "        proxy_set_header X-Api-Key $plumbline_x_api_key;\n"
+                   "        # The upstream does not steer the gateway: a redirect inside would\n"
+                   "        # lead around the guard.\n"
+                   "        proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate\n"
+                   "                             X-Accel-Buffering X-Accel-Charset;\n"
+                   "        # Streams are passed on event by event all the same; whole answers\n"
+                   "        # are collected by the module, never in files.\n"
+                   "        proxy_buffering on;\n"
+                   "        proxy_max_temp_file_size 0;\n"
+                   "        proxy_request_buffering on;\n"
+                   "        proxy_connect_timeout 10s;\n"
+                   "        proxy_read_timeout 300s;\n"
+                   "        proxy_send_timeout 60s;\n"
+                   "        # A request that reached a model is not sent twice.\n"
+                   "        proxy_next_upstream error timeout;\n");
     put_tls(p, u, o);
     put_hidden_headers(o);
+}
+
+static void put_location(const pl_upstream_url *u, const char *match, const char *path,
+                         const char *extra, pl_buf *o)
+{
+    size_t base = strlen(u->base);
+
+    /* base stands in for /v1; what is not below /v1 stands beside it */
+    if (strncmp(path, "/v1", 3) == 0) {
+        path += 3;
+    } else {
+        while (base > 0 && u->base[base - 1] != '/')
+            base--;
+        base -= base > 0;
+    }
+    pl_buf_printf(o, "        location %s {\n%s            proxy_pass %s://plumbline_model%.*s%s;\n"
+                     "        }\n", match, extra, u->is_https ? "https" : "http", (int)base, u->base,
+                  path);
+}
+
+static void put_surfaces(const pl_upstream_url *u, pl_buf *o)
+{
+    const pl_surface *s;
+    char              match[128];
+
+    pl_buf_puts(o, "\n        # The surfaces that are understood; \"default\" is a route of the policy.\n");
+    for (size_t i = 0; (s = pl_surface_each(i)) != NULL; i++) {
+        snprintf(match, sizeof match, "= %s", pl_surface_route(s));
+        put_location(u, match, pl_surface_route(s), "            plumbline default;\n", o);
+    }
+    pl_buf_puts(o, "        # Other paths of these APIs: the route says whether they pass.\n");
+    put_location(u, "/v1/", "/v1/", "            plumbline default;\n", o);
+    put_location(u, "/api/", "/api/", "            plumbline default;\n", o);
+    pl_buf_puts(o, "        location = /v1 {\n            return 404;\n        }\n"
+                   "        location = /api {\n            return 404;\n        }\n");
 }
 
 static void put_gateway(const pl_nginx_params *p, const pl_upstream_url *u, pl_buf *o)
@@ -222,17 +256,15 @@ static void put_gateway(const pl_nginx_params *p, const pl_upstream_url *u, pl_b
     pl_buf_puts(o, "        error_page " GATEWAY_ERRORS "\n            @plumbline_error;\n");
     pl_buf_puts(o, "        location @plumbline_error {\n            plumbline_error;\n"
                    "        }\n\n");
-    pl_buf_puts(o, "        location = /v1/chat/completions {\n            plumbline default;\n");
-    pl_buf_printf(o, "            client_max_body_size %llu;\n"
-                     "            client_body_buffer_size %llu;\n"
-                     "            client_body_in_single_buffer on;\n", max, max);
-    put_proxy(p, u, "/chat/completions", o);
-    pl_buf_puts(o, "        }\n\n        location = /v1/models {\n"
-                   "            if ($request_method !~ ^(GET|HEAD)$) {\n"
-                   "                return 405;\n            }\n");
-    put_proxy(p, u, "/models", o);
-    pl_buf_puts(o, "        }\n\n"
-                   "        # Says that nginx serves; the console's /healthz speaks of the rest.\n"
+    pl_buf_printf(o, "        client_max_body_size %llu;\n"
+                     "        client_body_buffer_size %llu;\n"
+                     "        client_body_in_single_buffer on;\n", max, max);
+    put_proxy_common(p, u, o);
+    put_surfaces(u, o);
+    put_location(u, "= /v1/models", "/v1/models",
+                 "            if ($request_method !~ ^(GET|HEAD)$) {\n"
+                 "                return 405;\n            }\n", o);
+    pl_buf_puts(o, "\n        # Says that nginx serves; the console's /healthz speaks of the rest.\n"
                    "        location = /healthz {\n"
                    "            access_log off;\n"
                    "            default_type application/json;\n"

@@ -1,20 +1,69 @@
-/* A request and a stream from the same bytes. Property: where the cuts fall changes neither
- * verdict nor output, and a blocked phrase never leaves. */
+/* A request, a whole answer and a stream of any surface from the same bytes. Properties: where
+ * the cuts fall changes neither verdict nor output; a blocked phrase never leaves; every line
+ * that leaves a JSON stream is JSON. */
 #include "guard_fixture.h"
+
+#include "base/jsonscan.h"
+
+#define PHRASE "\xe7\xa6\x81\xe7\x94\xa8\xe6\xb5\x8b\xe8\xaf\x95\xe8\xaf\x8d"
 
 static pl_policy *policy;
 
-static void run(const char *p, size_t n, size_t step, pl_buf *out, char verdict[16])
-{
-    static const char ask[] = "{\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}";
-    pl_exchange      *x = fixture_exchange(policy);
+static const char *const asks[] = {
+    "{\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+    "{\"stream\":true,\"prompt\":\"x\"}",
+    "{\"stream\":true,\"input\":\"x\"}",
+    "{\"input\":\"x\"}",
+    "{\"stream\":true,\"prompt\":\"x\"}",
+    "{\"input\":\"x\"}",
+    "{\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+    "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+    "{\"prompt\":\"x\"}",
+};
+#define SURFACES (sizeof asks / sizeof asks[0])
 
-    if (pl_exchange_request(x, PL_STR(ask)) != PL_EXCHANGE_FORWARD)
+static void check(bool ok)
+{
+    if (!ok)
         abort();
-    pl_exchange_response_begin(x, 200, PL_STR("text/event-stream"), PL_STR(""));
+}
+
+static void never_leaves(pl_str out)
+{
+    check(out.n == 0 || !memmem(out.p, out.n, PHRASE, sizeof PHRASE - 1));
+}
+
+static bool is_json(pl_str s)
+{
+    pl_jsonscan j;
+    pl_jsontok  t;
+    pl_rc       rc;
+
+    pl_jsonscan_init(&j, s);
+    while ((rc = pl_jsonscan_next(&j, &t, NULL)) == PL_OK && t.type != PL_JT_END)
+        ;
+    return rc == PL_OK;
+}
+
+static void run(size_t surface, bool whole, const char *p, size_t n, size_t step, pl_buf *out,
+                char verdict[16])
+{
+    const pl_surface *s = pl_surface_each(surface);
+    pl_exchange      *x = fixture_exchange_at(policy, pl_surface_route(s));
+    const char       *type = whole                                  ? "application/json"
+                             : pl_surface_route(s)[1] == 'a' ? "application/x-ndjson"
+                                                                    : "text/event-stream";
+
+    check(pl_exchange_request(x, pl_str_z(asks[surface])) == PL_EXCHANGE_FORWARD);
+    pl_exchange_response_begin(x, 200, pl_str_z(type), PL_STR(""));
     for (size_t i = 0; i < n; i += step)
         pl_exchange_response_feed(x, (pl_str){ p + i, step < n - i ? step : n - i }, out, 1);
     pl_exchange_response_end(x, PL_END_COMPLETE, out, 2);
+    if (pl_exchange_body(x).n) {
+        never_leaves(pl_exchange_body(x));
+        check(is_json(pl_exchange_body(x)));
+    }
+    check(pl_exchange_event(x, 3)->leaf.n > 0);
     snprintf(verdict, 16, "%s", pl_exchange_verdict(x));
     pl_exchange_free(x);
 }
@@ -22,26 +71,31 @@ static void run(const char *p, size_t n, size_t step, pl_buf *out, char verdict[
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    pl_buf a = PL_BUF_INIT(64u << 20), b = PL_BUF_INIT(64u << 20);
-    char   va[16], vb[16];
+    pl_buf      a = PL_BUF_INIT(64u << 20), b = PL_BUF_INIT(64u << 20);
+    char        va[16], vb[16];
+    const char *p = (const char *)data + 2;
+    size_t      surface, n = size - 2;
 
     if (!policy)
         policy = fixture_policy("pass", "true");
-    if (size < 2 || size > 65536)
+    if (size < 3 || size > 65536)
         return 0;
-    pl_exchange *x = fixture_exchange(policy);
-    pl_exchange_request(x, (pl_str){ (const char *)data, size });
-    if (!pl_exchange_event(x, 1)->leaf.n)
-        abort();
+    surface = data[1] % SURFACES;
+    pl_exchange *x = fixture_exchange_at(policy, pl_surface_route(pl_surface_each(surface)));
+    pl_exchange_request(x, (pl_str){ p, n });
+    check(pl_exchange_event(x, 1)->leaf.n > 0);
+    never_leaves(pl_exchange_body(x));
     pl_exchange_free(x);
 
-    run((const char *)data + 1, size - 1, size, &a, va);
-    run((const char *)data + 1, size - 1, data[0] % 17u + 1u, &b, vb);
+    run(surface, true, p, n, n, &a, va);
+    pl_buf_clear(&a);
+    run(surface, false, p, n, n, &a, va);
+    run(surface, false, p, n, data[0] % 17u + 1u, &b, vb);
+    check(strcmp(va, vb) == 0);
+    never_leaves(pl_buf_str(&a));
     /* A CR and its LF may be cut apart: the LF then is not repeated. Compare without CRs. */
-    if (strcmp(va, vb) != 0)
-        abort();
-    if (!memchr(data, '\r', size) && (a.n != b.n || (a.n && memcmp(a.p, b.p, a.n) != 0)))
-        abort();
+    if (!memchr(data, '\r', size))
+        check(a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0));
     pl_buf_done(&a);
     pl_buf_done(&b);
     return 0;

@@ -94,9 +94,10 @@ static inline pl_policy *fixture_policy(const char *media, const char *explicit)
 
 static const uint8_t fixture_key[32] = { 1, 2, 3 };
 
-static inline pl_exchange *fixture_exchange(pl_policy *p)
+static inline pl_exchange *fixture_exchange_at(pl_policy *p, const char *path)
 {
     pl_exchange_options o = { .policy = p, .route = 0, .route_name = PL_STR("default"),
+                              .surface = pl_surface_find(pl_str_z(path)),
                               .service = PL_STR("svc"), .id = "01jb00000000000000000000ab",
                               .now_ms = 1790000000000, .index_key = fixture_key,
                               .max_response = 1u << 20 };
@@ -106,5 +107,10 @@ static inline pl_exchange *fixture_exchange(pl_policy *p)
     x = pl_exchange_new(&o);
     assert_non_null(x);
     return x;
+}
+
+static inline pl_exchange *fixture_exchange(pl_policy *p)
+{
+    return fixture_exchange_at(p, "/v1/chat/completions");
 }
 #endif

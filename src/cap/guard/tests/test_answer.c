@@ -369,7 +369,7 @@ static void stream__releases_what_turned_out_harmless(void **state)
 
     (void)state;
     pl_exchange_response_feed(r.x, PL_STR(TEXT("the forbidden ")), &r.out, 0);
-    assert_int_equal(r.out.n, 0); /* held: a match may be in the making */
+    expect_content(&r, "the "); /* held: a match may be in the making, but only its characters */
     pl_exchange_response_feed(r.x, PL_STR(TEXT("fruit")), &r.out, 0);
     expect_content(&r, "the forbidden fruit");
     pl_exchange_response_feed(r.x, PL_STR(TEXT(" x")), &r.out, 0);
@@ -393,7 +393,7 @@ static void stream__keeps_choices_apart(void **state)
     run_done(&r);
     r = stream(silent, STREAM, bad, 1, PL_END_COMPLETE);
     assert_string_equal(pl_exchange_verdict(r.x), "block");
-    assert_null(strstr(r.out.p, "zork"));
+    assert_null(strstr(r.out.p, "forbidden"));
     run_done(&r);
     pl_buf_done(&text);
 }
@@ -453,7 +453,8 @@ static void stream__ends_when_it_would_hold_too_much(void **state)
     char *big = malloc(900000);
 
     (void)state;
-    pl_exchange_response_feed(r.x, PL_STR(TEXT("forbidden ")), &r.out, 0);
+    pl_exchange_response_feed(r.x, PL_STR("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":"
+        "\"forbidden \"},\"logprobs\":{\"content\":[]}}]}\n\n"), &r.out, 0);
     int n = snprintf(big, 900000, "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"");
     memset(big + n, 'b', 800000);
     snprintf(big + n + 800000, 100, "\"}}]}\n\n");

@@ -105,7 +105,7 @@ static void request__refuses_malformed_bodies_with_a_reason(void **state)
     expect_bad("{\"model\":\"m\"}", "'messages' is missing");
     expect_bad("{\"messages\":{}}", "must be an array");
     expect_bad("{\"messages\":[1]}", "not an object");
-    expect_bad("{\"messages\":[{\"content\":\"x\"}]}", "no 'role'");
+    expect_bad("{\"messages\":[{\"content\":\"x\"}]}", "'role' is missing");
     expect_bad("{\"messages\":[{\"role\":\"user\",\"content\":5}]}", "'content' must be");
     expect_bad("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"stream\":\"yes\"}", "'stream'");
     expect_bad("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"n\":0}", "'n'");
