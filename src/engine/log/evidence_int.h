@@ -3,6 +3,7 @@
 #define PL_ENGINE_LOG_EVIDENCE_INT_H
 
 #include "base/buf.h"
+#include "engine/log/timestamp.h"
 #include "base/json.h"
 
 #include <plumbline/evidence.h>
@@ -81,19 +82,4 @@ void pl_report_problem(evidence_report *r, const char *fmt, ...)
 size_t pl_report_problems(const evidence_report *r);
 /* What no package of this kind can show: said in every report. */
 void pl_report_limits(evidence_report *r);
-
-/* --- timestamp.c: RFC 3161 ----------------------------------------------------------------- */
-
-typedef struct timestamp_facts {
-    int64_t time_ms;      /* genTime */
-    char    signer[256];  /* subject of the signer's certificate */
-    bool    is_trusted;   /* its chain leads to one of the roots, at genTime */
-} timestamp_facts;
-
-/* Checks a DER TimeStampResp over `message` (SHA-256, or SM3, as the token says): granted,
- * imprint, signature, EKU timeStamping. PL_INVALID: it does not hold. PL_DENIED: this build
- * cannot check time stamps. */
-pl_rc pl_timestamp_verify(pl_str response, pl_str message, pl_str roots_pem, timestamp_facts *out,
-                          pl_error *err);
-
 #endif

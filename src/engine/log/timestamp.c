@@ -1,7 +1,7 @@
 /* RFC 3161 time stamps, on OpenSSL's TS module. */
 #include "base/banned.h"
 
-#include "engine/log/evidence_int.h"
+#include "engine/log/timestamp.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -62,7 +62,7 @@ static pl_rc imprint_check(const stamp *s, pl_str message)
     if (EVP_Digest(message.p, message.n, got, &n, md, NULL) != 1)
         return invalid(s, "its digest cannot be computed");
     if (ASN1_STRING_length(want) != (int)n || memcmp(ASN1_STRING_get0_data(want), got, n) != 0)
-        return invalid(s, "it is for something else");
+        return pl_fail(s->err, PL_CONFLICT, "time stamp: it is for something else");
     return PL_OK;
 }
 
