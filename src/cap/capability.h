@@ -11,6 +11,7 @@
 
 typedef struct pl_ledger       pl_ledger;
 typedef struct pl_witness_desk pl_witness_desk;
+typedef struct pl_stamp_desk   pl_stamp_desk;
 
 /* What plumblined lends to capabilities. One db connection per thread (in pl_api_request
  * and in ticks); the ledger object is safe from any thread. */
@@ -20,6 +21,7 @@ typedef struct pl_services {
     const pl_signer   *signer;
     int64_t (*now_ms)(void);
     pl_witness_desk   *witnesses; /* cap/ledger's own; NULL without witnesses */
+    pl_stamp_desk     *stamps;    /* likewise; NULL without a time stamp authority */
 } pl_services;
 
 /* One recorded gateway event as seen by observers, inside the transaction that

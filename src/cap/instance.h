@@ -52,6 +52,9 @@ typedef struct pl_instance {
     pl_instance_witness witnesses[PL_WITNESSES_MAX];
     size_t              witness_count;
     size_t              quorum; /* of those that are not local */
+    char    tsa_url[1100];   /* RFC 3161 authority that dates checkpoints; "" none */
+    char    tsa_roots[1024]; /* PEM file its certificate must lead to; "" any       */
+    int64_t tsa_every_ms;
 } pl_instance;
 
 /* What a new instance listens on when nothing else is asked for. */

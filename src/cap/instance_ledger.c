@@ -1,4 +1,5 @@
-/* The optional section `ledger` of the configuration: witnesses and how many are enough. */
+/* The optional section `ledger` of the configuration: witnesses and how many are enough, and who
+ * dates checkpoints. */
 #include "base/banned.h"
 
 #include "base/file.h"
@@ -146,10 +147,58 @@ static pl_rc quorum_take(const section *s, const json_t *ledger)
     return PL_OK;
 }
 
+/* --- time stamps ------------------------------------------------------------------------- */
+
+#define TSA_MINUTES_MAX (7 * 24 * 60)
+
+static pl_rc stamp_wrong(const section *s, const char *key, const char *what)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "/ledger/timestamp/%s", key);
+    return pl_yaml_fail(s->err, s->text, s->where, path, "'%s' %s", key, what);
+}
+
+static bool text_take(const json_t *o, const char *key, bool is_needed, char *out, size_t cap)
+{
+    pl_str v = PL_STR("");
+
+    if (pl_json_get_str(o, key, is_needed, &v, NULL) != PL_OK || v.n >= cap)
+        return false;
+    memcpy(out, v.n > 0 ? v.p : "", v.n + 1);
+    return true;
+}
+
+static pl_rc timestamp_take(const section *s, const json_t *o)
+{
+    static const char *const known[] = { "url", "interval_minutes", "roots", NULL };
+    pl_instance             *in = s->out;
+    int64_t                  minutes = 60;
+    pl_error                 why;
+
+    if (o == NULL)
+        return PL_OK;
+    if (!json_is_object(o) || pl_json_only(o, known, &why) != PL_OK)
+        return pl_yaml_fail(s->err, s->text, s->where, "/ledger/timestamp",
+                            "'timestamp' has 'url', 'interval_minutes' and 'roots' only");
+    if (!text_take(o, "url", true, in->tsa_url, sizeof in->tsa_url) ||
+        !is_url(pl_str_z(in->tsa_url)) || pl_str_starts(pl_str_z(in->tsa_url), PL_STR("unix:")))
+        return stamp_wrong(s, "url", "must begin with 'http://' or 'https://'");
+    if (!text_take(o, "roots", false, in->tsa_roots, sizeof in->tsa_roots))
+        return stamp_wrong(s, "roots", "must be the path of a file of certificates");
+    if (pl_json_get_int(o, "interval_minutes", false, &minutes, NULL) != PL_OK || minutes < 1 ||
+        minutes > TSA_MINUTES_MAX)
+        return stamp_wrong(s, "interval_minutes", "must be a number from 1 to 10080");
+    in->tsa_every_ms = minutes * 60 * 1000;
+    return PL_OK;
+}
+
+/* --- the whole section ------------------------------------------------------------------- */
+
 pl_rc pl_instance_ledger_parse(pl_str text, const char *where, const json_t *ledger,
                                pl_instance *out, pl_error *err)
 {
-    static const char *const known[] = { "witnesses", "quorum", NULL };
+    static const char *const known[] = { "witnesses", "quorum", "timestamp", NULL };
     section                  s = { text, where, out, err };
     const json_t            *list = json_object_get(ledger, "witnesses"), *o;
     pl_error                 why;
@@ -160,7 +209,7 @@ pl_rc pl_instance_ledger_parse(pl_str text, const char *where, const json_t *led
         return PL_OK;
     if (!json_is_object(ledger) || pl_json_only(ledger, known, &why) != PL_OK)
         return pl_yaml_fail(err, text, where, "/ledger",
-                            "'ledger' has 'witnesses' and 'quorum' only");
+                            "'ledger' has 'witnesses', 'quorum' and 'timestamp' only");
     if ((list != NULL && !json_is_array(list)) || json_array_size(list) >= PL_WITNESSES_MAX)
         return pl_yaml_fail(err, text, where, "/ledger/witnesses",
                             "'witnesses' must be a list of fewer than %d", PL_WITNESSES_MAX);
@@ -171,7 +220,8 @@ pl_rc pl_instance_ledger_parse(pl_str text, const char *where, const json_t *led
             return rc;
         out->witness_count = i + 1;
     }
-    return quorum_take(&s, ledger);
+    rc = timestamp_take(&s, json_object_get(ledger, "timestamp"));
+    return rc == PL_OK ? quorum_take(&s, ledger) : rc;
 }
 
 /* The witness that `plumbline up` runs beside the daemon. It catches a ledger that was set

@@ -4,9 +4,11 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "cap/instance.h"
 #include "cap/ledger/pl_evidence_anchors.h"
 #include "cap/ledger/evidence_int.h"
+#include "cap/ledger/ledger_stamp.h"
 
 #define SMALL_MAX (1u << 20)
 
@@ -68,6 +70,9 @@ typedef struct export {
     pl_evidence_builder *b;
     bool                 payloads;
     size_t               payloads_in, payloads_gone;
+    char                *stamp; /* over the head, or NULL */
+    size_t               stamp_n;
+    int64_t              stamp_ms;
     void                *package;
     size_t               n;
 } export;
@@ -77,6 +82,7 @@ static void export_done(export *x)
     pl_evidence_builder_free(x->b);
     evidence_choice_done(&x->choice);
     free(x->note);
+    free(x->stamp);
     free(x->package);
     pl_ledger_close(x->l);
     pl_ledger_log_done(&x->log);
@@ -156,20 +162,68 @@ static pl_rc entry_add(export *x, size_t i, pl_error *err)
     return rc;
 }
 
-static pl_rc timestamp_add(export *x, pl_error *err)
+/* --- time stamps ---------------------------------------------------------------------------- */
+
+/* One that holds, over a head that the log's present key signed. */
+static bool stamp_take(export *x, uint64_t size)
+{
+    char           *note = NULL, *response = NULL;
+    size_t          n = 0;
+    pl_checkpoint   c;
+    timestamp_facts f;
+    bool            ok = pl_stamp_read(x->log.dir, size, &note, &response, &n, NULL) == PL_OK &&
+              pl_checkpoint_open(pl_str_z(note), &x->log.key, &c, NULL) == PL_OK &&
+              c.size == size &&
+              pl_stamp_check(pl_str_z(note), (pl_str){ response, n }, PL_STR(""), &f, NULL) == PL_OK;
+
+    if (!ok) {
+        free(note);
+        free(response);
+        return false;
+    }
+    free(x->note);
+    x->note = note;
+    x->head = c;
+    x->stamp = response;
+    x->stamp_n = n;
+    x->stamp_ms = f.time_ms;
+    return true;
+}
+
+/* The earliest head that was dated and holds all that goes in, key events too: it says most
+ * about when. Without one the package is about the newest head. */
+static pl_rc dated_head_choose(export *x, pl_error *err)
+{
+    uint64_t *sizes = NULL, last = x->choice.index[x->choice.n - 1];
+    size_t    n = 0;
+    bool      found = false;
+    pl_rc     rc = pl_stamp_list(x->log.dir, &sizes, &n, err);
+
+    for (size_t i = 0; rc == PL_OK && i < n && !found; i++)
+        found = sizes[i] > last && sizes[i] <= x->head.size && stamp_take(x, sizes[i]);
+    free(sizes);
+    return rc;
+}
+
+static pl_rc stamp_given(export *x, const char *path, pl_error *err)
+{
+    timestamp_facts f;
+    pl_rc           rc = pl_file_read(path, SMALL_MAX, &x->stamp, &x->stamp_n, err);
+
+    if (rc == PL_OK)
+        rc = pl_stamp_check(pl_str_z(x->note), (pl_str){ x->stamp, x->stamp_n }, PL_STR(""), &f,
+                            err);
+    x->stamp_ms = f.time_ms;
+    return rc;
+}
+
+static pl_rc timestamp_choose(export *x, pl_error *err)
 {
     const char *path = option(x->c, "timestamp");
-    char       *bytes = NULL;
-    size_t      n = 0;
-    pl_rc       rc;
 
-    if (path == NULL)
-        return PL_OK;
-    rc = pl_file_read(path, SMALL_MAX, &bytes, &n, err);
-    if (rc == PL_OK)
-        rc = pl_evidence_builder_timestamp(x->b, (pl_str){ bytes, n }, err);
-    free(bytes);
-    return rc;
+    if (path != NULL)
+        return stamp_given(x, path, err);
+    return option(x->c, "newest") == NULL ? dated_head_choose(x, err) : PL_OK;
 }
 
 /* Nobody gets a package that we would not accept ourselves. */
@@ -199,11 +253,13 @@ static pl_rc package_build(export *x, pl_error *err)
     rc = evidence_choose(x->log.dir, x->head.size, &f, pl_cmd_progress_tick, &p, &x->choice, err);
     pl_cmd_progress_end(&p);
     if (rc == PL_OK)
+        rc = timestamp_choose(x, err);
+    if (rc == PL_OK)
         rc = builder_open(x, err);
     for (size_t i = 0; rc == PL_OK && i < x->choice.n; i++)
         rc = entry_add(x, i, err);
-    if (rc == PL_OK)
-        rc = timestamp_add(x, err);
+    if (rc == PL_OK && x->stamp != NULL)
+        rc = pl_evidence_builder_timestamp(x->b, (pl_str){ x->stamp, x->stamp_n }, err);
     if (rc == PL_OK)
         rc = pl_evidence_builder_finish(x->b, &x->package, &x->n, err);
     return rc == PL_OK ? self_check(x, err) : rc;
@@ -283,19 +339,27 @@ static pl_rc custody(export *x, uint64_t *index, pl_error *err)
 static int export_print(const export *x, bool recorded, uint64_t index)
 {
     pl_cmd_ctx *c = x->c;
+    char        time[25] = "";
 
+    if (x->stamp != NULL)
+        pl_time_format(x->stamp_ms, time);
     if (c->json)
-        return pl_ledger_cmd_json(c, json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "package",
+        return pl_ledger_cmd_json(c, json_pack("{s:s, s:I, s:I, s:I, s:I, s:o, s:s?}", "package",
                                                option(c, "output"), "bytes", (json_int_t)x->n,
                                                "entries", (json_int_t)x->choice.claims, "payloads",
                                                (json_int_t)x->payloads_in, "payloads_absent",
                                                (json_int_t)x->payloads_gone, "ledger_index",
                                                recorded ? json_integer((json_int_t)index)
-                                                        : json_null()), PL_EXIT_OK);
+                                                        : json_null(), "timestamp",
+                                               time[0] ? time : NULL), PL_EXIT_OK);
     (void)fprintf(c->out,
                   pl_cmd_say(c, "%s: %zu statements, %zu payloads, %zu bytes\n",
                              "%s：%zu 条声明，%zu 个载荷，%zu 字节\n"),
                   option(c, "output"), x->choice.claims, x->payloads_in, x->n);
+    if (x->stamp != NULL)
+        (void)fprintf(c->out, pl_cmd_say(c, "with a time stamp of %s over the head of %llu entries\n",
+                                         "附 %s 的时间戳，覆盖共 %llu 条的账本头\n"), time,
+                      (unsigned long long)x->head.size);
     if (x->payloads_gone > 0)
         (void)fprintf(c->out, pl_cmd_say(c, "%zu payloads are no longer there\n",
                                          "%zu 个载荷已不存在\n"), x->payloads_gone);
@@ -357,7 +421,10 @@ const pl_opt pl_evidence_export_options[] = {
     { "reason", "WHY", "why it is handed out; enters the ledger", "提供事由；会记入账本" },
     { "trust", "FILE", "trust policy naming the log's witnesses (C2SP tlog-policy)",
       "列出见证方的信任策略（C2SP tlog-policy）" },
-    { "timestamp", "TSR", "RFC 3161 answer over the checkpoint", "对检查点的 RFC 3161 时间戳应答" },
+    { "timestamp", "TSR", "RFC 3161 answer over the checkpoint, in place of those kept with the log",
+      "对检查点的 RFC 3161 时间戳应答，代替随账本保存的时间戳" },
+    { "newest", NULL, "about the newest head, even when an older one is dated",
+      "以最新账本头为准，即使仅有较早的账本头带时间戳" },
     { "key", "VKEY", "verifier key of the log (default: the instance's)",
       "账本公钥（默认：本实例的公钥）" },
     { NULL, NULL, NULL, NULL },

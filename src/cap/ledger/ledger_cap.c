@@ -3,6 +3,7 @@
 #include "cap/capability.h"
 #include "cap/ledger/ledger_int.h"
 #include "cap/ledger/ledger_query.h"
+#include "cap/ledger/ledger_stamp.h"
 #include "cap/ledger/ledger_witness.h"
 
 #define TICK_MS     250
@@ -29,6 +30,7 @@ static void metrics(pl_services *s, pl_db *db, pl_buf *out)
                   "plumbline_ledger_quarantined_files %zu\n",
                   pl_ledger_quarantined(pl_ledger_dir(s->ledger)));
     pl_witness_desk_metrics(s->witnesses, out);
+    pl_stamp_desk_metrics(s->stamps, out);
 }
 
 /* Before anybody else appends: a log that was set back must not sign a second history. */
@@ -37,11 +39,15 @@ static pl_rc start(pl_services *s, pl_db *db, pl_error *err)
     pl_rc rc = pl_witness_desk_start(s, PATIENCE_MS, &s->witnesses, err);
 
     (void)db;
-    return rc == PL_OK ? pl_witness_desk_tick(s->witnesses, s->ledger, err) : rc;
+    if (rc == PL_OK)
+        rc = pl_witness_desk_tick(s->witnesses, s->ledger, err);
+    return rc == PL_OK ? pl_stamp_desk_start(s, &s->stamps, err) : rc;
 }
 
 static void stop(pl_services *s)
 {
+    pl_stamp_desk_stop(s->stamps);
+    s->stamps = NULL;
     pl_witness_desk_stop(s->witnesses);
     s->witnesses = NULL;
 }
@@ -69,6 +75,7 @@ static void health(pl_services *s, pl_db *db, json_t *problems)
             problems, json_string("published files of the ledger are damaged: run plumbline "
                                   "ledger verify"));
     pl_witness_desk_health(s->witnesses, problems);
+    pl_stamp_desk_health(s->stamps, s->now_ms(), problems);
 }
 
 /* The host publishes, because the events of other capabilities decide when. */

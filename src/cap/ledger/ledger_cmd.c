@@ -503,6 +503,13 @@ static const pl_opt monitor_options[] = {
     { "every", "SECONDS", "go on looking, until something is wrong", "持续查看，直至发现问题" },
     { NULL, NULL, NULL, NULL },
 };
+static const pl_opt timestamp_options[] = {
+    { "url", "URL", "the authority (default: the configuration's)", "时间戳机构地址（默认取自配置）" },
+    { "tsa-roots", "PEM", "certificates that its own must lead to", "其证书须链接到的根证书" },
+    { "key", "VKEY", "verifier key of the log (default: the instance's)",
+      "账本公钥（默认：本实例的公钥）" },
+    { NULL, NULL, NULL, NULL },
+};
 static const pl_opt cosign_options[] = {
     { "request", "OLD", "print the request from that size for an offline witness instead",
       "改为输出自该长度起的请求，供离线见证方使用" },
@@ -574,6 +581,10 @@ const pl_cmd pl_ledger_commands[] = {
       "ask the witnesses to cosign the head now, and compare with what they saw",
       "立即请见证方副署账本头，并与其所见比对", "plumbline ledger cosign --dir DIR",
       pl_ledger_cmd_cosign },
+    { "ledger", "timestamp", "", 0, 0, timestamp_options,
+      "have the head dated by a time stamp authority (RFC 3161) and keep the answer",
+      "请时间戳机构（RFC 3161）为账本头签发时间戳并保存",
+      "plumbline ledger timestamp --url http://tsa.example/", pl_ledger_cmd_timestamp },
     { "ledger", "policy", "", 0, 0, no_options,
       "print the trust policy of this ledger for others (C2SP tlog-policy)",
       "输出本账本的信任策略，供他人使用（C2SP tlog-policy）",

@@ -50,21 +50,6 @@ void pl_ledger_frozen(const pl_ledger *l, char out[200])
     pl_ledger_unlock(m);
 }
 
-/* Root of the first `size` entries of what is published. */
-static pl_rc root_at(const pl_ledger *l, uint64_t size, pl_hash *out, pl_error *err)
-{
-    tile_source     *t = malloc(sizeof(*t));
-    pl_merkle_source s;
-    pl_rc            rc;
-
-    if (t == NULL)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    s = pl_tile_source_init(t, l->dir, l->head.size);
-    rc = pl_merkle_root(&s, size, out, err);
-    free(t);
-    return rc;
-}
-
 pl_rc pl_ledger_contradiction(const pl_ledger *l, const pl_checkpoint *c, char reason[200])
 {
     pl_hash  root;
@@ -78,7 +63,7 @@ pl_rc pl_ledger_contradiction(const pl_ledger *l, const pl_checkpoint *c, char r
                        (unsigned long long)c->size, (unsigned long long)l->head.size);
         return PL_CONFLICT;
     }
-    rc = root_at(l, c->size, &root, &err);
+    rc = pl_tile_root(l->dir, l->head.size, c->size, &root, &err);
     if (rc == PL_OK && !pl_hash_equal(&root, &c->root)) {
         (void)snprintf(reason, 200,
                        "the ledger was rewritten: a witness has seen another head of %llu entries; "

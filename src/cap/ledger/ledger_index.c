@@ -129,21 +129,6 @@ static pl_rc entry_put(void *ctx, uint64_t index, pl_str entry, pl_error *err)
     return pl_ledger_entry_rows(index, entry, row_put, x, err);
 }
 
-static pl_rc root_at(const pl_ledger *l, uint64_t published, uint64_t size, pl_hash *out,
-                     pl_error *err)
-{
-    tile_source     *t = malloc(sizeof(*t));
-    pl_merkle_source s;
-    pl_rc            rc;
-
-    if (t == NULL)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    s = pl_tile_source_init(t, pl_ledger_dir(l), published);
-    rc = pl_merkle_root(&s, size, out, err);
-    free(t);
-    return rc;
-}
-
 /* How far the index goes in this very log; 0 when it is of another. */
 static pl_rc index_state(pl_db *db, const pl_ledger *l, uint64_t published, uint64_t *size,
                          bool *fits, pl_error *err)
@@ -157,7 +142,7 @@ static pl_rc index_state(pl_db *db, const pl_ledger *l, uint64_t published, uint
     if (rc != PL_OK)
         return rc == PL_NOTFOUND ? PL_OK : rc;
     if (*size <= published)
-        rc = root_at(l, published, *size, &root, err);
+        rc = pl_tile_root(pl_ledger_dir(l), published, *size, &root, err);
     *fits = rc == PL_OK && *size <= published && pl_hash_equal(&root, &marked);
     return rc;
 }
@@ -167,7 +152,7 @@ static pl_rc index_more(pl_db *db, const pl_ledger *l, uint64_t published, uint6
 {
     indexing x = { .db = db };
     pl_hash  root;
-    pl_rc    rc = root_at(l, published, to, &root, err);
+    pl_rc    rc = pl_tile_root(pl_ledger_dir(l), published, to, &root, err);
 
     if (rc == PL_OK)
         rc = pl_ledger_entries_each(pl_ledger_dir(l), published, from, to, entry_put, &x, err);

@@ -176,6 +176,8 @@ typedef struct tile_source {
     pl_hash     hash[PL_TILE_WIDTH];
 } tile_source;
 pl_merkle_source pl_tile_source_init(tile_source *t, const char *dir, uint64_t size);
+/* Root of the first `size` entries of what is published. */
+pl_rc pl_tile_root(const char *dir, uint64_t published, uint64_t size, pl_hash *out, pl_error *err);
 
 /* --- the object ------------------------------------------------------------------------ */
 
@@ -381,6 +383,8 @@ void pl_ledger_verify_gone(verifier *v);
 /* Every partial tile and bundle that was ever published and is still there. */
 void pl_ledger_verify_partials(verifier *v);
 void pl_ledger_verify_payloads(verifier *v);
+/* ledger_verify_stamps.c: every time stamp that is kept. */
+void pl_ledger_verify_stamps(verifier *v);
 
 /* ledger_keys.c: key files and `vkey` follow what the log says. A change is marked before
  * anything is made for it, so that one cut short is found. */
@@ -415,6 +419,7 @@ pl_rc pl_ledger_writer_open(pl_cmd_ctx *c, cmd_writer *w, pl_error *err);
 void  pl_ledger_writer_close(cmd_writer *w); /* also after a failure */
 
 int pl_ledger_cmd_commit(pl_cmd_ctx *c);
+int pl_ledger_cmd_timestamp(pl_cmd_ctx *c);
 int pl_ledger_cmd_erase(pl_cmd_ctx *c);
 int pl_key_cmd_new(pl_cmd_ctx *c);
 int pl_key_cmd_list(pl_cmd_ctx *c);

@@ -117,6 +117,20 @@ pl_merkle_source pl_tile_source_init(tile_source *t, const char *dir, uint64_t s
     return (pl_merkle_source){ source_node, t };
 }
 
+pl_rc pl_tile_root(const char *dir, uint64_t published, uint64_t size, pl_hash *out, pl_error *err)
+{
+    tile_source     *t = malloc(sizeof(*t));
+    pl_merkle_source s;
+    pl_rc            rc;
+
+    if (t == NULL)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    s = pl_tile_source_init(t, dir, published);
+    rc = pl_merkle_root(&s, size, out, err);
+    free(t);
+    return rc;
+}
+
 /* --- the right edge -------------------------------------------------------------------- */
 
 void pl_tile_edge_done(tile_edge *e)

@@ -358,6 +358,7 @@ static void check_all(verifier *v)
         check_upper(v);
         check_root(v);
         pl_ledger_verify_partials(v);
+        pl_ledger_verify_stamps(v);
     }
     pl_ledger_verify_payloads(v);
     pl_ledger_verify_gone(v);

@@ -79,12 +79,27 @@ static void instance_ledger__reads_witnesses_and_takes_loopback_for_local(void *
     assert_int_equal(i.quorum, 2);         /* more than half of the two that count */
 }
 
+static void instance_ledger__reads_who_dates_checkpoints(void **state)
+{
+    pl_instance i;
+
+    (void)state;
+    assert_ok(parse("ledger: {timestamp: {url: \"http://tsa.example/\"}}", &i), &err);
+    assert_string_equal(i.tsa_url, "http://tsa.example/");
+    assert_string_equal(i.tsa_roots, "");
+    assert_int_equal(i.tsa_every_ms, 3600 * 1000);
+    assert_ok(parse("ledger: {timestamp: {url: \"https://x\", interval_minutes: 5,"
+                    " roots: /etc/ssl/tsa.pem}}", &i), &err);
+    assert_string_equal(i.tsa_roots, "/etc/ssl/tsa.pem");
+    assert_int_equal(i.tsa_every_ms, 5 * 60 * 1000);
+}
+
 static void instance_ledger__names_what_is_wrong_and_where(void **state)
 {
     static const struct {
         const char *yaml, *says;
     } bad[] = {
-        { "ledger: 1", "test.yaml:1:1: 'ledger' has 'witnesses' and 'quorum' only" },
+        { "ledger: 1", "test.yaml:1:1: 'ledger' has 'witnesses', 'quorum' and 'timestamp' only" },
         { "ledger: {witness: []}", "'ledger' has" },
         { "ledger: {witnesses: 1}", "must be a list" },
         { "ledger: {witnesses: [1]}", "keys nobody knows" },
@@ -102,6 +117,12 @@ static void instance_ledger__names_what_is_wrong_and_where(void **state)
         { "ledger: {quorum: 1}", "from 0 to the 0 witnesses" },
         { "ledger: {quorum: 1, witnesses: [{name: a, vkey: \"V0\", url: \"unix:/x\"}]}", "to the 0 wit" },
         { "ledger: {quorum: -1}", "from 0" },
+        { "ledger: {timestamp: 1}", "'timestamp' has 'url'" },
+        { "ledger: {timestamp: {url: \"http://x\", every: 1}}", "'timestamp' has 'url'" },
+        { "ledger: {timestamp: {interval_minutes: 1}}", "'url' must begin" },
+        { "ledger: {timestamp: {url: \"unix:/x\"}}", "'url' must begin" },
+        { "ledger: {timestamp: {url: \"http://x\", interval_minutes: 0}}", "from 1 to 10080" },
+        { "ledger: {timestamp: {url: \"http://x\", roots: 1}}", "'roots' must be" },
     };
     pl_instance i;
 
@@ -140,6 +161,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(instance_ledger__may_be_absent),
         cmocka_unit_test(instance_ledger__reads_witnesses_and_takes_loopback_for_local),
+        cmocka_unit_test(instance_ledger__reads_who_dates_checkpoints),
         cmocka_unit_test(instance_ledger__names_what_is_wrong_and_where),
         cmocka_unit_test(instance_own_witness__is_local_and_found_by_its_key),
     };

@@ -3,8 +3,8 @@
 #define PL_ENGINE_LOG_EVIDENCE_INT_H
 
 #include "base/buf.h"
-#include "engine/log/timestamp.h"
 #include "base/json.h"
+#include "engine/log/timestamp.h"
 
 #include <plumbline/evidence.h>
 
@@ -82,4 +82,5 @@ void pl_report_problem(evidence_report *r, const char *fmt, ...)
 size_t pl_report_problems(const evidence_report *r);
 /* What no package of this kind can show: said in every report. */
 void pl_report_limits(evidence_report *r);
+
 #endif

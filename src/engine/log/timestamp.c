@@ -28,7 +28,7 @@ static pl_rc granted(stamp *s, pl_str response)
     const unsigned char *p = (const unsigned char *)response.p;
     long                 status;
 
-    if (response.n > (1u << 20))
+    if (response.n > PL_TIMESTAMP_MAX)
         return pl_fail(s->err, PL_LIMIT, "time stamp is larger than a megabyte");
     s->resp = d2i_TS_RESP(NULL, &p, (long)response.n);
     if (s->resp == NULL || p != (const unsigned char *)response.p + response.n)

@@ -49,6 +49,15 @@ static const char page_headers[] =
     "            add_header Referrer-Policy no-referrer always;\n"
     "            add_header Cross-Origin-Opener-Policy same-origin always;\n";
 
+/* verify.html is one file with its script in it, which may reach nothing. */
+static const char verify_headers[] =
+    "            add_header Content-Security-Policy \"default-src 'none'; script-src "
+    "'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'\" always;\n"
+    "            add_header X-Content-Type-Options nosniff always;\n"
+    "            add_header X-Frame-Options DENY always;\n"
+    "            add_header Referrer-Policy no-referrer always;\n";
+
 /* The daemon logs in whoever comes through this socket; it never trusts these headers for
  * more than the metrics page and the flag of its cookie. */
 static const char daemon_headers[] =
@@ -285,14 +294,15 @@ static void put_daemon_location(const char *match, const char *extra, pl_buf *o)
 static void put_ledger(const pl_nginx_params *p, pl_buf *o)
 {
     pl_buf_puts(o, "\n        # The log as files (C2SP tlog-tiles); nothing else of its folder.\n");
-    pl_buf_printf(o, "        location ~ \"^/ledger/(checkpoint|witnessed)$\" {\n"
+    pl_buf_printf(o, "        location ~ \"^/ledger/(checkpoint|witnessed|"
+                     "timestamp/[0-9]+[.]note)$\" {\n"
                      "            alias \"%s/ledger/$1\";\n            types {}\n"
                      "            default_type \"text/plain; charset=utf-8\";\n"
                      "            expires -1;\n"
                      "            add_header X-Content-Type-Options nosniff always;\n        }\n",
                   p->dir);
-    pl_buf_printf(o, "        # A tile never changes under its name.\n"
-                     "        location ~ \"^/ledger/(tile/[0-9a-z/.]+)$\" {\n"
+    pl_buf_printf(o, "        # A tile never changes under its name, nor does a time stamp.\n"
+                     "        location ~ \"^/ledger/(tile/[0-9a-z/.]+|timestamp/[0-9]+[.]tsr)$\" {\n"
                      "            alias \"%s/ledger/$1\";\n            types {}\n"
                      "            default_type application/octet-stream;\n"
                      "            gzip on;\n            gzip_types application/octet-stream;\n"
@@ -316,6 +326,15 @@ static void put_pages(pl_buf *o)
     pl_buf_puts(o, "        }\n");
 }
 
+/* The page with which anybody checks evidence packages. */
+static void put_verify(const pl_nginx_params *p, pl_buf *o)
+{
+    pl_buf_printf(o, "        location = /verify.html {\n            alias \"%s/../verify.html\";\n"
+                     "            expires -1;\n            charset utf-8;\n", p->web);
+    pl_buf_puts(o, verify_headers);
+    pl_buf_puts(o, "        }\n");
+}
+
 static void put_console(const pl_nginx_params *p, pl_buf *o)
 {
     pl_buf_printf(o, "    # The console, its API and the public ledger.\n"
@@ -330,6 +349,7 @@ static void put_console(const pl_nginx_params *p, pl_buf *o)
     put_daemon_location("= /healthz", "            access_log off;\n", o);
     put_daemon_location("= /metrics", "            access_log off;\n", o);
     put_ledger(p, o);
+    put_verify(p, o);
     put_pages(o);
     pl_buf_puts(o, "    }\n");
 }

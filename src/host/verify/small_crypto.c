@@ -3,8 +3,8 @@
 #include "base/banned.h"
 
 #include "base/hash.h"
-#include "engine/log/evidence_int.h"
 #include "engine/log/key.h"
+#include "engine/log/timestamp.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
