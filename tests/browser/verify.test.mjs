@@ -1,7 +1,9 @@
 // The page that checks evidence packages: what it says is what the C verifier says, from file://,
 // with the network off, in both languages.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { utf8 } from '../../web/src/proof/bytes.ts'
@@ -186,6 +188,23 @@ test('the page says of packages what the C verifier says', async () => {
   assert.match(error, /not an evidence package/)
   assert.deepEqual([complaints, asked], [[], []])
   await context.close()
+})
+
+// With the headers that nginx of an installation gives it.
+test('the page works as an installation serves it', async () => {
+  const conf = readFileSync(new URL('../../src/host/cli/tests/golden/nginx-demo.conf', import.meta.url), 'utf8')
+  const block = conf.slice(conf.indexOf('location = /verify.html'))
+  const headers = { 'content-type': 'text/html; charset=utf-8' }
+  for (const [, name, value] of block.slice(0, block.indexOf('}')).matchAll(/add_header (\S+) "?([^"]+?)"? always/g)) headers[name] = value
+  assert.match(headers['Content-Security-Policy'], /^default-src 'none'/)
+  const server = createServer((q, r) => r.writeHead(200, headers).end(readFileSync(file))).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { page, context, complaints } = await openPage(browser)
+  await page.goto(`http://127.0.0.1:${server.address().port}/verify.html`)
+  assert.equal((await check(page, logs.write('served.tar', logs.plain))).report.ok, true)
+  assert.deepEqual(complaints, [])
+  await context.close()
+  server.close()
 })
 
 test("a key, a wrong key and what is no key: each changes the page's answer", async () => {
