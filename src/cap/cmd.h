@@ -20,7 +20,7 @@ enum {
 
 typedef struct pl_opt {
     const char *name; /* long option, e.g. "reason" */
-    const char *arg;  /* placeholder, NULL for a flag */
+    const char *arg;  /* placeholder, NULL for a flag; one that ends with "…" may be given again */
     const char *en, *zh; /* help */
 } pl_opt;
 
@@ -34,6 +34,8 @@ typedef struct pl_cmd_ctx {
     void       *host;
     /* Value of an option, "" for a given flag, NULL when absent. */
     const char *(*opt)(void *host, const char *name);
+    /* The nth value (from 0) of an option that may be given again; NULL after the last. */
+    const char *(*opt_nth)(void *host, const char *name, size_t n);
 } pl_cmd_ctx;
 
 typedef int (*pl_cmd_fn)(pl_cmd_ctx *c);

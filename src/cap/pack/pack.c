@@ -8,6 +8,7 @@
 #include "base/yaml.h"
 #include "cap/pack/pack_int.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <sys/stat.h>
 
@@ -142,21 +143,19 @@ static pl_rc open_dir(const char *dir, pl_pack **out, pl_error *err)
 
 /* --- finding --------------------------------------------------------------------------- */
 
-/* "1.10" after "1.9": numbers by value, part by part. */
+/* "1.10" after "1.9", "2026-07-27" after "2024-07-12": numbers by value, part by part. */
 static int version_cmp(const char *a, const char *b)
 {
-    while (*a != '\0' || *b != '\0') {
+    while (isdigit((unsigned char)*a) || isdigit((unsigned char)*b)) {
         char         *ea, *eb;
         unsigned long x = strtoul(a, &ea, 10), y = strtoul(b, &eb, 10);
 
         if (x != y)
             return x < y ? -1 : 1;
-        if (ea == a && eb == b)
-            return strcmp(a, b);
-        a = ea + (*ea == '.');
-        b = eb + (*eb == '.');
+        a = ea + (*ea == '.' || *ea == '-');
+        b = eb + (*eb == '.' || *eb == '-');
     }
-    return 0;
+    return strcmp(a, b);
 }
 
 /* Among folder/NAME@VERSION the highest version. */
@@ -291,6 +290,18 @@ static void problems_close(pack_report *r)
                                    json_sprintf("and %zu more problems", r->more)));
 }
 
+/* What a pack of law depends on stands beside it, or is installed. */
+static void rules_lint(const char *dir, const pl_pack *p, pack_report *r)
+{
+    char       *beside = pl_path_join(dir, ".."), *installed = pl_path_join(pl_datadir(), "packs");
+    const char *folders[] = { beside, installed, NULL };
+
+    if (beside != NULL && installed != NULL)
+        pack_rules_check(p, folders, r);
+    free(beside);
+    free(installed);
+}
+
 pl_rc pl_pack_lint(const char *dir, json_t **problems, pl_error *err)
 {
     pack_report r = { .dir = dir, .problems = json_array() };
@@ -307,6 +318,8 @@ pl_rc pl_pack_lint(const char *dir, json_t **problems, pl_error *err)
         json_decref(r.problems);
         return pl_fail(err, PL_NOMEM, "out of memory");
     }
+    if (p->manifest != NULL && r.first.rc == PL_OK)
+        rules_lint(dir, p, &r);
     if (p->manifest != NULL && !pack_files_has(p, "README.md"))
         pack_problem(&r, PACK_WARNING, "README.md", 0, "missing: say what the pack is for");
     pl_pack_free(p);

@@ -302,7 +302,57 @@ static int cmd_show(pl_cmd_ctx *c)
     return PL_EXIT_OK;
 }
 
+/* --- test ------------------------------------------------------------------------------ */
+
+static void test_human(pl_cmd_ctx *c, const json_t *report)
+{
+    const json_t *failed = json_object_get(report, "failed"), *v;
+    const char   *lists[] = { "unfired", "always" };
+    size_t        i;
+
+    json_array_foreach(failed, i, v)
+        (void)fprintf(c->out, "%s: %s\n", text_at(v, "case"), text_at(v, "message"));
+    for (size_t k = 0; k < 2; k++)
+        json_array_foreach(json_object_get(report, lists[k]), i, v)
+            (void)fprintf(c->out, "%s: %s\n", json_string_value(v),
+                          k == 0 ? pl_cmd_say(c, "no case fires this rule", "没有用例触发此规则")
+                                 : pl_cmd_say(c, "every case fires this rule", "所有用例都触发此规则"));
+    (void)fprintf(c->out, "%s: %lld %s, %zu %s\n", text_at(report, "pack"),
+                  (long long)json_integer_value(json_object_get(report, "cases")),
+                  pl_cmd_say(c, "cases", "个用例"), json_array_size(failed),
+                  pl_cmd_say(c, "failed", "个失败"));
+}
+
+static int cmd_test(pl_cmd_ctx *c)
+{
+    char    *folders[3];
+    json_t  *report = NULL;
+    pl_error err;
+    int      worst = PL_EXIT_OK;
+
+    pack_folders(pl_cmd_dir(c), folders);
+    for (int i = 0; i < c->argc && worst <= PL_EXIT_FOUND; i++) {
+        if (pl_pack_test(c->argv[i], (const char *const *)folders, &report, &err) != PL_OK) {
+            worst = pl_cmd_fail(c, &err);
+            break;
+        }
+        if (!json_is_true(json_object_get(report, "ok")))
+            worst = PL_EXIT_FOUND;
+        if (c->json) {
+            print_line(c, report);
+        } else {
+            test_human(c, report);
+            json_decref(report);
+        }
+    }
+    pack_folders_free(folders);
+    return worst;
+}
+
 const pl_cmd pack_commands[] = {
+    { "pack", "test", "NAME[@VERSION]|FOLDER…", 1, -1, NULL,
+      "run the cases of packs of law: facts, and what must follow",
+      "运行法规数据包自带的用例：事实与应得结论", "plumbline pack test us-ca-sb53", cmd_test },
     { "pack", "list", "", 0, 0, NULL, "list the packs that are installed", "列出已安装的数据包",
       "plumbline pack list", cmd_list },
     { "pack", "lint", "FOLDER|NAME…", 1, -1, pack_lint_opts, "check packs and show every problem",

@@ -125,6 +125,9 @@ pl_pack *pack_read(const char *dir, pack_report *r);
 void pack_folders(const char *instance_dir, char *out[3]);
 void pack_folders_free(char *folders[3]);
 
+/* Compiles a pack of law; folders: where what it depends on is. */
+void pack_rules_check(const pl_pack *p, const char *const *folders, pack_report *r);
+
 extern const pl_opt pack_lint_opts[], pack_import_opts[];
 /* Prints the count of some packs (NULL-ended) beside --minimums. */
 int  pack_cmd_count(pl_cmd_ctx *c, const char *const *packs, const char *const *folders);

@@ -25,7 +25,9 @@ static const char *const kinds[] = {
 /* From "this binds" down to "somebody suggests it". */
 static const char *const weights[] = {
     "law", "regulation", "mandatory-standard", "recommended-standard", "guidance", "draft",
-    "practice", "none", NULL,
+    "practice", "none",
+    /* the words that results of grading carry */
+    "binding", "voluntary", "repealed", "project", NULL,
 };
 
 /* Evidence tags as the references use them: V primary text, D observed in public data,
@@ -86,20 +88,23 @@ bool pack_is_date(pl_str s)
            two_digits(s.p + 8) <= days[two_digits(s.p + 5) - 1];
 }
 
-/* "1.2.3" of numbers; a leading part may stand alone ("2026"). */
+/* "1.2.3"; for law also the date of its text ("2026-07-27") or what became of it ("repealed"):
+ * words and numbers with dots and dashes between. */
 static bool is_version(pl_str s)
 {
-    bool digit = false;
+    bool part = false;
 
     for (size_t i = 0; i < s.n; i++) {
-        if (isdigit((unsigned char)s.p[i]))
-            digit = true;
-        else if (s.p[i] == '.' && digit && i + 1 < s.n)
-            digit = false;
+        unsigned char c = (unsigned char)s.p[i];
+
+        if (isdigit(c) || islower(c))
+            part = true;
+        else if ((c == '.' || c == '-') && part && i + 1 < s.n)
+            part = false;
         else
             return false;
     }
-    return digit && s.n <= 32;
+    return part && s.n <= 32;
 }
 
 /* The string at key, or an empty view after a complaint. */
@@ -144,7 +149,7 @@ static void identity_check(const manifest *m, const json_t *o)
     if (id.n > 0 && !pack_is_name(id, 64))
         wrong(m, "/id", "'id' may hold lower-case letters, digits and . _ - only");
     if (version.n > 0 && !is_version(version))
-        wrong(m, "/version", "'version' must be numbers with dots");
+        wrong(m, "/version", "'version' must be numbers or words with dots or dashes");
     if (kind.n > 0 && !pack_is_one_of(kind, kinds))
         wrong(m, "/kind", "unknown kind '" PL_STR_FMT "'", PL_STR_ARG(kind));
     if (weight.n > 0 && !pack_is_one_of(weight, weights))
@@ -299,11 +304,32 @@ static void syntax_problem(pack_report *r, const pl_error *e)
     pack_problem(r, PACK_ERROR, PACK_MANIFEST, line, "%s", rest);
 }
 
+/* What packs of law say besides: which packs they use, and the tag of rules that have none. */
+static void law_check(const manifest *m, const json_t *o)
+{
+    const json_t *depends = json_object_get(o, "depends"), *tag = json_object_get(o, "evidence_default");
+    json_t       *v;
+    size_t        i;
+
+    if (depends != NULL && (!json_is_array(depends) || json_array_size(depends) > 16))
+        wrong(m, "/depends", "'depends' must be a list of packs, at most 16");
+    json_array_foreach((json_t *)(uintptr_t)depends, i, v) {
+        const char *ref = json_string_value(v), *at = ref != NULL ? strchr(ref, '@') : NULL;
+
+        if (ref == NULL || !pack_is_name((pl_str){ ref, at != NULL ? (size_t)(at - ref) : strlen(ref) }, 64) ||
+            (at != NULL && !is_version(pl_str_z(at + 1))))
+            wrong(m, "/depends", "'depends' lists packs as NAME or NAME@VERSION");
+    }
+    if (tag != NULL && (json_string_length(tag) != 1 || strchr(evidence_tags, *json_string_value(tag)) == NULL))
+        wrong(m, "/evidence_default", "unknown evidence tag, not one of %s", evidence_tags);
+}
+
 static void manifest_check(const manifest *m, const json_t *o)
 {
     static const char *const allowed[] = { "id",    "version", "kind",    "jurisdiction",
                                            "title", "licence", "sources", "legal_weight",
-                                           "digest", "in_force", "slots",  "reviewed", NULL };
+                                           "digest", "in_force", "slots",  "reviewed", "depends",
+                                           "evidence_default", NULL };
 
     keys_check(m, o, "", allowed);
     identity_check(m, o);
@@ -313,6 +339,7 @@ static void manifest_check(const manifest *m, const json_t *o)
     digest_check(m, o);
     slots_check(m, o);
     reviewed_check(m, o);
+    law_check(m, o);
 }
 
 void pack_manifest_read(pl_pack *p, pack_report *r)

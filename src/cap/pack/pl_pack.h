@@ -6,6 +6,7 @@
 #define PL_PACK_H
 
 #include "cap/capability.h"
+#include "engine/rules/rules.h"
 
 typedef struct pl_pack pl_pack;
 
@@ -75,6 +76,29 @@ typedef struct pl_pack_import {
 /* PL_CONFLICT when something of that name is there. The report says how many lines became
  * entries, how many did not and why: docs/formats/pack.md. */
 pl_rc pl_pack_import_list(const pl_pack_import *o, json_t **report, pl_error *err);
+
+/* --- law: packs with facts.yaml or rules.yaml (docs/formats/rules.md) ---------------------- */
+
+typedef struct pl_pack_law {
+    char id[65], version[65], jurisdiction[17];
+    char from[11], to[11]; /* days, inclusive; to may be empty */
+    bool has_rules;
+    char dir[1100];
+} pl_pack_law;
+
+/* Every pack of law below the folders, all versions, by their manifests only. malloc'd. */
+pl_rc pl_pack_laws(const char *const *folders, pl_pack_law **out, size_t *n, pl_error *err);
+bool  pl_pack_law_in_force(const pl_pack_law *l, const char *day);
+/* The version in force on the day (NULL: none asked for), else the newest; NULL: no such id. */
+const pl_pack_law *pl_pack_law_for(const pl_pack_law *laws, size_t n, const char *id,
+                                   const char *day);
+/* Compiles the pack, and before it what it depends on, into the book, unless it is there.
+ * PL_INVALID also for packs that depend on each other in a circle. */
+pl_rc pl_pack_book_add(pl_rules_book *b, const char *ref, const char *const *folders, size_t *pack,
+                       pl_error *err);
+/* Runs cases.yaml of a pack. {"pack","ok","cases","failed":[{"case","message"}],"unfired":[…],
+ * "always":[…]}: rules that no case fires and rules that every case fires; both are failures. */
+pl_rc pl_pack_test(const char *ref, const char *const *folders, json_t **report, pl_error *err);
 
 /* --- further spellings of entries ------------------------------------------------------ */
 

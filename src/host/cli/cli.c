@@ -207,6 +207,16 @@ static int unknown_word(pl_cli *cli, const char *noun, const char *word)
 
 /* --- one run --------------------------------------------------------------------------- */
 
+static const char *opt_nth(void *host, const char *name, size_t n)
+{
+    const pl_cli *cli = host;
+
+    for (size_t i = 0; i < cli->option_count; i++)
+        if (strcmp(cli->option[i].name, name) == 0 && n-- == 0)
+            return cli->option[i].value;
+    return NULL;
+}
+
 static const char *opt_value(void *host, const char *name)
 {
     const pl_cli *cli = host;
@@ -300,7 +310,7 @@ static int finish(FILE *out, FILE *err, int code)
 int pl_cli_main(int argc, char **argv, FILE *out, FILE *err)
 {
     pl_cli cli = { .ctx = { .out = out, .err = err, .now_ms = pl_now_ms(), .color = may_color(out),
-                            .lang = lang_of_environment(), .opt = opt_value } };
+                            .lang = lang_of_environment(), .opt = opt_value, .opt_nth = opt_nth } };
 
     cli.ctx.host = &cli;
     return finish(out, err, dispatch(&cli, argc - 1, argv + 1));

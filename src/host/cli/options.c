@@ -122,7 +122,7 @@ static pl_rc lang_set(pl_cli *cli, const char *value, pl_error *err)
  * printed in the right language and form. */
 static pl_rc option_keep(pl_cli *cli, const pl_opt *o, const char *value, pl_error *err)
 {
-    if (pl_cli_has(cli, o->name) && o->arg != NULL)
+    if (pl_cli_has(cli, o->name) && o->arg != NULL && !pl_str_ends(pl_str_z(o->arg), PL_STR("…")))
         return pl_fail(err, PL_INVALID, "option '--%s' is given twice", o->name);
     if (cli->option_count == PL_CLI_OPTIONS_MAX)
         return pl_fail(err, PL_INVALID, "too many options");

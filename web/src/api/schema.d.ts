@@ -73,6 +73,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/grade": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Grade a system by the law of a day
+         * @description A pure function of facts, day and packs: grades per axis, duties with their dates, every rule that fired, and what is missing. Fact keys, values and results: docs/formats/rules.md.
+         */
+        post: operations["grade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/guard": {
         parameters: {
             query?: never;
@@ -547,6 +567,30 @@ export interface components {
             rule: string;
             severity: number;
         };
+        GradeResult: {
+            as_of: string;
+            questions: {
+                [key: string]: unknown;
+            }[];
+            results: ({
+                basis: string[];
+                /** @description false: the day is outside of the pack's window */
+                evaluated: boolean;
+                legal_weight: string;
+                missing_facts: string[];
+                obligations: {
+                    [key: string]: unknown;
+                }[];
+                /** @description id@version */
+                pack: string;
+                possible: string[];
+                trace: {
+                    [key: string]: unknown;
+                }[];
+            } & {
+                [key: string]: unknown;
+            })[];
+        };
         Guard: {
             policy: components["schemas"]["PolicyFacts"];
             stop: components["schemas"]["StopState"];
@@ -977,6 +1021,48 @@ export interface operations {
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
+        };
+    };
+    grade: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description YYYY-MM-DD; absent: the fact as_of, else today */
+                    as_of?: string;
+                    /** @description One flat object of facts; what is absent is unknown */
+                    facts: {
+                        [key: string]: unknown;
+                    };
+                    /** @description NAME or NAME@VERSION; absent: those of the fact jurisdictions */
+                    packs?: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description The result of every pack, and the questions that would settle what is open */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GradeResult"];
+                };
+            };
+            /** @description Problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     getGuard: {

@@ -1,0 +1,33 @@
+/* Shared by the files of this folder only. */
+#ifndef PL_GRADE_INT_H
+#define PL_GRADE_INT_H
+
+#include "cap/grade/pl_grade.h"
+
+#define GRADE_PACKS_MAX 64
+
+/* The book of a request: its packs compiled, and which of them were asked for. */
+typedef struct grade_book {
+    pl_rules_book *book;
+    size_t         packs[GRADE_PACKS_MAX];
+    size_t         count;
+    char           as_of[11];
+} grade_book;
+
+pl_rc grade_book_open(const pl_grade_request *r, grade_book *out, pl_error *err);
+void  grade_book_close(grade_book *g);
+/* Grades with the facts of the request by the packs of the book. */
+pl_rc grade_book_run(const grade_book *g, const pl_grade_request *r, json_t **out,
+                     bool *undetermined, pl_error *err);
+
+void grade_print(pl_cmd_ctx *c, const json_t *result, bool explain);
+void grade_print_diff(pl_cmd_ctx *c, const json_t *diff);
+/* Asks on standard error, reads answers from standard input, and puts them into facts until
+ * everything is settled, nothing is left to ask, or the input ends. */
+pl_rc grade_ask(pl_cmd_ctx *c, const pl_grade_request *r, json_t *facts, pl_error *err);
+
+const char *grade_text(const json_t *o, const char *key); /* "" when absent */
+
+extern const pl_cmd   pl_grade_commands[];
+extern const pl_route pl_grade_routes[];
+#endif

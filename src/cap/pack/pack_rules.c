@@ -1,0 +1,306 @@
+/* Packs of law: finding a version for a day, and compiling one with what it depends on. */
+#include "base/banned.h"
+
+#include "base/file.h"
+#include "base/str.h"
+#include "base/yaml.h"
+#include "cap/pack/pack_int.h"
+
+#include <dirent.h>
+
+#define LAW_DEPTH_MAX 16
+
+/* --- finding ----------------------------------------------------------------------------- */
+
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+
+    return s != NULL ? s : "";
+}
+
+static void law_fill(pl_pack_law *l, const json_t *m, const char *dir)
+{
+    const json_t *force = json_object_get(m, "in_force");
+
+    (void)snprintf(l->id, sizeof l->id, "%s", text_of(m, "id"));
+    (void)snprintf(l->version, sizeof l->version, "%s", text_of(m, "version"));
+    (void)snprintf(l->jurisdiction, sizeof l->jurisdiction, "%s", text_of(m, "jurisdiction"));
+    (void)snprintf(l->from, sizeof l->from, "%s", text_of(force, "from"));
+    (void)snprintf(l->to, sizeof l->to, "%s", text_of(force, "to"));
+    (void)snprintf(l->dir, sizeof l->dir, "%.1000s", dir);
+}
+
+static bool there(const char *dir, const char *name)
+{
+    char  path[1400];
+    FILE *f;
+
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    f = fopen(path, "rb");
+    if (f != NULL)
+        (void)fclose(f);
+    return f != NULL;
+}
+
+/* A folder with rules or facts; what is wrong with its manifest is told when it is opened. */
+static bool law_read(const char *dir, pl_pack_law *out)
+{
+    char    path[1400];
+    json_t *m = NULL;
+    bool    rules = there(dir, "rules.yaml");
+
+    if (!rules && !there(dir, "facts.yaml"))
+        return false;
+    (void)snprintf(path, sizeof path, "%s/" PACK_MANIFEST, dir);
+    if (pl_yaml_load(path, &m, NULL) != PL_OK || !json_is_object(m)) {
+        json_decref(m);
+        return false;
+    }
+    *out = (pl_pack_law){ .has_rules = rules };
+    law_fill(out, m, dir);
+    json_decref(m);
+    return out->id[0] != '\0';
+}
+
+static int visible(const struct dirent *e)
+{
+    return e->d_name[0] != '.';
+}
+
+/* A pack that an earlier folder has too is not looked at again. */
+static bool is_new(const pl_pack_law *laws, size_t n, const pl_pack_law *l)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(laws[i].id, l->id) == 0 && strcmp(laws[i].version, l->version) == 0)
+            return false;
+    return true;
+}
+
+static pl_rc laws_in(const char *folder, pl_pack_law **laws, size_t *count, pl_error *err)
+{
+    struct dirent **names = NULL;
+    int             n = scandir(folder, &names, visible, alphasort);
+    pl_rc           rc = PL_OK;
+
+    for (int i = 0; i < n; i++) {
+        char        dir[1300];
+        pl_pack_law one, *more;
+
+        (void)snprintf(dir, sizeof dir, "%s/%s", folder, names[i]->d_name);
+        free(names[i]);
+        if (rc != PL_OK || !law_read(dir, &one) || !is_new(*laws, *count, &one))
+            continue;
+        more = realloc(*laws, (*count + 1) * sizeof *more);
+        if (more == NULL) {
+            rc = pl_fail(err, PL_NOMEM, "out of memory");
+            continue;
+        }
+        *laws = more;
+        more[(*count)++] = one;
+    }
+    free(names);
+    return rc;
+}
+
+pl_rc pl_pack_laws(const char *const *folders, pl_pack_law **out, size_t *n, pl_error *err)
+{
+    pl_rc rc = PL_OK;
+
+    *out = NULL;
+    *n = 0;
+    for (; rc == PL_OK && *folders != NULL; folders++)
+        rc = laws_in(*folders, out, n, err);
+    if (rc != PL_OK) {
+        free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+bool pl_pack_law_in_force(const pl_pack_law *l, const char *day)
+{
+    return strcmp(day, l->from) >= 0 && (l->to[0] == '\0' || strcmp(day, l->to) <= 0);
+}
+
+const pl_pack_law *pl_pack_law_for(const pl_pack_law *laws, size_t n, const char *id,
+                                   const char *day)
+{
+    const pl_pack_law *best = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        bool now, was;
+
+        if (strcmp(laws[i].id, id) != 0)
+            continue;
+        now = day != NULL && pl_pack_law_in_force(&laws[i], day);
+        was = best != NULL && day != NULL && pl_pack_law_in_force(best, day);
+        if (best == NULL || now > was ||
+            (now == was && strcmp(laws[i].from, best->from) >= 0))
+            best = &laws[i];
+    }
+    return best;
+}
+
+/* --- compiling ------------------------------------------------------------------------------ */
+
+typedef struct loading {
+    pl_rules_book     *book;
+    const char *const *folders;
+    pl_rules_note      note; /* of the pack that was asked for, not of its dependencies */
+    void              *ctx;
+    const char        *chain[LAW_DEPTH_MAX];
+    size_t             depth;
+} loading;
+
+static pl_rc add(loading *l, const char *ref, size_t *out, pl_error *err);
+
+static pl_rc file_read(const char *dir, const char *name, char *label, size_t cap,
+                       pl_rules_file *out, pl_error *err)
+{
+    char  path[1400], *text = NULL;
+    size_t n = 0;
+    pl_rc rc;
+
+    *out = (pl_rules_file){ .name = name };
+    if (!there(dir, name))
+        return PL_OK;
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    (void)snprintf(label, cap, "%.60s/%s", strrchr(dir, '/') != NULL ? strrchr(dir, '/') + 1 : dir, name);
+    rc = pl_file_read(path, PL_YAML_MAX, &text, &n, err);
+    if (rc == PL_OK)
+        *out = (pl_rules_file){ .name = label, .text = { text, n } };
+    return rc;
+}
+
+static pl_rc in_chain(const loading *l, const char *id, pl_error *err)
+{
+    char   text[200] = "";
+    size_t n = 0;
+    bool   circle = false;
+
+    for (size_t i = 0; i < l->depth; i++) {
+        circle |= strcmp(l->chain[i], id) == 0;
+        if (n < sizeof text)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%.40s → ", l->chain[i]);
+    }
+    return circle ? pl_fail(err, PL_INVALID, "packs depend on each other in a circle: %s%.40s", text, id)
+                  : PL_OK;
+}
+
+/* Opens dependencies first; depends[] gets what they are called. */
+static pl_rc depends_add(loading *l, const json_t *m, const char **depends, pl_error *err)
+{
+    json_t *list = json_object_get(m, "depends"), *v;
+    size_t  i;
+    pl_rc   rc = PL_OK;
+
+    json_array_foreach(list, i, v) {
+        size_t got;
+
+        if (rc != PL_OK || i >= LAW_DEPTH_MAX)
+            break;
+        depends[i] = json_string_value(v);
+        rc = add(l, depends[i], &got, err);
+        if (rc == PL_OK)
+            depends[i] = pl_rules_pack_ref(l->book, got);
+    }
+    return rc;
+}
+
+static pl_rc compile(loading *l, const pl_pack *p, const char *const *depends, pl_error *err)
+{
+    const json_t   *m = p->manifest, *force = json_object_get(m, "in_force");
+    uint8_t         digest[32];
+    char            hex[80] = "sha256:", names[3][128];
+    pl_rules_source s = {
+        .id = text_of(m, "id"), .version = text_of(m, "version"),
+        .jurisdiction = text_of(m, "jurisdiction"), .legal_weight = text_of(m, "legal_weight"),
+        .digest = hex, .evidence = json_string_value(json_object_get(m, "evidence_default")),
+        .title_en = text_of(json_object_get(m, "title"), "en"),
+        .title_zh = text_of(json_object_get(m, "title"), "zh"), .from = text_of(force, "from"),
+        .to = json_string_value(json_object_get(force, "to")), .depends = depends,
+    };
+    pl_rc rc;
+
+    pl_pack_digest(p, digest);
+    pl_hex(digest, sizeof digest, hex + 7);
+    rc = file_read(p->dir, "facts.yaml", names[0], sizeof names[0], &s.facts, err);
+    if (rc == PL_OK)
+        rc = file_read(p->dir, "rules.yaml", names[1], sizeof names[1], &s.rules, err);
+    if (rc == PL_OK)
+        rc = file_read(p->dir, "obligations.yaml", names[2], sizeof names[2], &s.obligations, err);
+    if (rc == PL_OK)
+        rc = pl_rules_book_add(l->book, &s, l->depth == 1 ? l->note : NULL, l->ctx, err);
+    free((char *)(uintptr_t)s.facts.text.p);
+    free((char *)(uintptr_t)s.rules.text.p);
+    free((char *)(uintptr_t)s.obligations.text.p);
+    return rc;
+}
+
+static pl_rc add_open(loading *l, const pl_pack *p, size_t *out, pl_error *err)
+{
+    const char *id = text_of(p->manifest, "id"), *version = text_of(p->manifest, "version");
+    const char *depends[LAW_DEPTH_MAX + 1] = { NULL };
+    int         have = pl_rules_pack_find(l->book, id, version);
+    pl_rc       rc = in_chain(l, id, err);
+
+    if (rc != PL_OK || have >= 0) {
+        *out = (size_t)have;
+        return rc;
+    }
+    if (l->depth == LAW_DEPTH_MAX)
+        return pl_fail(err, PL_LIMIT, "packs depend on each other over more than %d levels", LAW_DEPTH_MAX);
+    l->chain[l->depth++] = id;
+    rc = depends_add(l, p->manifest, depends, err);
+    if (rc == PL_OK)
+        rc = compile(l, p, depends, err);
+    l->depth--;
+    if (rc == PL_OK)
+        *out = pl_rules_pack_count(l->book) - 1;
+    return rc;
+}
+
+static pl_rc add(loading *l, const char *ref, size_t *out, pl_error *err)
+{
+    pl_pack *p = NULL;
+    pl_rc    rc = pl_pack_open(ref, l->folders, &p, err);
+
+    if (rc == PL_OK)
+        rc = add_open(l, p, out, err);
+    pl_pack_free(p);
+    return rc;
+}
+
+pl_rc pl_pack_book_add(pl_rules_book *b, const char *ref, const char *const *folders, size_t *pack,
+                       pl_error *err)
+{
+    loading l = { .book = b, .folders = folders };
+
+    return add(&l, ref, pack, err);
+}
+
+/* --- linting ---------------------------------------------------------------------------------- */
+
+static void note(void *ctx, const char *file, int line, const char *message)
+{
+    const char *name = strrchr(file, '/');
+
+    pack_problem(ctx, PACK_WARNING, name != NULL ? name + 1 : file, line, "%s", message);
+}
+
+void pack_rules_check(const pl_pack *p, const char *const *folders, pack_report *r)
+{
+    loading        l = { .book = pl_rules_book_new(), .folders = folders, .note = note, .ctx = r };
+    pl_error       err = { 0 };
+    size_t         got;
+    pl_rc          rc = PL_OK;
+
+    if (!pack_files_has(p, "rules.yaml") && !pack_files_has(p, "facts.yaml")) {
+        pl_rules_book_free(l.book);
+        return;
+    }
+    if (l.book == NULL || (rc = add_open(&l, p, &got, &err)) != PL_OK)
+        pack_problem(r, PACK_ERROR, "", 0, "%s", l.book == NULL ? "out of memory" : err.text);
+    pl_rules_book_free(l.book);
+}
