@@ -1,55 +1,71 @@
 /* The loop over blocks, compiled once for each set of instructions: PATH names the functions,
- * TARGET is their attribute. Goes on to the next block with an anchor; false: there is none. */
+ * TARGET is their attribute. PATH(seen) is the first look; it may see
+ * something where nothing is. */
 
-TARGET static inline uint64_t PATH(judge)(pii_anchors *a, const uint8_t *p)
+TARGET static void PATH(masks)(const uint8_t *p, size_t n, pii_masks *out)
 {
-    first    f = PATH(first)(p);
-    uint64_t found = f.at | (f.wide & f.wide >> 3) | (f.wide & a->last_wide >> 61) |
-                     word_anchors(a, f.word);
-    uint64_t seps = 0;
+    for (; n > 0; out++) {
+        uint8_t end[BLOCK] = { 0 };
+        size_t  part = n < BLOCK ? n : BLOCK;
 
-    if (f.colon)
-        found |= colon_anchors(a, f.colon);
-    if (f.dash)
-        found |= dash_anchors(a, f.dash);
-    if (f.w)
-        found |= w_anchors(a, f.w);
-    if (f.digit | a->last_digits >> 63) {
-        second s = PATH(second)(p);
-
-        found |= digit_anchors(a, f.digit) | parted_anchors(a, f.digit, &s);
-        seps = s.sep;
-        a->digit_tail = f.digit == ~0ull ? 64 : (unsigned)__builtin_clzll(~f.digit);
-    } else {
-        a->digit_tail = 0;
+        *out = PATH(first)(part == BLOCK ? p : memcpy(end, p, part));
+        p += part;
+        n -= part;
     }
-    a->last_digits = f.digit;
-    a->last_seps = seps;
-    a->last_dashes = f.dash;
-    a->last_colons = f.colon;
-    a->last_w = f.w;
-    a->last_wide = f.wide;
+}
+
+/* The anchors of the block at a->block, whose bytes are at p. is_joined: the end of the block
+ * before may have a part in it. */
+TARGET static __attribute__((noinline)) uint64_t PATH(judge)(const pii_anchors *a, const uint8_t *p,
+                                                             bool is_joined)
+{
+    const first here = PATH(first)(p);
+    first       last = { 0 };
+    uint64_t    runs, found = 0;
+
+    if (is_joined && a->block > 0)
+        last = PATH(first)(a->text + a->block - BLOCK);
+    runs = runs_of_16(here.word, last.word);
+    if (is_busy(&here, &last) || runs)
+        found = look_closer(a, &here, &last, runs);
+    if (here.digit | last.digit >> 63) {
+        const second s = PATH(second)(p);
+
+        found |= runs_of_6(here.digit, last.digit) | parted_anchors(a, here.digit, last.digit, &s);
+    }
     return found;
 }
 
+/* Goes on to the next block with an anchor; false: there is none. */
 TARGET static bool PATH(fill)(pii_anchors *a)
 {
-    size_t at = a->begun ? a->block + 64 : 0;
+    size_t   at = a->begun ? a->block + BLOCK : 0;
+    unsigned tail = a->tail;
+    uint64_t seen = a->seen;
+    uint8_t  end[BLOCK + AHEAD];
 
     a->begun = true;
-    for (; at < a->n; at += 64) {
-        a->block = at;
-        if (a->n - at >= 64) {
-            a->bits = PATH(judge)(a, a->text + at);
-        } else {
-            uint8_t last[64] = { 0 };
-            memcpy(last, a->text + at, a->n - at);
-            a->bits = PATH(judge)(a, last);
-        }
-        if (a->bits)
-            return true;
-    }
-    a->block = at;
     a->bits = 0;
-    return false;
+    for (; at < a->n && !a->bits; at += BLOCK) {
+        const uint8_t *p = a->text + at;
+        uint64_t       loose, before = seen >> (BLOCK - 16);
+        bool           is_run;
+
+        if (a->n - at < sizeof end) {
+            memset(end, 0, sizeof end);
+            p = memcpy(end, p, a->n - at);
+        }
+        seen = PATH(seen)(p, &loose);
+        is_run = has_run_of_16(loose, tail);
+        tail = tail_of(loose);
+        if (__builtin_expect((seen | before >> 12 | is_run) != 0, false)) {
+            a->block = at;
+            a->bits = PATH(judge)(a, p, is_run || before);
+        }
+    }
+    a->tail = tail;
+    a->seen = seen;
+    if (!a->bits)
+        a->block = at;
+    return a->bits != 0;
 }

@@ -11,6 +11,12 @@ const uint8_t pii_ascii[256] = {
     ['a' ... 'z'] = PII_TOKEN, ['~'] = PII_TOKEN,
 };
 
+const uint8_t pii_plain[256] = {
+    ['!'] = 1,         ['#' ... '-'] = 1, ['.'] = 3,         ['/'] = 1, ['0' ... ':'] = 3,
+    [';'] = 1,         ['='] = 1,         ['?'] = 1,         ['@'] = 3, ['A' ... 'Z'] = 1,
+    ['_'] = 1,         ['a' ... 'z'] = 1, ['~'] = 1,
+};
+
 const uint8_t pii_flags[256] = {
     ['0' ... '9'] = PII_DIGIT | PII_HEX | PII_KEY,
     ['A' ... 'F'] = PII_UPPER | PII_HEX | PII_KEY,
@@ -65,17 +71,28 @@ static pii_char full_width(uint8_t b, uint8_t c)
  * (provinces, autonomous regions, municipalities), and 使 of embassies. */
 static const char regions[] = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使";
 
-static uint8_t region(const uint8_t *p)
-{
-    /* a bit for each third byte that occurs: nearly all Han characters are done at once */
-    static const uint64_t third = 0xb0211c3823668a07u;
+/* The same by code point, at the place a multiplication gives: no two share one. */
+#define SLOT(cp) ((uint32_t)(cp) * 0xaa59238fu >> 26)
+#define R(cp, i) [SLOT(cp)] = { cp, i }
+static const struct region {
+    uint16_t cp;
+    uint8_t  number;
+} by_slot[64] = {
+    R(0x4eac, 0), R(0x6d25, 1), R(0x6caa, 2), R(0x6e1d, 3), R(0x5180, 4), R(0x8c6b, 5),
+    R(0x4e91, 6), R(0x8fbd, 7), R(0x9ed1, 8), R(0x6e58, 9), R(0x7696, 10), R(0x9c81, 11),
+    R(0x65b0, 12), R(0x82cf, 13), R(0x6d59, 14), R(0x8d63, 15), R(0x9102, 16), R(0x6842, 17),
+    R(0x7518, 18), R(0x664b, 19), R(0x8499, 20), R(0x9655, 21), R(0x5409, 22), R(0x95fd, 23),
+    R(0x8d35, 24), R(0x7ca4, 25), R(0x9752, 26), R(0x85cf, 27), R(0x5ddd, 28), R(0x5b81, 29),
+    R(0x743c, 30), R(0x4f7f, 31),
+};
+#undef R
+_Static_assert(sizeof regions == 3 * 32 + 1, "as many in both");
 
-    if (p[0] < 0xe4 || p[0] > 0xe9 || !(third >> (p[2] & 63) & 1))
-        return 0;
-    for (size_t i = 0; i < sizeof regions - 1; i += 3)
-        if (memcmp(regions + i, p, 3) == 0)
-            return (uint8_t)(PII_HAN + i / 3);
-    return 0;
+static uint8_t region(uint32_t cp)
+{
+    const struct region *r = &by_slot[SLOT(cp)];
+
+    return r->cp == cp ? (uint8_t)(PII_HAN + r->number) : 0;
 }
 
 pii_char pii_char_multi(const uint8_t *p, size_t n)
@@ -106,8 +123,32 @@ pii_char pii_char_multi(const uint8_t *p, size_t n)
                                               : A_BREAK;
     if (lead == 0xef)
         return full_width(p[1], p[2]);
-    cell = region(p);
+    cell = region((lead & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u));
     return cell ? (pii_char){ PII_REGION, 3, cell } : A_BREAK;
+}
+
+size_t pii_skip(const uint8_t *text, size_t n, size_t at, size_t stop)
+{
+    while (at < n && at <= stop) {
+        const uint8_t *p = text + at;
+
+        if (*p < 0x80) {
+            if (pii_plain[*p])
+                return at;
+            at++;
+        } else if (n - at < 3 || ((p[1] ^ 0x80) | (p[2] ^ 0x80)) >= 0x40) {
+            return at;
+        } else if (*p >= 0xe4 && *p <= 0xe9) {
+            if (region((*p & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u)))
+                return at;
+            at += 3;
+        } else if (pii_char_multi(p, 3).class != PII_BREAK) {
+            return at;
+        } else {
+            at += 3; /* the bytes behind the first begin nothing */
+        }
+    }
+    return at;
 }
 
 bool pii_is_between(const uint8_t *p, size_t n)

@@ -127,25 +127,25 @@ static void find_passport(pii_group *g, size_t from, size_t to)
         pii_hit_add(g, PL_PII_PASSPORT, from, to, 7000); /* 持E12345678号护照 */
 }
 
+/* All of them are runs of letters and digits with digits among them. */
 void pii_find_codes(pii_group *g)
 {
-    for (size_t i = 0; i < g->n;) {
+    size_t to = 0;
+
+    for (size_t i = 0; (i = pii_set(g, g->digit, i)) < g->n; i = to) {
         size_t from = i;
 
-        if (!pii_is(g->cell[i], PII_ALNUM)) {
-            i++;
+        while (from > to && pii_is(g->cell[from - 1], PII_ALNUM))
+            from--;
+        for (to = i; to < g->n && pii_is(g->cell[to], PII_ALNUM);)
+            to++;
+        if (to - from < 4 || pii_ranges_find(&g->urls, from, to) >= 0)
             continue;
-        }
-        while (i < g->n && pii_is(g->cell[i], PII_ALNUM))
-            i++;
-        if (pii_ranges_find(&g->urls, from, i) >= 0)
-            continue;
-        if (i - from == 18)
-            find_uscc(g, from, i);
-        if (i - from >= 4)
-            find_iban(g, from);
-        if (i - from >= 7)
-            find_passport(g, from, i);
+        if (to - from == 18)
+            find_uscc(g, from, to);
+        find_iban(g, from);
+        if (to - from >= 7)
+            find_passport(g, from, to);
     }
 }
 

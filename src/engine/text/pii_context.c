@@ -3,7 +3,6 @@
 
 #include "engine/text/pii_int.h"
 
-#include <stdlib.h>
 
 enum {
     WINDOW = 48, /* bytes before the item that are read; the context of a stream has more */
@@ -95,23 +94,40 @@ enum { WORDS = sizeof words / sizeof *words };
 
 /* A bit for each hash of the first three bytes of a word: nearly everything else is done at one
  * look. A test compares it with the list. */
-static const uint64_t begins[16] = {
-    0x044001401000480au, 0x0039080682000408u, 0x020000002400c800u, 0x6401304001009802u,
-    0x00b0001108040530u, 0x0c44084000100000u, 0x088848268080c920u, 0x0800182812200a01u,
-    0x0604000684000400u, 0x2891060507112210u, 0x32002505100401d0u, 0x0d822c0400888004u,
-    0x0908208000010200u, 0x01219202a1030022u, 0x0010208200130424u, 0x4ab40d0903805080u,
+static const uint64_t begins[64] = {
+    0x1000021804490100u, 0x0100200000141000u, 0x0200100000000040u, 0x020000000a004000u,
+    0x0020020040000000u, 0x0000000002000200u, 0x0000000000090848u, 0x0000000040900048u,
+    0x0000000000000000u, 0x2000100000000000u, 0x0000000008000000u, 0x0100300000000000u,
+    0x2000000000000000u, 0x0000000000000800u, 0x0000000000000000u, 0x0000000000021000u,
+    0x0002080000200200u, 0x0800002142000000u, 0x0002000000000101u, 0x0000000000000001u,
+    0x0004000000000000u, 0x1008000000804040u, 0x0308000000000000u, 0x4000000000000008u,
+    0x000000000800e010u, 0x0000010000000500u, 0x1000005010000000u, 0x0430000000000000u,
+    0x0000002000200000u, 0x0200000008000000u, 0x0400200100000400u, 0x0402000000020000u,
+    0x0180000080000000u, 0x4010000000000000u, 0x4480090000188004u, 0x0000000080000010u,
+    0x4000000100000200u, 0x1000002004100400u, 0x0000000000010104u, 0x0000000000000000u,
+    0x0000000000000800u, 0x4000000000000060u, 0x1440000000000000u, 0x0000000080800080u,
+    0x0000000420000000u, 0x0010000002001000u, 0x0000000800000000u, 0x0600001040008000u,
+    0x0000000000000000u, 0x0000021020400200u, 0x0040000000000200u, 0x0000000000000000u,
+    0x8408000000000000u, 0x00000040000c0400u, 0x0100000000010200u, 0x0010000000100400u,
+    0x0002200480000004u, 0x0800002000000000u, 0x0050000800004044u, 0x0000010400100000u,
+    0x0000000480800101u, 0x0000000800000010u, 0x0000200400600000u, 0x0000000000402000u,
 };
 
-static uint8_t folded(uint8_t c)
+static inline uint8_t folded(uint8_t c)
 {
     if (c >= 0x80 || pii_is(c, PII_LOWER | PII_DIGIT))
         return c;
     return pii_is(c, PII_UPPER) ? c | 0x20 : c == '-' || c == '_' ? c : 0;
 }
 
-static bool may_begin(const uint8_t key[3])
+static inline uint32_t three(const uint8_t *p)
 {
-    uint32_t h = (key[0] * 67u + key[1] * 129u + key[2] * 5u) & 1023;
+    return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+}
+
+static inline bool may_begin(uint32_t key)
+{
+    uint32_t h = key * 0x9e3779b1u >> 20;
 
     return begins[h >> 6] >> (h & 63) & 1;
 }
@@ -120,13 +136,12 @@ static bool may_begin(const uint8_t key[3])
  * it (a plural counts). */
 static size_t matches(const struct word *w, const uint8_t *p, size_t n)
 {
-    size_t length = strlen(w->text);
+    size_t length = 0;
 
-    if (length > n)
+    while (length < n && w->text[length] && folded(p[length]) == (uint8_t)w->text[length])
+        length++;
+    if (w->text[length])
         return 0;
-    for (size_t i = 0; i < length; i++)
-        if (folded(p[i]) != (uint8_t)w->text[i])
-            return 0;
     if ((uint8_t)w->text[0] < 0x80) {
         size_t k = length < n && (p[length] | 0x20) == 's' ? length + 1 : length;
         if (k < n && pii_is(p[k], PII_ALPHA))
@@ -135,34 +150,36 @@ static size_t matches(const struct word *w, const uint8_t *p, size_t n)
     return length;
 }
 
-static int by_start(const void *key, const void *word)
+/* The first word that begins with these three bytes, or a later place. */
+static size_t first_word(uint32_t key)
 {
-    const struct word *w = word;
-    size_t             n = strlen(w->text);
+    size_t at = 0;
 
-    return memcmp(key, w->text, n < 3 ? n + 1 : 3);
+    for (size_t n = WORDS; n > 0;) {
+        size_t half = n / 2;
+        bool   is_before = three((const uint8_t *)words[at + half].text) < key;
+
+        at += is_before ? n - half : 0;
+        n = half;
+    }
+    return at;
 }
 
-static pii_hint hint_at(const uint8_t *p, size_t n)
+static inline pii_hint hint_at(const uint8_t *p, size_t n)
 {
     uint8_t key[3] = { folded(p[0]), n > 1 ? folded(p[1]) : 0, n > 2 ? folded(p[2]) : 0 };
     size_t  longest = 0, length;
     uint8_t hint = PII_HINT_NONE;
-    const struct word *w;
 
     if (key[0] < 0x80 && key[1] < 0x80 && key[2] < 0x80 && !pii_is(key[2], PII_ALNUM))
         key[2] = 0;
-    if (!may_begin(key))
+    if (!may_begin(three(key)))
         return PII_HINT_NONE;
-    w = bsearch(key, words, WORDS, sizeof *words, by_start);
-    if (!w)
-        return PII_HINT_NONE;
-    while (w > words && by_start(key, w - 1) == 0)
-        w--;
-    for (; w < words + WORDS && by_start(key, w) == 0; w++)
-        if ((length = matches(w, p, n)) > longest) {
+    for (size_t i = first_word(three(key));
+         i < WORDS && three((const uint8_t *)words[i].text) == three(key); i++)
+        if ((length = matches(&words[i], p, n)) > longest) {
             longest = length;
-            hint = w->hint;
+            hint = words[i].hint;
         }
     return (pii_hint)hint;
 }

@@ -129,20 +129,29 @@ static void sort_hits(pii_group *g)
 }
 
 typedef struct content {
-    unsigned digits, dots, colons, ats, ws;
-    bool     has_region;
+    unsigned digits, colons, ats, ws;
+    bool     has_twin; /* two colons side by side */
 } content;
 
-static content look(const pii_group *g)
+static content look(pii_group *g)
 {
-    content c = { .has_region = g->n > 0 && g->cell[0] >= PII_HAN };
+    pii_masks mask[PII_WORDS];
+    content   c = { 0 };
 
-    for (size_t i = 0; i < g->n; i++) {
-        c.digits += pii_is(g->cell[i], PII_DIGIT);
-        c.dots += g->cell[i] == '.';
-        c.colons += g->cell[i] == ':';
-        c.ats += g->cell[i] == '@';
-        c.ws += (g->cell[i] | 0x20) == 'w';
+    pii_masks_fill(g->cell, g->n, mask);
+    for (size_t i = 0; i * 64 < g->n; i++) {
+        uint64_t colon = mask[i].colon;
+
+        g->digit[i] = mask[i].digit;
+        g->word[i] = mask[i].word;
+        g->at_sign[i] = mask[i].at;
+        g->colon[i] = colon;
+        g->w[i] = mask[i].w;
+        c.digits += (unsigned)__builtin_popcountll(mask[i].digit);
+        c.colons += (unsigned)__builtin_popcountll(colon);
+        c.ats += mask[i].at != 0;
+        c.ws += (unsigned)__builtin_popcountll(mask[i].w);
+        c.has_twin |= (colon & colon >> 1) != 0 || (i > 0 && colon & 1 && mask[i - 1].colon >> 63);
     }
     return c;
 }
@@ -176,15 +185,15 @@ void pii_detect(pii_group *g, const uint8_t *text, size_t n, const pii_span *spa
         pii_find_urls(g);
     if (c.ats)
         pii_find_email(g);
-    if (c.digits >= 4 && c.dots >= 3)
+    if (c.digits >= 4)
         pii_find_ipv4(g);
-    if (c.colons >= 2)
+    if (c.has_twin || c.colons >= 6)
         pii_find_ipv6(g);
     if (c.digits >= 6) {
         pii_find_codes(g);
         pii_find_numbers(g);
     }
-    if (c.has_region)
+    if (g->n > 0 && g->cell[0] >= PII_HAN)
         pii_find_plates(g);
     if (g->n >= 16)
         pii_find_keys(g);

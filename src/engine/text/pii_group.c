@@ -144,11 +144,6 @@ static bool pem_next(pii_seg *s, const uint8_t *text, size_t n, bool is_final, p
     return pem_body(s, text, n, is_final) && finish(s, s->at, out);
 }
 
-static bool is_rich(uint8_t cell)
-{
-    return pii_is(cell, PII_DIGIT) || cell == '@' || cell == ':' || cell == '.' || cell >= PII_HAN;
-}
-
 static void append(pii_seg *s, pii_char c)
 {
     if (s->blank != PII_NONE)
@@ -156,7 +151,7 @@ static void append(pii_seg *s, pii_char c)
     s->last4 = s->last4 << 8 | c.cell;
     s->run = pii_is(c.cell, PII_ALNUM) ? s->run + 1 : 0;
     s->is_plain &= c.length == 1;
-    s->is_rich |= is_rich(c.cell) || s->at - s->start >= 15;
+    s->is_rich |= c.cell >= PII_HAN || pii_plain[c.cell] > 1 || s->at - s->start >= 15;
     s->at += c.length;
     s->blank = PII_NONE;
     if (s->run == 0)
@@ -205,10 +200,63 @@ static bool take(pii_seg *s, const uint8_t *text, pii_char c, size_t *end)
     return false;
 }
 
+/* --- plain groups -------------------------------------------------------------- */
+
+/* Whether a group of ASCII ends for sure at the character behind it, at `end`: nothing there can
+ * join. What is hard to say is left to take(). */
+static bool ends_plainly(const uint8_t *text, size_t n, size_t start, size_t end)
+{
+    pii_char c = pii_char_at(text + end, n - end);
+    uint8_t  last = text[end - 1];
+
+    if (c.class == PII_BREAK || c.class == PII_REGION)
+        return true;
+    if (c.class != PII_BLANK || c.length > 1 || last == 'N')
+        return false;
+    if (!pii_is(last, PII_DIGIT) && last != ')')
+        return true;
+    if (end + 1 == n)
+        return false;
+    c = pii_char_at(text + end + 1, n - end - 1);
+    if (c.class == PII_BREAK || c.class == PII_REGION || c.class == PII_BLANK)
+        return true;
+    if (c.class != PII_TOKEN || c.length > 1 || pii_is(c.cell, PII_DIGIT) || c.cell == '(' ||
+        c.cell == '+')
+        return false;
+    return !pii_is(c.cell, PII_UPPER) || end - start < 4 || !pii_is(text[end - 4], PII_ALPHA);
+}
+
+enum plain { PLAIN_NOT, PLAIN_POOR, PLAIN_RICH };
+
+/* The common case at once: a group of ASCII whose end is there. A poor one is passed over. */
+static enum plain plain_group(pii_seg *s, const uint8_t *text, size_t n, bool is_final,
+                              pii_span *out)
+{
+    enum { MOST = PL_PII_GROUP_MAX / 2 };
+    size_t  start = s->at, end = start, stop = n - start < MOST ? n : start + MOST;
+    uint8_t seen = 0, c = pii_plain[text[end]];
+
+    while (c) {
+        seen |= c;
+        if (++end == stop)
+            break;
+        c = pii_plain[text[end]];
+    }
+    if (end == n ? !is_final : end == stop || !ends_plainly(text, n, start, end))
+        return PLAIN_NOT;
+    s->at = end;
+    if (seen == 1 && end - start < 16)
+        return PLAIN_POOR;
+    *out = (pii_span){ .start = start, .end = end, .is_plain = true, .is_rich = true };
+    *s = (pii_seg){ .at = end, .blank = PII_NONE };
+    return PLAIN_RICH;
+}
+
 bool pii_seg_next(pii_seg *s, const uint8_t *text, size_t n, size_t stop, bool is_final,
                   pii_span *out)
 {
-    size_t end;
+    enum plain plain;
+    size_t     end;
 
     while (s->at < n) {
         pii_char c;
@@ -220,6 +268,13 @@ bool pii_seg_next(pii_seg *s, const uint8_t *text, size_t n, size_t stop, bool i
             if (s->mode == mode)
                 return false;
             continue;
+        }
+        if (!s->open) {
+            s->at = pii_skip(text, n, s->at, stop);
+            if (s->at > stop)
+                return false;
+            if (s->at == n)
+                break;
         }
         c = pii_char_at(text + s->at, n - s->at);
         if (c.class == PII_INCOMPLETE) {
@@ -233,7 +288,11 @@ bool pii_seg_next(pii_seg *s, const uint8_t *text, size_t n, size_t stop, bool i
             if (take(s, text, c, &end))
                 return finish(s, end, out);
         } else if (c.class == PII_TOKEN || c.class == PII_REGION) {
-            open_group(s, c);
+            plain = c.length == 1 ? plain_group(s, text, n, is_final, out) : PLAIN_NOT;
+            if (plain == PLAIN_RICH)
+                return true;
+            if (plain == PLAIN_NOT)
+                open_group(s, c);
         } else {
             s->at += c.length;
             if (s->at > stop)
@@ -272,8 +331,15 @@ size_t pii_seg_back(const uint8_t *text, size_t from, size_t at)
     for (size_t k = 0; k < 3 && at > from && is_tail(text[at]); k++)
         at--;
     while (at > from) {
-        pii_char c = char_before(text, from, at);
-        size_t   before = at - c.length;
+        pii_char c;
+        size_t   before;
+
+        if (pii_plain[text[at - 1]]) {
+            at--;
+            continue;
+        }
+        c = char_before(text, from, at);
+        before = at - c.length;
 
         if (c.class == PII_BREAK)
             break;

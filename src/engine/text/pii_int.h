@@ -28,7 +28,11 @@ typedef struct pii_char {
 } pii_char;
 
 extern const uint8_t pii_ascii[256]; /* pii_class of a byte; BREAK above 0x7f */
+extern const uint8_t pii_plain[256]; /* 1 part of a group, 3 makes it rich, 0 the rest */
 pii_char pii_char_multi(const uint8_t *p, size_t n);
+/* The first place from `at` on where a group may begin, or that takes a closer look; n, or a place
+ * behind `stop`, when there is none so far. */
+size_t pii_skip(const uint8_t *text, size_t n, size_t at, size_t stop);
 
 static inline pii_char pii_char_at(const uint8_t *p, size_t n)
 {
@@ -87,7 +91,7 @@ typedef struct pii_hit {
     uint8_t  kind;
 } pii_hit;
 
-enum { PII_HITS_MAX = 1024, PII_RANGES_MAX = 64 };
+enum { PII_HITS_MAX = 1024, PII_RANGES_MAX = 64, PII_WORDS = PL_PII_GROUP_MAX / 64 + 1 };
 
 /* Places of a group that are already known to be something, as cells. */
 typedef struct pii_ranges {
@@ -115,7 +119,37 @@ typedef struct pii_group {
     pii_hit  hit[PII_HITS_MAX];
     uint8_t  cells[PL_PII_GROUP_MAX + 8];
     uint16_t offsets[PL_PII_GROUP_MAX + 8];
+    uint64_t digit[PII_WORDS], word[PII_WORDS], at_sign[PII_WORDS]; /* a bit for each cell */
+    uint64_t colon[PII_WORDS], w[PII_WORDS];
 } pii_group;
+
+/* The first cell from `from` on whose bit, xor-ed with `flip`, is set, or g->n. */
+static inline size_t pii_bit(const pii_group *g, const uint64_t *bits, size_t from, uint64_t flip)
+{
+    uint64_t rest;
+
+    if (from >= g->n)
+        return g->n;
+    rest = (bits[from / 64] ^ flip) >> from % 64 << from % 64;
+    for (size_t i = from / 64;; rest = bits[i] ^ flip) {
+        if (rest) {
+            size_t at = i * 64 + (size_t)__builtin_ctzll(rest);
+            return at < g->n ? at : g->n;
+        }
+        if (++i * 64 >= g->n)
+            return g->n;
+    }
+}
+
+static inline size_t pii_set(const pii_group *g, const uint64_t *bits, size_t from)
+{
+    return pii_bit(g, bits, from, 0);
+}
+
+static inline size_t pii_clear(const pii_group *g, const uint64_t *bits, size_t from)
+{
+    return pii_bit(g, bits, from, ~0ull);
+}
 
 /* Fills g->hit, sorted by end, start, rule, for text[span). text[…n) is what is there. */
 void pii_detect(pii_group *g, const uint8_t *text, size_t n, const pii_span *span);
@@ -176,12 +210,18 @@ bool pii_words_are_reachable(void);
 
 /* --- anchors ------------------------------------------------------------------------------- */
 
+/* A bit for each of 64 bytes. */
+typedef struct pii_masks {
+    uint64_t digit, at, colon, word, dash, wide /* first byte of full-width forms */, w, slash;
+} pii_masks;
+
 /* Places where a finding may be near: every finding has an anchor in its group. */
 typedef struct pii_anchors {
     const uint8_t *text;
     size_t         n, block; /* offset of the block the bits are of */
-    uint64_t       bits, last_digits, last_seps, last_dashes, last_colons, last_w, last_wide;
-    unsigned       word_tail, digit_tail;
+    uint64_t       bits;
+    uint64_t       seen; /* by the first look at the last block */
+    unsigned       tail; /* bytes that may belong to one run, at the end of the last block */
     bool           begun;
 } pii_anchors;
 
@@ -190,6 +230,8 @@ void   pii_anchors_init(pii_anchors *a, pl_str text);
 size_t pii_anchors_next(pii_anchors *a, size_t from);
 /* Whether a text holds an anchor when nothing stands around it. */
 bool   pii_anchors_any(pl_str text);
+/* The masks of n bytes, 64 at a time; zeros behind the end. */
+void   pii_masks_fill(const uint8_t *p, size_t n, pii_masks *out);
 /* A character that may stand between two digits of one number: invisible, a dash, a blank … */
 bool   pii_is_between(const uint8_t *p, size_t n);
 

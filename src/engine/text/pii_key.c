@@ -136,9 +136,7 @@ static bool vendor_key(pii_group *g, size_t from, size_t to)
 
 static size_t key_end(const pii_group *g, size_t i)
 {
-    while (i < g->n && pii_is(g->cell[i], PII_KEY))
-        i++;
-    return i;
+    return pii_clear(g, g->word, i);
 }
 
 /* RFC 7519 3: three parts of base64url, the first two JSON objects, which begin with "eyJ". */
@@ -198,15 +196,24 @@ static void said_key(pii_group *g, size_t from, size_t to)
     pii_hit_add(g, PL_PII_API_KEY, from, to, 7000);
 }
 
+/* No key, and no beginning of one. */
+static bool is_number(const pii_group *g, size_t from, size_t to)
+{
+    uint8_t a = pii_after(g, to), b = pii_before(g, from);
+
+    return is_all(g, from, to, PII_DIGIT) && a != '/' && a != '+' && a != '=' && b != '.' &&
+           b != ':';
+}
+
 void pii_find_keys(pii_group *g)
 {
     if (!pii_on(g, PL_PII_API_KEY))
         return;
-    for (size_t i = 0; i < g->n;) {
+    for (size_t i = 0; (i = pii_set(g, g->word, i)) < g->n;) {
         size_t from = i, to = key_end(g, i);
 
         i = to + 1;
-        if (to - from < RUN_MIN || (from == 0 && pii_is(pii_before(g, 0), PII_ALNUM)))
+        if (to - from < RUN_MIN || is_number(g, from, to) || (from == 0 && pii_is(pii_before(g, 0), PII_ALNUM)))
             continue;
         while (from < to && (g->cell[from] == '-' || g->cell[from] == '_'))
             from++;

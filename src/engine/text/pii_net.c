@@ -10,21 +10,23 @@
 
 enum { LOCAL_MAX = 64, ADDRESS_MAX = 254, LABEL_MAX = 63 };
 
-static bool is_one_of(uint8_t c, const char *set)
+/* `set` is a literal, so this becomes a few comparisons. */
+static inline __attribute__((always_inline)) bool is_one_of(uint8_t c, const char *set)
 {
-    return c != 0 && c < 0x80 && strchr(set, c) != NULL;
+#pragma GCC unroll 12
+    for (size_t i = 0; i < strlen(set); i++)
+        if (c == (uint8_t)set[i])
+            return true;
+    return false;
 }
 
 static bool cells_are(const pii_group *g, size_t from, size_t to, const char *word)
 {
-    size_t n = strlen(word);
+    size_t i = 0;
 
-    if (to - from != n)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (pii_lower(g->cell[from + i]) != (uint8_t)word[i])
-            return false;
-    return true;
+    while (from + i < to && word[i] && pii_lower(g->cell[from + i]) == (uint8_t)word[i])
+        i++;
+    return from + i == to && !word[i];
 }
 
 static bool cells_begin(const pii_group *g, size_t from, const char *word)
@@ -120,12 +122,9 @@ static void email_at(pii_group *g, size_t at)
 
 void pii_find_email(pii_group *g)
 {
-    for (size_t i = 1; i < g->n; i++) {
-        int url;
+    for (size_t i = 1; (i = pii_set(g, g->at_sign, i)) < g->n; i++) {
+        int url = pii_ranges_find(&g->urls, i, i + 1);
 
-        if (g->cell[i] != '@')
-            continue;
-        url = pii_ranges_find(&g->urls, i, i + 1);
         if (url < 0 ||
             memchr(g->cell + g->urls.at[url].start, '?', i - g->urls.at[url].start))
             email_at(g, i);
@@ -202,8 +201,9 @@ static size_t url_trim(const pii_group *g, size_t from, size_t to)
 {
     int depth = 0;
 
-    for (size_t i = from; i < to; i++)
-        depth += g->cell[i] == '(' ? 1 : g->cell[i] == ')' ? -1 : 0;
+    if (to > from && (g->cell[to - 1] == ')' || is_one_of(g->cell[to - 1], ".,;:!?'*_~(")))
+        for (size_t i = from; i < to; i++)
+            depth += (g->cell[i] == '(') - (g->cell[i] == ')');
     while (to > from) {
         uint8_t c = g->cell[to - 1];
 
@@ -214,6 +214,11 @@ static size_t url_trim(const pii_group *g, size_t from, size_t to)
         to--;
     }
     return to;
+}
+
+static bool is_scheme_end(const pii_group *g, size_t i)
+{
+    return g->cell[i] == ':' && i + 2 < g->n && g->cell[i + 1] == '/' && g->cell[i + 2] == '/';
 }
 
 static size_t scheme_start(const pii_group *g, size_t colon)
@@ -243,7 +248,7 @@ static size_t url_limit(const pii_group *g, size_t authority)
     size_t end = authority;
 
     for (; end < g->n && g->cell[end] > ' ' && g->cell[end] < PII_HAN; end++) {
-        size_t scheme = cells_begin(g, end, "://") ? scheme_start(g, end) : 0;
+        size_t scheme = is_scheme_end(g, end) ? scheme_start(g, end) : 0;
 
         if (scheme > authority && is_one_of(g->cell[scheme - 1], ",;"))
             return scheme - 1;
@@ -284,13 +289,18 @@ static bool is_www(const pii_group *g, size_t i)
 
 void pii_find_urls(pii_group *g)
 {
-    for (size_t i = 0; i + 3 < g->n; i++) {
-        if (cells_begin(g, i, "://") && pii_contiguous(g, i, i + 3)) {
+    for (size_t i = 0;; i++) {
+        size_t colon = pii_set(g, g->colon, i), w = pii_set(g, g->w, i);
+
+        i = colon < w ? colon : w;
+        if (i + 3 >= g->n)
+            return;
+        if (is_scheme_end(g, i) && pii_contiguous(g, i, i + 3)) {
             size_t start = scheme_start(g, i);
 
             if (start < i)
                 i = url_at(g, start, i + 3, 9500) - 1;
-        } else if ((g->cell[i] | 0x20) == 'w' && is_www(g, i)) {
+        } else if (i == w && is_www(g, i)) {
             i = url_at(g, i, i, 8000);
         }
     }
@@ -420,9 +430,14 @@ static size_t ipv6_at(pii_group *g, size_t i)
 
 void pii_find_ipv4(pii_group *g)
 {
-    for (size_t i = 0; i + 6 < g->n; i++)
-        if (pii_is(g->cell[i], PII_DIGIT) && !pii_is(pii_before(g, i), PII_DIGIT))
-            ipv4_at(g, i);
+    for (size_t i = 0; (i = pii_set(g, g->digit, i)) + 6 < g->n;) {
+        size_t from = i;
+
+        while (i < g->n && pii_is(g->cell[i], PII_DIGIT))
+            i++;
+        if (i < g->n && g->cell[i] == '.' && i - from <= 3 && !pii_is(pii_before(g, from), PII_DIGIT))
+            ipv4_at(g, from);
+    }
 }
 
 void pii_find_ipv6(pii_group *g)

@@ -427,8 +427,7 @@ static size_t read_spelled(const pii_group *g, size_t i, spelled *s)
     for (;;) {
         size_t from = i;
 
-        while (i < g->n && pii_is(g->cell[i], PII_DIGIT))
-            i++;
+        i = pii_clear(g, g->digit, i);
         s->at[s->runs] = from;
         s->length[s->runs] = (unsigned)(i - from < 100 ? i - from : 100);
         s->digits += s->length[s->runs];
@@ -566,13 +565,9 @@ static size_t judge_ranges(pii_group *g, const spelled *s)
 
 void pii_find_numbers(pii_group *g)
 {
-    for (size_t i = 0; i < g->n;) {
+    for (size_t i = 0; (i = pii_set(g, g->digit, i)) < g->n;) {
         spelled s;
 
-        if (!pii_is(g->cell[i], PII_DIGIT)) {
-            i++;
-            continue;
-        }
         i = read_spelled(g, i, &s);
         if (s.digits >= 7)
             i = judge_ranges(g, &s);
