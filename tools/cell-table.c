@@ -412,6 +412,23 @@ static void put_pages(FILE *f)
     fputs("};\n", f);
 }
 
+/* The units of ASCII as bytes, for code that reads many at once. */
+static void put_ascii(FILE *f)
+{
+    fputs("\nconst uint8_t pl_cell_ascii[128] = {\n", f);
+    for (unsigned c = 0; c < 128; c++) {
+        unsigned unit = table[c].unit, attr = table[c].attr;
+        bool     is_sign = CELL_ATTR_KIND(attr) == CELL_DIGIT && CELL_ATTR_MEMBER(attr) >= CELL_SIGN;
+
+        if (unit < CELL_FIRST)
+            unit = 0;
+        else if (is_sign || unit >= CELL_ASCII_RARE)
+            unit = CELL_ASCII_RARE;
+        fprintf(f, "0x%x,%s", unit, c % 16 == 15 ? "\n" : "");
+    }
+    fputs("};\n", f);
+}
+
 static void put(FILE *f)
 {
     uint32_t id = 2166136261u;
@@ -420,6 +437,7 @@ static void put(FILE *f)
     for (unsigned c = 0; c < 0x10000; c++)
         fprintf(f, "0x%x,%s", table[c].unit | table[c].attr << 16, c % 16 == 15 ? "\n" : "");
     fputs("};\n", f);
+    put_ascii(f);
     put_pages(f);
     fputs("\nconst pl_cell_expansion pl_cell_expansions[] = {\n", f);
     for (unsigned i = 0; i < expansion_count; i++) {

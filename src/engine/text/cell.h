@@ -14,6 +14,7 @@
 
 /* Made at build time by tools/cell-table.c: unit in the low 16 bits, attribute above. */
 extern const uint32_t pl_cell_table[0x10000];
+extern const uint8_t  pl_cell_ascii[128]; /* units, see CELL_ASCII_NONE */
 extern const uint32_t pl_cell_page[][256];
 extern const uint16_t pl_cell_page_of[]; /* by (code point - 0x10000) / 256 */
 extern const uint32_t pl_cell_table_id;  /* databases are bound to the table they were made with */
@@ -106,6 +107,12 @@ static inline bool pl_cell_is_digit(uint32_t v)
     return kind == CELL_DIGIT || kind == CELL_DIGIT_COMPAT;
 }
 
+/* A sign that stands for a letter. */
+static inline bool pl_cell_is_sign(uint32_t v)
+{
+    return pl_cell_is_digit(v) && CELL_ATTR_MEMBER(v >> 16) >= CELL_SIGN;
+}
+
 /* Whether v, after the character `last`, is one more of its run. Signs begin their own: "$sell"
  * has the word sell in it. */
 static inline bool pl_cell_continues(uint32_t last, uint32_t v)
@@ -114,8 +121,7 @@ static inline bool pl_cell_continues(uint32_t last, uint32_t v)
         return v >= CELL_FIRST;
     if ((v ^ last) & 0xffff || (v & 0xf800) == 0xd800)
         return false;
-    return !(pl_cell_is_digit(last) && CELL_ATTR_MEMBER(last >> 16) >= CELL_SIGN) &&
-           !(pl_cell_is_digit(v) && CELL_ATTR_MEMBER(v >> 16) >= CELL_SIGN);
+    return !pl_cell_is_sign(last) && !pl_cell_is_sign(v);
 }
 
 /* What a run is like that is like `run` up to now and goes on with v. */

@@ -18,6 +18,9 @@ enum {
     CELL_EXPAND_MAX = 4 /* cells of one code point                                       */
 };
 
+/* In the table of ASCII: no cell, and what takes a closer look (signs). */
+enum { CELL_ASCII_NONE, CELL_ASCII_RARE = 0xff };
+
 /* How a character differs from the plainest one of its unit. */
 enum {
     CELL_PLAIN,

@@ -19,13 +19,20 @@ static bool path_is_there(int path)
     return path == 0 || path == 1;
 }
 
-const lits_path *lits_path_get(void)
+int pl_lits_path(void)
 {
     static _Atomic int best;
     int                path = path_forced ? path_forced : best;
 
     if (!path)
         best = path = path_is_there(3) ? 3 : path_is_there(2) ? 2 : 1;
+    return path;
+}
+
+const lits_path *lits_path_get(void)
+{
+    int path = pl_lits_path();
+
 #ifdef __x86_64__
     if (path == 3)
         return &lits_path_avx512;

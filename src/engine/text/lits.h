@@ -42,5 +42,6 @@ void pl_lits_scan_units(const pl_lits *l, const uint16_t *units, size_t n, pl_li
 /* Which code path runs: 0 best the processor has, 1 portable, 2 AVX2, 3 AVX-512. For tests and
  * benchmarks; PL_INVALID when the processor lacks it. */
 pl_rc pl_lits_path_set(int path, pl_error *err);
+int   pl_lits_path(void);
 
 #endif

@@ -3,12 +3,7 @@
 #include "base/banned.h"
 
 #include "base/utf8.h"
-#include "engine/text/match.h"
-
-/* Cells transcoded at once: units and places of them stay in the first level of cache, or near. */
-enum { BLOCK = 4096, CARRY = 64, ROOM = CARRY + BLOCK + CELL_EXPAND_MAX };
-
-_Static_assert(CARRY >= PL_CELLS_MAX + CELL_EXPAND_MAX, "a literal may begin in the block before");
+#include "engine/text/transcode.h"
 
 /* Cells [from, to) of the block. */
 typedef struct stretch {
@@ -20,131 +15,23 @@ typedef struct scanner {
     const pl_textdb *db;
     pl_str           text;
     pl_sink          sink;
-    size_t           at;    /* bytes transcoded                            */
-    uint32_t         last;  /* value of the last character that is a cell  */
-    uint32_t         first; /* number of the first cell in the block       */
-    uint32_t         carry, n, stretches;
-    uint64_t         base;  /* of the places                               */
-    uint16_t         units[ROOM];
-    uint32_t         place[ROOM]; /* where the run begins                    */
-    stretch          stretch[ROOM];
+    uint32_t         first; /* number of the first cell in the block */
+    uint32_t         carry, stretches;
+    pl_units         u;
+    stretch          stretch[TRANSCODE_ROOM];
 } scanner;
-
-/* --- transcoding --------------------------------------------------------------------- */
-
-typedef struct decoded {
-    uint32_t v;
-    uint32_t n;
-} decoded;
-
-static inline decoded decode(const uint8_t *p, const uint8_t *end)
-{
-    pl_char c = pl_char_read(p, end);
-
-    if (__builtin_expect(c.n <= 0, false))
-        return (decoded){ CELL_BROKEN, 1 };
-    return (decoded){ pl_cell_of(c.cp), (uint32_t)c.n };
-}
-
-static void put(scanner *s, uint32_t v, size_t at)
-{
-    if (pl_cell_continues(s->last, v)) {
-        s->last = v;
-        return;
-    }
-    s->units[s->n] = (uint16_t)v;
-    s->place[s->n++] = (uint32_t)(at - s->base);
-    s->last = v;
-}
-
-/* What the fast loop leaves out: expansions, broken bytes, runs of different characters. */
-static __attribute__((noinline)) void put_rare(scanner *s, uint32_t v, size_t at)
-{
-    const pl_cell_expansion *e;
-
-    if (v == CELL_BROKEN) {
-        s->units[s->n] = CELL_BROKEN;
-        s->place[s->n++] = (uint32_t)(at - s->base);
-        s->last = 0;
-        return;
-    }
-    if (!pl_cell_is_expanded(v)) {
-        put(s, v, at);
-        return;
-    }
-    e = &pl_cell_expansions[(v & 0xffff) - CELL_EXPAND];
-    for (unsigned i = 0; i < e->n; i++)
-        put(s, e->cells[i], at);
-}
-
-/* Fills the block after what it carries. */
-static void transcode(scanner *s)
-{
-    const uint8_t *begin = (const uint8_t *)s->text.p, *end = begin + s->text.n;
-    const uint8_t *p = begin + s->at, *base = begin + s->base;
-    uint32_t       n = s->n, last = s->last;
-
-    while (p < end && n < CARRY + BLOCK) {
-        decoded  d = decode(p, end);
-        uint32_t v = d.v;
-        bool     cell = v >= CELL_FIRST;
-
-        if (__builtin_expect((cell && v != last && ((uint16_t)v == (uint16_t)last ||
-                                                    pl_cell_is_expanded(v))) ||
-                                 v == CELL_BROKEN,
-                             false)) {
-            s->n = n;
-            s->last = last;
-            put_rare(s, v, (size_t)(p - begin));
-            n = s->n;
-            last = s->last;
-        } else {
-            s->units[n] = (uint16_t)v;
-            s->place[n] = (uint32_t)(p - base);
-            n += cell & (v != last);
-            last = cell ? v : last;
-        }
-        p += d.n;
-    }
-    s->n = n;
-    s->last = last;
-    s->at = (size_t)(p - begin);
-}
 
 /* Keeps the end of the block, for literals that go on in the next. */
 static void carry(scanner *s)
 {
-    uint32_t keep = s->n < CARRY ? s->n : CARRY, from = s->n - keep;
-    uint64_t base = keep > 0 ? s->base + s->place[from] : s->at;
+    uint32_t keep = s->u.n < TRANSCODE_CARRY ? s->u.n : TRANSCODE_CARRY;
 
-    for (uint32_t i = 0; i < keep; i++) {
-        s->units[i] = s->units[from + i];
-        s->place[i] = (uint32_t)(s->base + s->place[from + i] - base);
-    }
-    s->first += from;
-    s->base = base;
-    s->carry = s->n = keep;
+    s->first += s->u.n - keep;
+    s->carry = keep;
+    pl_units_carry(&s->u, keep);
 }
 
 /* --- stretches ------------------------------------------------------------------------- */
-
-static int on_literal(void *ctx, uint32_t literal, size_t end)
-{
-    scanner *s = ctx;
-    uint32_t from, length;
-
-    if (literal >= s->db->literals || end <= s->carry || end > s->n)
-        return 0;
-    length = literal_length(s->db, literal);
-    from = length < end ? (uint32_t)end - length : 0;
-    while (s->stretches > 0 && s->stretch[s->stretches - 1].to >= from) {
-        s->stretches--;
-        if (s->stretch[s->stretches].from < from)
-            from = s->stretch[s->stretches].from;
-    }
-    s->stretch[s->stretches++] = (stretch){ (uint16_t)from, (uint16_t)end };
-    return 0;
-}
 
 /* Whether a word character stands right before the byte at `at`. */
 static bool touched_before(const scanner *s, size_t at)
@@ -168,6 +55,102 @@ static bool touched_before(const scanner *s, size_t at)
         v = e->cells[e->n - 1];
     }
     return pl_cell_is_word(v);
+}
+
+/* --- a look at one literal -------------------------------------------------------------- */
+
+/* What the cells of a literal look like in the text, where that is easy to say: no expansion, first
+ * and last run of one character each. */
+typedef struct easy {
+    pl_look looks[PL_CELLS_MAX];
+    bool    touched, touches; /* a word character stands right before, right behind */
+} easy;
+
+static bool read_easy(const scanner *s, uint32_t from, uint32_t to, easy *out)
+{
+    enum { FAR = 256 }; /* bytes; further on the matcher reads once for all literals */
+    const uint8_t *p = s->u.base + s->u.place[from], *far = p + FAR;
+    pl_gap_state   g = { 0 };
+    uint32_t       last = 0;
+    unsigned       n = 0, want = to - from;
+
+    out->touches = false;
+    while (p < s->u.end) {
+        pl_decoded d = pl_decode(p, s->u.end);
+
+        p += d.n;
+        if (d.v == CELL_BROKEN || pl_cell_is_expanded(d.v) || p > far)
+            return false;
+        if (d.v == CELL_NOTHING) {
+            g.invisible = true;
+            continue;
+        }
+        if (d.v < CELL_FIRST) {
+            pl_gap_add(&g, d.v);
+            continue;
+        }
+        if (n > 0 && pl_cell_continues(last, d.v)) {
+            if (n == 1 || n == want)
+                return false;
+            out->looks[n - 1] = pl_look_more(out->looks[n - 1], d.v, &g);
+        } else if (n == want) {
+            out->touches = g.kind == GAP_NONE && pl_cell_is_word(d.v);
+            break;
+        } else {
+            out->looks[n++] = pl_look_begin(d.v, &g);
+        }
+        last = d.v;
+        g = (pl_gap_state){ 0 };
+    }
+    out->touched = touched_before(s, (size_t)(s->u.base - s->u.text) + s->u.place[from]);
+    return n == want;
+}
+
+/* Whether pl_decide takes it for one of the literal's entries: nearly everything it refuses need
+ * not be read by the matcher then. */
+static bool may_be_found(const scanner *s, uint32_t literal, uint32_t from, uint32_t to)
+{
+    const pl_textdb *db = s->db;
+    easy             text;
+    pl_look          keyword[PL_CELLS_MAX];
+    uint16_t         form, score;
+    pl_candidate     c = { .units = s->u.units + from, .text = text.looks, .n = to - from };
+
+    if ((from > 0 && s->u.place[from - 1] == s->u.place[from]) || !read_easy(s, from, to, &text))
+        return true;
+    for (uint32_t e = literal_entry(db, literal); e < literal_entry(db, literal + 1); e++) {
+        uint32_t looks = entry_get(db, e, ENTRY_LOOKS);
+
+        c.word = entry_get(db, e, ENTRY_FLAGS) & PL_KEYWORD_WORD;
+        if (c.word && (text.touched || text.touches))
+            continue;
+        for (unsigned i = 0; looks != NO_LOOKS && i < c.n; i++)
+            keyword[i] = ld16(db->looks, looks + i);
+        c.keyword = looks != NO_LOOKS ? keyword : NULL;
+        if (pl_decide(&c, &form, &score))
+            return true;
+    }
+    return false;
+}
+
+static int on_literal(void *ctx, uint32_t literal, size_t end)
+{
+    scanner *s = ctx;
+    uint32_t from, length;
+
+    if (literal >= s->db->literals || end <= s->carry || end > s->u.n)
+        return 0;
+    length = literal_length(s->db, literal);
+    from = length < end ? (uint32_t)end - length : 0;
+    if (length <= end && !may_be_found(s, literal, from, (uint32_t)end))
+        return 0;
+    while (s->stretches > 0 && s->stretch[s->stretches - 1].to >= from) {
+        s->stretches--;
+        if (s->stretch[s->stretches].from < from)
+            from = s->stretch[s->stretches].from;
+    }
+    s->stretch[s->stretches++] = (stretch){ (uint16_t)from, (uint16_t)end };
+    return 0;
 }
 
 /* Reads the values of one character. False: it begins a cell after number `last`. */
@@ -198,13 +181,13 @@ static void read_stretch(scanner *s, stretch t)
     uint32_t       from = t.from, last = s->first + t.to - 1;
     size_t         at;
 
-    while (from > 0 && s->place[from - 1] == s->place[from])
+    while (from > 0 && s->u.place[from - 1] == s->u.place[from])
         from--; /* cells of one character are read together */
-    at = s->base + s->place[from];
+    at = (size_t)(s->u.base - begin) + s->u.place[from];
     pl_match_jump(&s->match, s->first + from, touched_before(s, at),
                   s->first + s->carry - 1);
     while (at < s->text.n) {
-        decoded d = decode(begin + at, begin + s->text.n);
+        pl_decoded d = pl_decode(begin + at, begin + s->text.n);
 
         if (d.v == CELL_BROKEN)
             break;
@@ -218,10 +201,10 @@ static void read_stretch(scanner *s, stretch t)
 static void scan_cells(scanner *s)
 {
     s->first = 1;
-    while (s->at < s->text.n && !s->match.stopped) {
-        transcode(s);
+    while (s->u.at < s->u.end && !s->match.stopped) {
+        pl_units_fill(&s->u);
         s->stretches = 0;
-        pl_lits_scan_units(s->db->lits, s->units, s->n, on_literal, s);
+        pl_lits_scan_units(s->db->lits, s->u.units, s->u.n, on_literal, s);
         for (uint32_t i = 0; i < s->stretches && !s->match.stopped; i++)
             read_stretch(s, s->stretch[i]);
         carry(s);
@@ -314,9 +297,7 @@ void pl_text_scan(const pl_textdb *db, pl_str text, pl_text_emit_fn emit, void *
     s.db = db;
     s.text = text;
     s.sink = to;
-    s.at = 0;
-    s.last = 0;
-    s.carry = s.n = 0;
-    s.base = 0;
+    s.carry = 0;
+    pl_units_init(&s.u, text);
     scan_cells(&s);
 }

@@ -344,9 +344,24 @@ static uint32_t bound(const pl_textdb *db, literal_range r, uint32_t depth, uint
     return r.lo;
 }
 
+static bool has_unit(const pl_textdb *db, uint32_t literal, uint32_t depth, uint16_t unit)
+{
+    uint32_t at = literal_at(db, literal) + depth;
+
+    return at < ld32(db->ends, literal) && unit_get(db, at) == unit;
+}
+
+/* Most ranges narrow to nothing or to very few. */
 literal_range pl_literal_narrow(const pl_textdb *db, literal_range r, uint32_t depth, uint16_t unit)
 {
+    uint32_t step = 1;
+
     r.lo = bound(db, r, depth, unit);
-    r.hi = bound(db, r, depth, unit + 1u);
+    if (r.lo == r.hi || !has_unit(db, r.lo, depth, unit))
+        return (literal_range){ r.lo, r.lo };
+    while (step < r.hi - r.lo && has_unit(db, r.lo + step, depth, unit))
+        step *= 2;
+    r.hi = bound(db, (literal_range){ r.lo + step / 2, step < r.hi - r.lo ? r.lo + step : r.hi },
+                 depth, unit + 1u);
     return r;
 }
