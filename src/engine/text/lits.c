@@ -102,11 +102,56 @@ static bool starts_ok(const pl_lits *l)
     return true;
 }
 
+/* The first two characters of an entry's window, if it is one of characters. */
+static bool lead_key(const pl_lits *l, const lits_entry *e, uint32_t *key)
+{
+    uint32_t kind = e->check & 7;
+    size_t   at = (size_t)e->at + e->anchor;
+
+    if (kind > LITS_WIDE2)
+        return false;
+    if (l->h->kind == PL_LITS_UNITS) {
+        const uint16_t *u = (const uint16_t *)l->text + at;
+
+        if (at + 2 > l->h->text)
+            return false;
+        *key = u[0] | (uint32_t)u[1] << 16;
+        return true;
+    }
+    if (at + 6 > l->h->text)
+        return false;
+    *key = lits_code(l->text + at) | (uint32_t)lits_code(l->text + at + 3) << 16;
+    return true;
+}
+
+/* Without memory the set works all the same. */
+static void lead_pairs_make(pl_lits *l)
+{
+    enum { FEW = 40000, BITS_MIN = 12, BITS_EACH = 24 };
+    unsigned bits = BITS_MIN;
+    uint32_t key;
+
+    if (l->h->entries > FEW || !(l->h->flags & LITS_HAS_WIDE))
+        return;
+    while ((1u << bits) < l->h->entries * BITS_EACH)
+        bits++;
+    l->lead_pairs = calloc((size_t)1 << (bits - 5), sizeof *l->lead_pairs);
+    if (!l->lead_pairs)
+        return;
+    l->lead_shift = 32 - bits;
+    for (size_t i = 0, n = lits_slots(l->h); i < n; i++)
+        if (l->slots[i].number && lead_key(l, &l->slots[i], &key)) {
+            uint32_t bit = lits_lead_pair(l, key);
+
+            l->lead_pairs[bit >> 5] |= 1u << (bit & 31);
+        }
+}
+
 pl_rc pl_lits_open(pl_str image, pl_lits **out, pl_error *err)
 {
     pl_rc       rc;
     lits_layout y;
-    pl_lits     l, *copy;
+    pl_lits     l = { 0 }, *copy;
 
     if ((uintptr_t)image.p % 64)
         return pl_fail(err, PL_INVALID, "literal set is not aligned");
@@ -128,11 +173,14 @@ pl_rc pl_lits_open(pl_str image, pl_lits **out, pl_error *err)
     if (!copy)
         return pl_fail(err, PL_NOMEM, "out of memory");
     *copy = l;
+    lead_pairs_make(copy);
     *out = copy;
     return PL_OK;
 }
 
 void pl_lits_free(pl_lits *l)
 {
+    if (l)
+        free(l->lead_pairs);
     free(l);
 }

@@ -105,6 +105,10 @@ struct pl_lits {
     const lits_start  *starts;
     const uint8_t     *text;
     unsigned           filter_shift;
+    /* A bit for each hash of the two characters that a window at a lead begins with, made when the
+     * set is opened; NULL where so many are in it that a look would not be worth it. */
+    uint32_t *lead_pairs;
+    unsigned  lead_shift;
 };
 
 /* Where the parts of an image lie, from the numbers in its header. */
@@ -202,6 +206,12 @@ static inline bool lits_pass(const pl_lits *l, uint32_t key, uint32_t tag)
     uint32_t hash = lits_filter_hash(key, tag);
 
     return !(~l->filter[hash >> l->filter_shift] & lits_filter_bits(hash));
+}
+
+/* The number of the bit of a pair: its highest bits. */
+static inline uint32_t lits_lead_pair(const pl_lits *l, uint32_t key)
+{
+    return key * LITS_M1 >> l->lead_shift;
 }
 
 /* Its highest bits say where the entry is, its lowest are checked there. */

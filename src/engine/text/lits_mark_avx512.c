@@ -202,16 +202,9 @@ AVX512 static inline size_t codes_append(uint16_t *code, const uint8_t *p, __m51
     return n;
 }
 
-/* Sixteen windows of characters that follow each other in c. */
-AVX512 static inline __mmask16 pass_codes(const pl_lits *l, const uint16_t *c)
+/* Sixteen windows of five characters, the first two in `key`, the next in `tag4`, one in c4. */
+AVX512 static inline __mmask16 pass_wide(const pl_lits *l, __m512i key, __m512i tag4, __m512i c4)
 {
-    __m512i c0 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)c));
-    __m512i c1 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(c + 1)));
-    __m512i c2 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(c + 2)));
-    __m512i c3 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(c + 3)));
-    __m512i c4 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(c + 4)));
-    __m512i key = _mm512_or_si512(c0, _mm512_slli_epi32(c1, 16));
-    __m512i tag4 = _mm512_or_si512(c2, _mm512_slli_epi32(c3, 16));
     uint32_t  flags = l->h->flags;
     __mmask16 hits = 0;
 
@@ -224,10 +217,69 @@ AVX512 static inline __mmask16 pass_codes(const pl_lits *l, const uint16_t *c)
         hits |= pass16(l, key, tag4);
     if (flags & LITS_HAS_WIDE3)
         hits |= pass16(l, key,
-                       _mm512_or_si512(c2, _mm512_set1_epi32((int)LITS_TAG_WIDE3(0))));
+                       _mm512_or_si512(_mm512_and_si512(tag4, _mm512_set1_epi32(0xffff)),
+                                       _mm512_set1_epi32((int)LITS_TAG_WIDE3(0))));
     if (flags & LITS_HAS_WIDE2)
         hits |= pass16(l, key, _mm512_set1_epi32((int)LITS_TAG_WIDE2));
     return hits;
+}
+
+/* Which of the sixteen pairs that begin at c some window begins with. */
+AVX512 static inline __mmask16 pass_pairs(const pl_lits *l, const uint16_t *c)
+{
+    __m512i c0 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)c));
+    __m512i c1 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(c + 1)));
+    __m512i hash = _mm512_mullo_epi32(_mm512_or_si512(c0, _mm512_slli_epi32(c1, 16)),
+                                      _mm512_set1_epi32((int)LITS_M1));
+    __m512i bit = _mm512_srl_epi32(hash, _mm_cvtsi32_si128((int)l->lead_shift));
+    __m512i word = _mm512_i32gather_epi32(_mm512_srli_epi32(bit, 5), l->lead_pairs, 4);
+
+    return _mm512_test_epi32_mask(word, _mm512_rolv_epi32(_mm512_set1_epi32(1), bit));
+}
+
+/* Places whose pair is some window's, in rising order. */
+typedef struct lead_list {
+    size_t   n;
+    uint16_t at[LITS_BLOCK + 32];
+} lead_list;
+
+AVX512 static inline void list_append(lead_list *w, size_t first, __mmask16 mask)
+{
+    const __m512i iota =
+        _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    __m512i at = _mm512_add_epi32(iota, _mm512_set1_epi32((int)first));
+
+    _mm256_storeu_si256((__m256i *)(w->at + w->n),
+                        _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(mask, at)));
+    w->n += (unsigned)__builtin_popcount(mask);
+}
+
+/* Which of sixteen places from number i of the list on have a window, characters in c. */
+AVX512 static inline __mmask16 list_pass(const pl_lits *l, const lead_list *w, size_t i,
+                                         const uint16_t *c)
+{
+    size_t    left = w->n - i;
+    __mmask16 in = (__mmask16)(left >= 16 ? 0xffffu : 0xffffu >> (16 - left));
+    __m512i   none = _mm512_setzero_si512();
+    __m512i   at = _mm512_maskz_cvtepu16_epi32(in, _mm256_loadu_si256((const __m256i *)(w->at + i)));
+    __m512i   key = _mm512_mask_i32gather_epi32(none, in, at, c, 2);
+    __m512i   tag4 = _mm512_mask_i32gather_epi32(none, in, at, c + 2, 2);
+    __m512i   c4 = _mm512_mask_i32gather_epi32(none, in, at, c + 4, 2);
+
+    return pass_wide(l, key, tag4, _mm512_and_si512(c4, _mm512_set1_epi32(0xffff))) & in;
+}
+
+/* Sixteen windows of characters that follow each other in c. */
+AVX512 static inline __mmask16 pass_codes(const pl_lits *l, const uint16_t *c)
+{
+    __m512i c0 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)c));
+    __m512i c1 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(c + 1)));
+    __m512i c2 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(c + 2)));
+    __m512i c3 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(c + 3)));
+    __m512i c4 = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(c + 4)));
+
+    return pass_wide(l, _mm512_or_si512(c0, _mm512_slli_epi32(c1, 16)),
+                     _mm512_or_si512(c2, _mm512_slli_epi32(c3, 16)), c4);
 }
 
 /* The characters of a block by their leads, those of one more chunk included: a window may reach
@@ -238,11 +290,31 @@ typedef struct leads {
     uint16_t code[LITS_BLOCK + 4 * CHUNK];
 } leads;
 
+/* First which pairs of characters some window begins with, then these windows. */
+AVX512 static void mark_listed_leads(const pl_lits *l, const leads *d, lits_marks *m)
+{
+    walk      w = { 0, 0, (unsigned)__builtin_popcountll(d->at.mask[0]) };
+    lead_list list;
+
+    list.n = 0;
+    for (size_t i = 0; i < d->at.n; i += 16) {
+        size_t    left = d->at.n - i;
+        __mmask16 in = (__mmask16)(left >= 16 ? 0xffffu : 0xffffu >> (16 - left));
+
+        list_append(&list, i, pass_pairs(l, d->code + i) & in);
+    }
+    for (size_t i = 0; i < list.n; i += 16)
+        for (uint32_t hits = list_pass(l, &list, i, d->code); hits; hits &= hits - 1)
+            mark_picks(&d->at, &w, list.at[i + _tzcnt_u32(hits)], 1, m);
+}
+
 AVX512 static void mark_leads(const pl_lits *l, const leads *d, size_t chunks, lits_marks *m)
 {
     walk w = { 0, 0, (unsigned)__builtin_popcountll(d->at.mask[0]) };
 
-    if (l->h->flags & LITS_HAS_WIDE)
+    if (l->lead_pairs)
+        mark_listed_leads(l, d, m);
+    else if (l->h->flags & LITS_HAS_WIDE)
         for (size_t i = 0; i < d->at.n; i += 16) {
             size_t left = d->at.n - i;
 
@@ -314,7 +386,9 @@ AVX512 static void mark_units(const pl_lits *l, const uint16_t *p, size_t n, lit
     size_t   chunks = (n + CHUNK - 1) / CHUNK;
     uint8_t  narrow[LITS_BLOCK + 2 * CHUNK];
     uint64_t other[CHUNKS], any = 0;
+    lead_list list;
 
+    list.n = 0;
     for (size_t c = 0; c < chunks; c++) {
         const uint16_t *q = p + c * CHUNK;
         uint64_t        in = first_bits(n - c * CHUNK), wide = narrow64(q, narrow + c * CHUNK) & in;
@@ -322,10 +396,14 @@ AVX512 static void mark_units(const pl_lits *l, const uint16_t *p, size_t n, lit
 
         other[c] = in & ~wide;
         any |= other[c];
-        if (l->h->flags & LITS_HAS_WIDE)
-            for (unsigned i = 0; i < CHUNK; i += 16)
-                if (wide >> i & 0xffff)
-                    marks |= (uint64_t)pass_codes(l, q + i) << i;
+        for (unsigned i = 0; i < CHUNK && l->h->flags & LITS_HAS_WIDE; i += 16) {
+            if (!(wide >> i & 0xffff))
+                continue;
+            if (l->lead_pairs)
+                list_append(&list, c * CHUNK + i, pass_pairs(l, q + i) & (__mmask16)(wide >> i));
+            else
+                marks |= (uint64_t)pass_codes(l, q + i) << i;
+        }
         m->window[c] = marks & wide;
         m->start[c] = 0;
         if (l->h->flags & LITS_LEAD_STARTS)
@@ -333,6 +411,12 @@ AVX512 static void mark_units(const pl_lits *l, const uint16_t *p, size_t n, lit
                 if (lits_start_lead(l, q[_tzcnt_u64(w)]))
                     m->start[c] |= w & -w;
     }
+    for (size_t i = 0; i < list.n; i += 16)
+        for (uint32_t hits = list_pass(l, &list, i, p); hits; hits &= hits - 1) {
+            size_t at = list.at[i + _tzcnt_u32(hits)];
+
+            m->window[at / 64] |= (uint64_t)1 << at % 64;
+        }
     narrow64(p + chunks * CHUNK, narrow + chunks * CHUNK);
     if (any)
         mark_bytes_at(l, narrow, other, chunks, m);
