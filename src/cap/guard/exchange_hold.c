@@ -194,7 +194,7 @@ static void event_build(const stream_event *e, pl_buf *b, const edit *text, cons
             gaps->text_at = b->n;
         if (d == sequence)
             gaps->sequence_at = b->n;
-        pl_buf_put(b, (pl_str){ s->edit_text.p + d->text, d->text_n });
+        pl_buf_put(b, (pl_str){ pl_buf_str(&s->edit_text).p + d->text, d->text_n });
         at = d->to;
     }
     pl_buf_put(b, (pl_str){ e->data.p + at, e->data.n - at });
@@ -252,7 +252,7 @@ bool pl_hold_say(pl_exchange *x, text_channel *ch, pl_str text, pl_buf *out)
         if ((i == 0 ? first : second) == c->text_at) {
             pl_buf_put(&s->built, text);
         } else {
-            pl_buf_printf(&s->built, "%llu", (unsigned long long)++s->sequence);
+            pl_buf_printf(&s->built, "%llu", (unsigned long long)s->sequence++);
             s->sequence_shift++;
         }
         if (i == 0)
@@ -344,7 +344,7 @@ static void piece_cut(pl_exchange *x, answer_piece *p)
     pl_buf_put(&ch->pending, pl_exchange_token(x, &p->t));
     x->oom |= ch->pending.failed;
     n = releasable(x, ch, &scanned);
-    edit_piece(x, p, (pl_str){ ch->pending.p, n });
+    edit_piece(x, p, (pl_str){ pl_buf_str(&ch->pending).p, n });
     pl_buf_drop_front(&ch->pending, n);
     ch->pending_from += scanned;
     if (n)
@@ -387,15 +387,16 @@ static void sequence_edit(pl_exchange *x)
 {
     stream_state *s = &x->stream;
     const answer *a = &x->answer;
+    uint64_t      number = a->sequence + s->sequence_shift;
     char          text[24];
     int           n;
 
     if (a->sequence_at.type != PL_JT_NUMBER)
         return;
-    s->sequence = a->sequence + s->sequence_shift;
+    s->sequence = number + 1;
     if (s->sequence_shift == 0)
         return;
-    n = snprintf(text, sizeof text, "%llu", (unsigned long long)s->sequence);
+    n = snprintf(text, sizeof text, "%llu", (unsigned long long)number);
     pl_edit_add(x, a->sequence_at.start, a->sequence_at.end, (pl_str){ text, (size_t)n });
 }
 

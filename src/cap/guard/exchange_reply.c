@@ -45,7 +45,7 @@ static void put_time(const pl_exchange *x, pl_buf *out)
 /* Numbers follow each other over the upstream's events and ours. */
 static void put_sequence(pl_exchange *x, pl_buf *out)
 {
-    pl_buf_printf(out, "%llu", (unsigned long long)++x->stream.sequence);
+    pl_buf_printf(out, "%llu", (unsigned long long)x->stream.sequence++);
     x->stream.sequence_shift++;
 }
 

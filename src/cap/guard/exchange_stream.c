@@ -435,6 +435,7 @@ static void json_event(stream_event *e, int64_t now_ms)
     repeated_labels(x);
     if (ends) { /* the record first: its digest goes out before the last event */
         pl_hold_release(x, e->out);
+        e->first_mark = x->stream.marks_n; /* everything is decided: nothing marks it */
         stream_over(e, role, now_ms);
     }
     pl_hold_event(e);

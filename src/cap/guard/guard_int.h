@@ -171,7 +171,7 @@ typedef struct stream_state {
     memo     memo[MEMO_MAX];
     size_t   memo_n;
     stream_place seen, sent; /* as the upstream said; as the client knows */
-    uint64_t sequence, sequence_shift; /* last number sent; how many events we put between */
+    uint64_t sequence, sequence_shift; /* next number; how many events we put between */
     pl_buf   id, model;     /* raw JSON string insides of the last event */
     int64_t  created;
 } stream_state;
