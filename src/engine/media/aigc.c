@@ -192,7 +192,7 @@ static int member_of(pl_str name, bool *exact)
     for (int i = 0; i < PL_AIGC_MEMBERS; i++) {
         bool digit_matters = i == PL_AIGC_RESERVED1 || i == PL_AIGC_RESERVED2;
         k = squeeze(pl_str_z(names[i]), b, sizeof b);
-        if (n > 3 && distance_capped(a, n, b, k) <= (k > 8 ? 2u : 1u) &&
+        if (n > 3 && distance_capped(a, n, b, k) <= (k > 8 || a[0] == b[0] ? 2u : 1u) &&
             (!digit_matters || a[n - 1] == b[k - 1]) &&
             (i != PL_AIGC_PRODUCER || !strstr(a, "propag")))
             return i;

@@ -37,6 +37,7 @@ typedef struct ebml_layout {
     ebml_pos *pos;
     size_t    positions, cap;
     bool      positions_lost;
+    uint64_t  own_at, own_n; /* a Tags element that holds a label and nothing else */
 } ebml_layout;
 
 static bool element(pl_media *m, uint64_t at, uint64_t end, ebml_el *e)
@@ -202,7 +203,12 @@ static void segment(pl_media *m, ebml_layout *l)
             if ((m->flags & PL_MEDIA_QUICK) && m->walked > 65536)
                 return;
         } else if (c.id == ID_SEEKHEAD || c.id == ID_CUES || c.id == ID_INFO || c.id == ID_TAGS) {
+            size_t before = m->n;
             children(m, l, &c, 0);
+            if (c.id == ID_TAGS && m->n == before + 1 && m->item[before].kind == PL_MEDIA_LABEL) {
+                l->own_at = c.at;
+                l->own_n = c.end - c.at;
+            }
         } else if (c.id == ID_VOID && !l->first_cluster && c.end - c.at > l->void_n) {
             l->void_at = c.at;
             l->void_n = c.end - c.at;
@@ -321,7 +327,7 @@ static pl_rc grow_segment(pl_media_plan *p, const ebml_layout *l, uint64_t by, p
     return PL_OK;
 }
 
-static void drop_labels(pl_media_plan *p)
+static void drop_labels(pl_media_plan *p, uint64_t but_at, uint64_t but_n)
 {
     pl_media *m = p->m;
 
@@ -331,10 +337,28 @@ static void drop_labels(pl_media_plan *p)
         if (m->item[i].kind != PL_MEDIA_LABEL || !m->item[i].parts_n || strcmp(m->item[i].carrier, "mkv.tag") != 0)
             continue;
         f = m->item[i].parts[0].frame;
+        if (f.at >= but_at && f.at < but_at + but_n)
+            continue;
         put_void(&b, f.n);
         plan_replace(p, f.at, f.n, pl_buf_str(&b));
         pl_buf_done(&b);
     }
+}
+
+/* The label that is there makes room, where the new one fits in its place. */
+static bool reuse(pl_media_plan *p, const ebml_layout *l, pl_buf *tags, pl_rc *rc, pl_error *err)
+{
+    uint64_t n = tags->n;
+    bool     last = l->own_at + l->own_n == l->segment.end;
+
+    if (l->own_n == 0 || !(n == l->own_n || n + 2 <= l->own_n || last))
+        return false;
+    if (n < l->own_n)
+        put_void(tags, l->own_n - n);
+    plan_replace(p, l->own_at, l->own_n, pl_buf_str(tags));
+    if (n > l->own_n)
+        *rc = grow_segment(p, l, n - l->own_n, err);
+    return true;
 }
 
 static pl_rc plan(pl_media *m, const pl_media_edit *e, pl_media_plan *p, pl_error *err)
@@ -349,10 +373,15 @@ static pl_rc plan(pl_media *m, const pl_media_edit *e, pl_media_plan *p, pl_erro
     if (e->label.n == 0)
         return PL_OK;
     p->carrier = "mkv.tag";
-    drop_labels(p);
     put_tags(&b, e->label);
     n = b.n;
     rc = pl_buf_check(&b, err);
+    if (rc == PL_OK && reuse(p, l, &b, &rc, err)) {
+        drop_labels(p, l->own_at, l->own_n);
+        pl_buf_done(&b);
+        return rc;
+    }
+    drop_labels(p, 0, 0);
     if (rc == PL_OK && (l->void_n == n || l->void_n >= n + 2)) {
         if (l->void_n > n)
             put_void(&b, l->void_n - n);

@@ -1,4 +1,8 @@
-/* PROVES: GB45438-2025/6.1(a) GB45438-2025/E TC260-PG-20252A/code CN-labelling-measures/6 */
+/
+ * PROVES: GB45438-2025/6.1(a)
+ * PROVES: GB45438-2025/E
+ * PROVES: TC260-PG-20252A/code
+ * PROVES: CN-labelling-measures/6 */
 #include "media_test.h"
 
 static pl_arena *arena;
