@@ -1,4 +1,4 @@
-/
+/* The label's members, in every spelling.
  * PROVES: GB45438-2025/6.1(a)
  * PROVES: GB45438-2025/E
  * PROVES: TC260-PG-20252A/code
