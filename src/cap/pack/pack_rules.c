@@ -2,6 +2,7 @@
 #include "base/banned.h"
 
 #include "base/file.h"
+#include "base/jsonschema.h"
 #include "base/str.h"
 #include "base/yaml.h"
 #include "cap/pack/pack_int.h"
@@ -289,6 +290,74 @@ static void note(void *ctx, const char *file, int line, const char *message)
     pack_problem(ctx, PACK_WARNING, name != NULL ? name + 1 : file, line, "%s", message);
 }
 
+extern const unsigned char pl_pack_schema_facts[], pl_pack_schema_rules[], pl_pack_schema_obligations[],
+    pl_pack_schema_cases[], pl_pack_schema_crosswalk[], pl_pack_schema_calendar[];
+
+/* The published schema of a file of this name, or NULL. */
+static const char *schema_of(const char *path)
+{
+    static const struct {
+        const char          *name;
+        const unsigned char *schema;
+    } known[] = {
+        { "facts.yaml", pl_pack_schema_facts },       { "rules.yaml", pl_pack_schema_rules },
+        { "obligations.yaml", pl_pack_schema_obligations }, { "cases.yaml", pl_pack_schema_cases },
+        { "crosswalk.yaml", pl_pack_schema_crosswalk },
+    };
+
+    if (strncmp(path, "calendar/", 9) == 0 && pl_str_ends(pl_str_z(path), PL_STR(".yaml")))
+        return (const char *)pl_pack_schema_calendar;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(path, known[i].name) == 0)
+            return (const char *)known[i].schema;
+    return NULL;
+}
+
+/* Members of these are described by $defs, since a schema cannot name keys it does not know. */
+static void members_check(const json_t *schema, const json_t *tree, const char *map, const char *def,
+                          const char *file, pack_report *r)
+{
+    json_t     *copy = json_deep_copy(json_object_get(json_object_get(schema, "$defs"), def)), *v;
+    const char *key;
+    pl_error    err = { 0 };
+
+    if (copy != NULL)
+        (void)json_object_set(copy, "$defs", json_object_get(schema, "$defs"));
+    json_object_foreach(json_object_get(tree, map), key, v)
+        if (copy != NULL && pl_jsonschema_check(copy, v, PL_SCHEMA_CLOSED, &err) != PL_OK)
+            pack_problem(r, PACK_ERROR, file, 0, "'%s': %s", key, err.text);
+    json_decref(copy);
+}
+
+static void schema_check(const pl_pack *p, const char *path, const char *text, pack_report *r)
+{
+    char     full[1400];
+    json_t  *schema = NULL, *tree = NULL;
+    pl_error err = { 0 };
+
+    (void)snprintf(full, sizeof full, "%s/%s", p->dir, path);
+    if (pl_yaml_load(full, &tree, &err) != PL_OK || pl_json_parse(pl_str_z(text), path, &schema, &err) != PL_OK ||
+        pl_jsonschema_check(schema, tree, PL_SCHEMA_CLOSED, &err) != PL_OK)
+        pack_problem(r, PACK_ERROR, path, 0, "%s", err.text);
+    else {
+        members_check(schema, tree, "facts", "fact", path, r);
+        members_check(schema, tree, "results", "result", path, r);
+        members_check(schema, tree, "obligations", "obligation", path, r);
+    }
+    json_decref(tree);
+    json_decref(schema);
+}
+
+static void schemas_check(const pl_pack *p, pack_report *r)
+{
+    for (size_t i = 0; i < p->file_count; i++) {
+        const char *schema = schema_of(p->files[i].path);
+
+        if (schema != NULL)
+            schema_check(p, p->files[i].path, schema, r);
+    }
+}
+
 void pack_rules_check(const pl_pack *p, const char *const *folders, pack_report *r)
 {
     loading        l = { .book = pl_rules_book_new(), .folders = folders, .note = note, .ctx = r };
@@ -300,6 +369,7 @@ void pack_rules_check(const pl_pack *p, const char *const *folders, pack_report 
         pl_rules_book_free(l.book);
         return;
     }
+    schemas_check(p, r);
     if (l.book == NULL || (rc = add_open(&l, p, &got, &err)) != PL_OK)
         pack_problem(r, PACK_ERROR, "", 0, "%s", l.book == NULL ? "out of memory" : err.text);
     pl_rules_book_free(l.book);

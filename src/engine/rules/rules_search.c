@@ -89,6 +89,8 @@ static void numbers_tries(const fact *f, tries *t)
     }
 }
 
+static const double scales[] = { 1, 1e3, 1e6, 1e9, 1e12, 1e18, 1e24, 1e27 };
+
 /* Left minus right side of a comparison with the fact at x; false when it is not known. */
 static bool gap(eval *e, const node *c, int slot_index, double x, double *out)
 {
@@ -114,9 +116,9 @@ static bool gap(eval *e, const node *c, int slot_index, double x, double *out)
 }
 
 /* Where the comparison changes if it is linear in the fact, tried over several scales. */
-static size_t roots_of(eval *e, const node *c, int slot_index, bool is_date, double *out)
+static size_t roots_of(eval *e, const node *c, int slot_index, bool is_date, double *out,
+                       bool *open)
 {
-    static const double scales[] = { 1, 1e3, 1e6, 1e9, 1e12, 1e18, 1e24, 1e27 };
     const node *a = c->kids[0], *b = c->kids[1];
     double      p0, p1;
     size_t      n = 0;
@@ -125,7 +127,8 @@ static size_t roots_of(eval *e, const node *c, int slot_index, bool is_date, dou
         out[n++] = b->num;
     else if (a->op == OP_FACT && a->slot == slot_index && b->op == OP_DATE)
         out[n++] = (double)b->time;
-    if (n > 0 || !gap(e, c, slot_index, is_date ? 1e9 : 0, &p0))
+    *open = n == 0 && !gap(e, c, slot_index, is_date ? 1e9 : 0, &p0);
+    if (n > 0 || *open)
         return n;
     for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
         double from = is_date ? 1e9 : 0, step = is_date ? 1e8 : scales[i];
@@ -198,6 +201,7 @@ static void point_tries(search *s, int slot_index, tries *t)
     bool                 is_date = f->pub.type == PL_FACT_DATE;
     double               roots[ROOTS_MAX];
     size_t               n = 0;
+    bool                 open, any_open = false;
 
     if (f->pub.is_integer && f->pub.max - f->pub.min <= 16) {
         for (double x = f->pub.min; x <= f->pub.max; x++)
@@ -205,12 +209,16 @@ static void point_tries(search *s, int slot_index, tries *t)
         return;
     }
     for (size_t i = 0; i < b->ncompares; i++)
-        if (!slot_has(&b->compares[i].facts, (size_t)slot_index))
-            continue;
-        else if (n + 8 >= ROOTS_MAX)
-            s->is_cut = true; /* more points than are tried */
-        else
-            n = sorted_once(roots, n + roots_of(s->e, b->compares[i].n, slot_index, is_date, roots + n));
+        if (slot_has(&b->compares[i].facts, (size_t)slot_index)) {
+            if (n + 8 >= ROOTS_MAX) { /* more points than are tried */
+                s->is_cut = true;
+                break;
+            }
+            n = sorted_once(roots, n + roots_of(s->e, b->compares[i].n, slot_index, is_date, roots + n, &open));
+            any_open |= open;
+        }
+    for (size_t i = 0; any_open && !is_date && i < 8; i++) /* against another unknown number */
+        point_add(f, t, scales[i], is_date);
     between(f, t, roots, n, is_date);
 }
 
@@ -262,12 +270,21 @@ static uint64_t look(search *s, uint64_t *yes, slotset *dep)
     return maybe;
 }
 
-static int first_of(const slotset *s)
+/* Numbers and dates come last: where a comparison changes may hinge on the others. */
+static int first_of(const pl_rules_book *b, const slotset *s)
 {
+    int number = -1;
+
     for (size_t i = 0; i < SLOT_WORDS; i++)
-        if (s->w[i] != 0)
-            return (int)(i * 64) + __builtin_ctzll(s->w[i]);
-    return -1;
+        for (uint64_t w = s->w[i]; w != 0; w &= w - 1) {
+            int          at = (int)(i * 64) + __builtin_ctzll(w);
+            pl_fact_type type = b->facts[at].pub.type;
+
+            if (type != PL_FACT_NUMBER && type != PL_FACT_DATE)
+                return at;
+            number = number < 0 ? at : number;
+        }
+    return number;
 }
 
 static bool rule_hinges(eval *e, const entry *x, slotset *dep)
@@ -292,12 +309,12 @@ static int choose(search *s, int want)
         if (!rule_hinges(s->e, x, &dep))
             continue;
         if (x->value == want)
-            return first_of(&dep);
+            return first_of(s->e->book, &dep);
         if (!any)
             first = dep;
         any = true;
     }
-    return any ? first_of(&first) : -1;
+    return any ? first_of(s->e->book, &first) : -1;
 }
 
 static bool reach(search *s, int want);
@@ -391,11 +408,11 @@ static int beside(search *s, const slotset *all, int of)
         if (!rule_hinges(s->e, &s->f->entries[i], &dep) || !slot_has(&dep, (size_t)of))
             continue;
         dep.w[of / 64] &= ~((uint64_t)1 << (of % 64));
-        if ((got = first_of(&dep)) >= 0)
+        if ((got = first_of(s->e->book, &dep)) >= 0)
             return got;
     }
     rest.w[of / 64] &= ~((uint64_t)1 << (of % 64));
-    return first_of(&rest);
+    return first_of(s->e->book, &rest);
 }
 
 static bool differs_below(search *s, int of, const slotset *dep, tries *t)

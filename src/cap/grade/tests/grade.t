@@ -104,7 +104,7 @@ t 'reasons are explained' says 'us.frontier_ops = ' sh -c "echo '$large' | plumb
 t 'in Chinese as well' says '义务：' sh -c "echo '$large' | plumbline grade - --pack us-ca-sb53 --lang zh-CN"
 t 'an unknown fact' wrong 4 "did you mean 'us.frontier_ops'?" '{"us.frontier_op": 1}' --pack us-ca-sb53
 t 'a wrong unit' wrong 4 "is in FLOP, not in 'EUR'" '{"us.frontier_ops": "1e26 EUR"}' --pack us-ca-sb53
-t 'a contradiction' wrong 4 'contradict each other' '{"m.is_model": false, "m.train_flop": 5}' --pack us-ca-sb53
+t 'a contradiction' wrong 4 'contradict each other' '{"sys.military_only": true, "sys.personal_use": true}' --pack us-ca-sb53
 t 'a day that is none' wrong 4 'not a date' '{}' --pack us-ca-sb53 --as-of 2026-02-30
 t 'no such pack' wrong 4 'no pack of law' '{}' --pack eu-nothing
 t 'no place and no pack' wrong 4 'jurisdictions' '{}'
