@@ -33,6 +33,10 @@ typedef struct pl_evidence_check {
 PL_API pl_rc pl_evidence_verify(pl_str package, const pl_evidence_check *how, int *ok,
                                 char **report, pl_error *err);
 
+/* The bytes of a payload, borrowed from the package. PL_NOTFOUND. What is in a package counts only
+ * after pl_evidence_verify has said so. */
+PL_API pl_rc pl_evidence_payload(pl_str package, const uint8_t sha256[32], pl_str *out, pl_error *err);
+
 enum pl_evidence_flags { PL_EVIDENCE_ZH = 1, PL_EVIDENCE_COLOR = 2 };
 /* A report as people read it, malloc'd and NUL-terminated. */
 PL_API pl_rc pl_evidence_explain(pl_str report, unsigned flags, char **text, pl_error *err);

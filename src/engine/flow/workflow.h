@@ -80,6 +80,7 @@ typedef struct pl_workflow {
     pl_str  title, organisation, region, role, type; /* paths into the values */
     pl_str  calendar;
     pl_names forms;
+    pl_names starts; /* deadlines that begin with the filing itself */
     pl_flow_state      states[PL_FLOW_STATES_MAX];
     size_t             state_count;
     pl_flow_step       steps[PL_FLOW_STEPS_MAX];

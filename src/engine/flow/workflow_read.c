@@ -405,7 +405,7 @@ static pl_rc facts_read(reader *r)
     static const char *const allowed[] = { "id", "title", "jurisdiction", "kind", "subject", "forms",
                                            "facets", "title_field", "organisation_field", "states",
                                            "initial", "attachments", "votes", "steps", "deadlines",
-                                           "numbers", "calendar", NULL };
+                                           "numbers", "calendar", "starts", NULL };
     static const char *const facet_keys[] = { "region", "role", "type", NULL };
     pl_workflow             *w = r->w;
     const json_t            *facets = json_object_get(w->tree, "facets");
@@ -432,6 +432,8 @@ static pl_rc facts_read(reader *r)
         return bad(r, "needs 'jurisdiction', 'kind' and 'title_field'");
     if (facets != NULL)
         rc = keys_check(r, facets, facet_keys);
+    if (rc == PL_OK)
+        rc = names_read(r, w->tree, "starts", &w->starts);
     return rc == PL_OK ? names_read(r, w->tree, "forms", &w->forms) : rc;
 }
 
@@ -459,6 +461,8 @@ static pl_rc workflow_read(reader *r, unsigned flags)
         rc = votes_refer(r);
     r->part = "";
     r->id = PL_STR("");
+    if (rc == PL_OK)
+        rc = names_lead(r, w->starts, has_deadline, "deadline");
     if (rc == PL_OK && !has_state(w, w->initial))
         rc = bad(r, "'initial' names no state");
     return rc == PL_OK ? reach_check(r) : rc;

@@ -215,3 +215,18 @@ pl_rc pl_tar_find(const tar *t, const char *name, pl_str *out, pl_error *err)
     *out = f->bytes;
     return PL_OK;
 }
+
+pl_rc pl_evidence_payload(pl_str package, const uint8_t sha256[32], pl_str *out, pl_error *err)
+{
+    char  hex[65], name[TAR_NAME_MAX];
+    tar   t;
+    pl_rc rc = pl_tar_open(package, &t, err);
+
+    if (rc != PL_OK)
+        return rc;
+    pl_hex(sha256, 32, hex);
+    pl_evidence_payload_name(hex, name);
+    rc = pl_tar_find(&t, name, out, err); /* borrowed from the archive, not from the list */
+    pl_tar_done(&t);
+    return rc;
+}

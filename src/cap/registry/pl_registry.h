@@ -1,0 +1,25 @@
+/* The registry: what is governed, and the filings about it.
+ *
+ * A record is an organisation, a person in charge, an algorithm, a model, a data set, a service, a
+ * facility or a certificate; which kinds there are and what fields they have is data (packs with
+ * `records/`). A filing goes through the states of a workflow (packs with `workflows/`). Every
+ * change of a record is a new version; every change of state of a filing is a signed statement in
+ * the ledger before the database commits it. Writes name the version they are based on:
+ * PL_CONFLICT when somebody else was faster.
+ *
+ * Every function takes the caller's database connection and belongs to its thread; the packs are an
+ * immutable snapshot that is swapped whole. */
+#ifndef PL_REGISTRY_H
+#define PL_REGISTRY_H
+
+#include "cap/capability.h"
+
+/* A record's newest version (version 0) or an older one, as
+ * {"id","kind","title","version","retired","data","ledger_index",…}. PL_NOTFOUND. New reference. */
+pl_rc pl_registry_record(pl_db *db, pl_arena *a, pl_str id, int64_t version, json_t **out,
+                         pl_error *err);
+/* A filing with everything: form values, history, deadlines, attachments. PL_NOTFOUND. New reference. */
+pl_rc pl_registry_filing(pl_db *db, pl_arena *a, pl_str id, json_t **out, pl_error *err);
+
+extern const pl_capability pl_cap_registry;
+#endif

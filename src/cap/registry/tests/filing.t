@@ -1,0 +1,94 @@
+#!/bin/sh
+# A filing walked by the command line: two people by their tokens, then two installations by packages.
+PL_ROOT=${PL_ROOT:-$(cd "$(dirname "$0")/../../../.." && pwd)}
+. "$PL_ROOT/tests/tap.sh"
+
+BIN=${PL_STAGE:-$ROOT/build/stage}/bin
+PLUMBLINE=$BIN/plumbline
+unset PLUMBLINE_DIR PLUMBLINE_API_TOKEN
+export PLUMBLINE_LANG=en
+D=$T/d
+cat >"$T/values.yaml" <<'YAML'
+subject: {name: 示例智能有限公司, nature: enterprise, credential_type: uscc, uscc: 91350100M000100Y43, region: "990001", registered_address: 示例路, office_address: 示例路, legal_name: 张三, legal_id_type: other, legal_id: DEMO-1, responsible_name: 李四, responsible_post: 总监, responsible_phone: 010-0000, responsible_email: li@demo.example}
+algorithm: {name: 示例对话算法, type: generation, role: provider, online_date: "2026-03-02", field: 客服, principle: p, mechanism: m, scenario: s, purpose: p, uses_biometrics: false, uses_identity: false, data_source: d, risks: r}
+product: {name: 示例助手, form: app, address: "https://demo.example", access_path: 首页, audience: 公众, purpose: 问答}
+YAML
+printf '%%PDF-1.4 demo' >"$T/paper.pdf"
+filing() { "$PLUMBLINE" filing "$@" --dir "$D"; }
+state() { "$PLUMBLINE" filing show "$1" --dir "${2:-$D}" --json | jq -r .state; }
+is() {
+    want=$1
+    shift
+    got=$("$@")
+    [ "$got" = "$want" ] || {
+        printf 'wanted "%s", got "%s"\n' "$want" "$got"
+        return 1
+    }
+}
+"$PLUMBLINE" init --dir "$D" >"$T/init" 2>&1
+
+t 'the workflows that ship are listed' says 'cn-algorithm ' filing workflows
+t 'Chinese is spoken' says '互联网信息服务算法备案' filing workflows --lang zh-CN
+t 'a workflow that is not there is bad input' exits 4 filing new no-such
+t 'a filing that is not there is not found' exits 4 filing show 01jdkq2v6n0000000000000001
+t 'a filing begins' sh -c "'$PLUMBLINE' filing new cn-algorithm --dir '$D' --json | jq -r .id >'$T/id'"
+ID=$(cat "$T/id")
+t 'it says what is missing, with exit status 1' exits 1 filing check "$ID"
+t 'missing fields are named in Chinese' says '主体名称：必须填写' filing check "$ID" --lang zh-CN
+t 'it cannot be submitted yet' exits 4 filing submit "$ID"
+t 'an unknown field is refused' sh -c "echo 'subject: {nmae: x}' >'$T/bad.yaml'; ! '$PLUMBLINE' filing set '$ID' '$T/bad.yaml' --dir '$D'"
+t 'values are filled in' filing set "$ID" "$T/values.yaml"
+t 'now the values are in order' filing check "$ID"
+for slot in credential employment commitment responsibility; do
+    t "attachment $slot" filing attach "$ID" $slot "$T/paper.pdf"
+done
+t 'a file of another type is refused' exits 4 filing attach "$ID" commitment "$T/values.yaml"
+t 'the subject is submitted' filing submit "$ID"
+t 'four eyes: the same person does not review' exits 5 filing review "$ID" --decision approved
+t 'the state has not changed' is subject_review state "$ID"
+
+t 'a decision must be one of three' exits 2 filing review "$ID" --decision maybe
+
+# The other side: an installation of the regulator.
+R=$T/r
+"$PLUMBLINE" init --dir "$R" >"$T/init" 2>&1
+t 'a package goes out' filing export "$ID" -o "$T/out.tar" --to Regulator --reason filing
+t 'it is an evidence package that holds' "$PLUMBLINE" evidence verify "$T/out.tar" --key "$D/ledger/vkey"
+t 'a stranger is refused' exits 5 "$PLUMBLINE" filing import "$T/out.tar" --dir "$R"
+t 'the provider becomes a peer' "$PLUMBLINE" filing peer Provider "$D/ledger/vkey" --role provider --dir "$R"
+t 'the regulator becomes a peer' "$PLUMBLINE" filing peer Regulator "$R/ledger/vkey" --role regulator --dir "$D"
+t 'the package is taken' "$PLUMBLINE" filing import "$T/out.tar" --dir "$R"
+t 'and not twice' exits 5 "$PLUMBLINE" filing import "$T/out.tar" --dir "$R"
+t 'it stands there as it was sent' is subject_review state "$ID" "$R"
+rstep() { "$PLUMBLINE" filing "$@" --dir "$R"; }
+t 'the subject is accepted' rstep review "$ID" --decision approved
+answer() { "$PLUMBLINE" filing export "$ID" -o "$T/$1.tar" --to Provider --reason answer --dir "$R" && filing import "$T/$1.tar"; }
+t 'the answer comes back' answer a1
+t 'and counts' is algorithm_draft state "$ID"
+t 'attachment self_assessment' filing attach "$ID" self_assessment "$T/paper.pdf"
+t 'attachment public_text' filing attach "$ID" public_text "$T/paper.pdf"
+t 'the filing is submitted' filing submit "$ID"
+send() { filing export "$ID" -o "$T/$1.tar" --to Regulator --reason filing && "$PLUMBLINE" filing import "$T/$1.tar" --dir "$R"; }
+t 'it goes out' send o2
+t 'an old package is refused' exits 5 "$PLUMBLINE" filing import "$T/out.tar" --dir "$R"
+t 'it is accepted and numbered' says '网信算备990001000000101' rstep review "$ID" --decision approved
+t 'it is published' rstep publish "$ID"
+t 'the public finds it by one character' says '示例对话算法' rstep search 话 --public
+t 'nobody finds what is not there' says '0 filings' rstep search 龘 --public
+t 'statistics count it' says '990001' rstep statistics --public
+t 'the number comes back' answer a2
+t 'and stands at the provider' says '网信算备990001' filing show "$ID"
+t 'a change begins' filing change "$ID" --note 'renamed'
+t 'both ledgers are sound' sh -c "'$PLUMBLINE' ledger verify --dir '$D' && '$PLUMBLINE' ledger verify --dir '$R'"
+
+cat >"$T/org.yaml" <<'YAML'
+{name: 示例智能有限公司, country: CN}
+YAML
+registry() { "$PLUMBLINE" registry "$@" --dir "$D"; }
+t 'a record is added' sh -c "'$PLUMBLINE' registry add organisation '$T/org.yaml' --dir '$D' --json | jq -r .id >'$T/rid'"
+RID=$(cat "$T/rid")
+t 'and changed' registry change "$RID" "$T/org.yaml" --note 'looked through'
+t 'its history has both versions' sh -c "[ \$('$PLUMBLINE' registry history '$RID' --dir '$D' | wc -l) = 2 ]"
+t 'a change on an old version is refused' exits 5 registry change "$RID" "$T/org.yaml" --version 1
+t 'it is listed' says '示例智能' registry list --kind organisation
+t_done
