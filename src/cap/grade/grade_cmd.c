@@ -374,6 +374,11 @@ static int cmd_plain(run *x, json_t *facts)
     if ((x->c->opt(x->c->host, "ask") != NULL && grade_ask(x->c, &x->r, facts, &err) != PL_OK) ||
         save(x, facts, &err) != PL_OK || pl_grade(&x->r, &result, &open, &err) != PL_OK)
         return pl_cmd_fail(x->c, &err);
+    if (x->c->opt(x->c->host, "record") != NULL &&
+        grade_record(x->c, facts, result, x->c->opt(x->c->host, "subject"), &err) != PL_OK) {
+        json_decref(result);
+        return pl_cmd_fail(x->c, &err);
+    }
     code = exit_code(x, result, open);
     if (x->c->json)
         return print_json(x->c, result, code);
@@ -390,6 +395,8 @@ static int cmd_facts(run *x)
 
     if (x->c->argc > 1)
         return usage(x, "one file of facts at a time; with --diff several", "一次只评一个事实文件；--diff 可多个");
+    if (x->c->opt(x->c->host, "record") != NULL && x->c->opt(x->c->host, "subject") == NULL)
+        return usage(x, "--record needs --subject: what was graded", "--record 需要 --subject：评估对象");
     if (x->c->argc == 0 && x->c->opt(x->c->host, "ask") == NULL)
         return usage(x, "a file of facts is wanted, or --ask", "需要事实文件，或使用 --ask");
     if (x->c->argc == 0)
@@ -431,6 +438,8 @@ static const pl_opt options[] = {
       "改动事实后会有何变化，可重复" },
     { "diff", NULL, "operands are two packs and files of facts: what the change of law means for them",
       "操作数为两个数据包与若干事实文件：法律变更对其意味着什么" },
+    { "record", NULL, "append a statement per pack to the ledger of the instance", "每个数据包向本实例账本追加一条声明" },
+    { "subject", "ID", "with --record: what was graded", "配合 --record：评估对象的标识" },
     { "fail-on", "VALUE…", "exit 1 when a result has this value, e.g. PROHIBITED; again for more",
       "结果含此值时退出码为 1，如 PROHIBITED；可重复" },
     { NULL, NULL, NULL, NULL },

@@ -6,7 +6,7 @@
 /* What is not a finding of its own, or is compared by other means. */
 static bool is_apart(const char *key)
 {
-    static const char *const apart[] = { "pack", "title", "digest", "trace", "obligations", "in_force",
+    static const char *const apart[] = { "pack", "title", "axes", "digest", "trace", "obligations", "in_force",
                                          "exact", "evidence", "possible_by_axis", "legal_weight",
                                          "jurisdiction", NULL };
 

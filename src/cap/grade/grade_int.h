@@ -26,6 +26,10 @@ void grade_print_diff(pl_cmd_ctx *c, const json_t *diff);
  * everything is settled, nothing is left to ask, or the input ends. */
 pl_rc grade_ask(pl_cmd_ctx *c, const pl_grade_request *r, json_t *facts, pl_error *err);
 
+/* Appends a statement per evaluated pack and notes its ledger_index in the result. PL_CONFLICT
+ * while a daemon writes the ledger. */
+pl_rc grade_record(pl_cmd_ctx *c, const json_t *facts, json_t *result, const char *subject, pl_error *err);
+
 const char *grade_text(const json_t *o, const char *key); /* "" when absent */
 
 extern const pl_cmd   pl_grade_commands[];

@@ -13,7 +13,7 @@ static const char *title_of(const pl_cmd_ctx *c, const json_t *o)
 static bool is_apart(const char *key)
 {
     static const char *const apart[] = {
-        "pack", "title", "basis", "obligations", "obligations_undetermined", "undetermined", "possible",
+        "pack", "title", "axes", "ledger_index", "basis", "obligations", "obligations_undetermined", "undetermined", "possible",
         "possible_by_axis", "missing_facts", "exact", "trace", "evidence", "evaluated", "legal_weight",
         "jurisdiction", "in_force", "digest", NULL,
     };

@@ -316,7 +316,7 @@ static value over_numbers(eval *e, const node *n)
 {
     const node *list = n->kids[0];
     const slot *s = &e->slots[list->slot];
-    double      sum = 0, low = INFINITY, high = -INFINITY;
+    double      sum = 0, rest = 1, low = INFINITY, high = -INFINITY;
 
     if (list->kind == K_SET && !s->known) {
         const pl_fact *f = &e->book->facts[list->slot].pub;
@@ -333,11 +333,12 @@ static value over_numbers(eval *e, const node *n)
         return number_value(list->kind == K_SET ? (double)s->count : (double)s->nnums);
     for (size_t i = 0; i < s->nnums; i++) {
         sum += s->nums[i];
+        rest *= 1 - s->nums[i];
         low = fmin(low, s->nums[i]);
         high = fmax(high, s->nums[i]);
     }
-    if (n->op == OP_SUM)
-        return number_value(sum);
+    if (n->op == OP_SUM || n->op == OP_REST)
+        return number_value(n->op == OP_SUM ? sum : rest);
     if (s->nnums == 0) /* of nothing there is no mean, least and most: as if nothing were given */
         (void)unknown(e, list->slot);
     return number_value(n->op == OP_MEAN ? sum / (double)s->nnums : n->op == OP_LEAST ? low : high);
@@ -475,6 +476,7 @@ value eval_value(eval *e, const node *n)
     case OP_MEAN:
     case OP_LEAST:
     case OP_MOST:
+    case OP_REST:
         return over_numbers(e, n);
     case OP_DATE_ADD:
     case OP_DATE_DIFF:

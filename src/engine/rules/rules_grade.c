@@ -441,8 +441,14 @@ static void head_put(json_t *out, const pack *p, bool evaluated)
 
 static void evaluate(grading *g)
 {
-    for (size_t i = 0; i < g->p->nfields; i++)
+    json_t *axes = json_array();
+
+    for (size_t i = 0; i < g->p->nfields; i++) {
         field_any(g, &g->p->fields[i]);
+        if (g->p->fields[i].is_axis)
+            (void)json_array_append_new(axes, json_string(g->p->fields[i].name));
+    }
+    put(g->out, "axes", axes);
     put(g->out, "basis", g->basis);
     obligations_put(g);
     put(g->out, "undetermined", g->undetermined);

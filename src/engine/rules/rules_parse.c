@@ -481,6 +481,7 @@ static node *list_function(parser *p, pl_str name, node **kids, size_t n, size_t
     } fs[] = {
         { "count", OP_COUNT, K_SET, K_NUM }, { "count", OP_COUNT, K_NUMS, K_NUM },
         { "sum", OP_SUM, K_NUMS, K_NUM },    { "mean", OP_MEAN, K_NUMS, K_NUM },
+        { "rest", OP_REST, K_NUMS, K_NUM },
         { "round", OP_ROUND, K_NUM, K_NUM }, { "floor", OP_FLOOR, K_NUM, K_NUM },
         { "ceil", OP_CEIL, K_NUM, K_NUM },
     };
@@ -491,7 +492,7 @@ static node *list_function(parser *p, pl_str name, node **kids, size_t n, size_t
             if (fs[i].op == OP_COUNT && kids[0]->op != OP_FACT)
                 return bad(p, at, "count() wants a fact that is a list");
             r = unary(p, fs[i].op, fs[i].to, kids[0]);
-            if (r != NULL && fs[i].op != OP_COUNT)
+            if (r != NULL && fs[i].op != OP_COUNT && fs[i].op != OP_REST)
                 r->unit = kids[0]->unit;
             return r;
         }
@@ -551,7 +552,7 @@ static node *call(parser *p, pl_str name, size_t at)
     if (r == NULL && p->rc == PL_OK) {
         static const char *const names[] = { "known", "unknown", "fired", "result", "min", "max",
                                              "at_least", "clamp", "count", "sum", "mean", "round",
-                                             "floor", "ceil" };
+                                             "floor", "ceil", "rest" };
         const char              *near = nearest(name, names, sizeof names / sizeof *names);
 
         return bad(p, at, "no function '%.*s' for this%s%s%s", (int)(name.n < 40 ? name.n : 40), name.p,

@@ -110,6 +110,17 @@ t 'no such pack' wrong 4 'no pack of law' '{}' --pack eu-nothing
 t 'no place and no pack' wrong 4 'jurisdictions' '{}'
 t 'facts that are no object' wrong 4 'one flat JSON object' '[1]' --pack us-ca-sb53
 t 'no facts at all is wrong usage' exits 2 plumbline grade
+recorded() {
+    printf '%s' "$large" >facts.json
+    env -u PLUMBLINE_DATADIR plumbline init --dir inst >init.out 2>&1 || { cat init.out; return 1; }
+    plumbline grade facts.json --pack us-ca-sb53 --as-of 2026-11-22 --record --subject model:x --dir inst --json >r.json || { cat r.json; return 1; }
+    plumbline ledger export --dir inst >entries || return 1
+    grep '"predicateType":"[^"]*/grade/v1"' entries | grep -q '"frontier":"LARGE_FRONTIER"' && ! grep -q 600000000 entries &&
+        jq -e '.results[0].ledger_index >= 0' r.json >/dev/null && plumbline ledger verify --dir inst >verify.out
+}
+t 'a grade is recorded without its facts, and the ledger verifies' recorded
+t 'recording needs an instance' exits 4 plumbline grade facts.json --pack us-ca-sb53 --record --subject model:x --dir nowhere
+t 'recording needs a subject' exits 2 plumbline grade facts.json --pack us-ca-sb53 --record
 t 'packs in a circle' ring
 t 'a country is added by the page that says how' invented_country
 t 'the same facts give the same bytes' same_facts_same_result
