@@ -522,6 +522,7 @@ static void child__is_kept_in_a_box(void **state)
     static const char *const missing[] = { "plumbline-no-such-program", NULL };
     static const char *const endless[] = { "sleep", "60", NULL };
     static const char *const network[] = { "python3", "-c", "import socket; socket.socket()", NULL };
+    static const char *const works[] = { "python3", "-c", "print(1)", NULL };
     static const char *const fine[] = { "echo", "hello", NULL };
     char    *dir = pl_test_mkdtemp(), *secret = pl_path_join(dir, "secret");
     const char *const look[] = { "cat", secret, NULL };
@@ -534,7 +535,9 @@ static void child__is_kept_in_a_box(void **state)
     assert_rc(run(missing, NULL, 10, NULL, &err), PL_IO);
     assert_rc(run(endless, NULL, 1, NULL, &err), PL_IO);
     assert_non_null(strstr(err.text, "did not end"));
+    assert_ok(run(works, NULL, 10, NULL, &err), &err);
     assert_rc(run(network, NULL, 10, NULL, &err), PL_IO);
+    assert_non_null(strstr(err.text, "not permitted"));
     assert_ok(pl_file_write_atomic(secret, PL_STR("secret"), 0644, &err), &err);
     assert_ok(run(look, secret, 10, &out, &err), &err);
     assert_rc(run(look, NULL, 10, NULL, &err), PL_IO);

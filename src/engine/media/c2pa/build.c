@@ -26,6 +26,7 @@ typedef struct build {
     made                made[CREATED_MAX];
     size_t              n;
     pl_buf              claim;
+    size_t              even;   /* 1 more byte of padding, when the store were odd without    */
     const jumbf_box    *parent; /* superbox of the parent's store; NULL: none */
     pl_error           *err;
 } build;
@@ -276,14 +277,14 @@ static size_t int_size(uint64_t v)
 /* The numbers take fewer bytes than those of the first pass; the padding takes the rest. */
 static void data_add(build *b)
 {
-    static const char zeros[PAD_MIN + 16];
+    static const char zeros[PAD_MIN + 17];
     pl_buf   c = PL_BUF_INIT(4096);
     uint64_t start = b->b ? b->b->store.at : PLACEHOLDER, n = b->b ? b->b->store.n : PLACEHOLDER;
 
     pl_cbor_put_map(&c, 5);
     put_pairz(&c, "alg", "sha256");
     put_key(&c, "pad");
-    pl_cbor_put_bytes(&c, (pl_str){ zeros, PAD_MIN + (9 - int_size(start)) + (9 - int_size(n)) });
+    pl_cbor_put_bytes(&c, (pl_str){ zeros, PAD_MIN + b->even + (9 - int_size(start)) + (9 - int_size(n)) });
     put_key(&c, "hash");
     pl_cbor_put_bytes(&c, (pl_str){ (const char *)(b->b ? b->b->sum : no_sum), 32 });
     put_pairz(&c, "name", "jumbf manifest");
@@ -541,10 +542,10 @@ static pl_rc store_make(build *b, const c2pa_stamper *st, pl_buf *out)
     return rc == PL_OK ? pl_buf_check(out, b->err) : rc;
 }
 
-static pl_rc run(const c2pa_draft *d, const cose_signer *s, const c2pa_binding *binding,
+static pl_rc run(const c2pa_draft *d, const cose_signer *s, const c2pa_binding *binding, size_t even,
                  const c2pa_stamper *st, pl_buf *out, pl_error *err)
 {
-    build b = { .d = d, .s = s, .b = binding, .a = pl_arena_new(64u << 20), .err = err };
+    build b = { .d = d, .s = s, .b = binding, .a = pl_arena_new(64u << 20), .even = even, .err = err };
     pl_rc rc;
 
     b.assertions = PL_BUF_INIT(8u << 20);
@@ -556,13 +557,15 @@ static pl_rc run(const c2pa_draft *d, const cose_signer *s, const c2pa_binding *
     return rc;
 }
 
+/* Stores of an even length: containers that pad chunks then need not, and what is excluded is the
+ * chunk alone. */
 pl_rc pl_c2pa_draft_size(const c2pa_draft *d, const cose_signer *s, size_t *n, pl_error *err)
 {
     pl_buf out = PL_BUF_INIT(JUMBF_STORE_MAX);
-    pl_rc  rc = run(d, s, NULL, NULL, &out, err);
+    pl_rc  rc = run(d, s, NULL, 0, NULL, &out, err);
 
     if (rc == PL_OK)
-        *n = out.n;
+        *n = out.n + (is_bmff(d->format) ? 0 : out.n % 2);
     pl_buf_done(&out);
     return rc;
 }
@@ -570,5 +573,10 @@ pl_rc pl_c2pa_draft_size(const c2pa_draft *d, const cose_signer *s, size_t *n, p
 pl_rc pl_c2pa_sign(const c2pa_draft *d, const cose_signer *s, const c2pa_binding *b,
                    const c2pa_stamper *stamper, pl_buf *out, pl_error *err)
 {
-    return run(d, s, b, stamper, out, err);
+    pl_buf dry = PL_BUF_INIT(JUMBF_STORE_MAX);
+    pl_rc  rc = run(d, s, NULL, 0, NULL, &dry, err);
+    size_t even = dry.n % 2;
+
+    pl_buf_done(&dry);
+    return rc == PL_OK ? run(d, s, b, even, stamper, out, err) : rc;
 }

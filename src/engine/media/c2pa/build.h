@@ -57,4 +57,8 @@ pl_rc pl_c2pa_bind(const c2pa_draft *d, const pl_media_io *file, pl_media_range 
  * than the room kept for it. */
 pl_rc pl_c2pa_sign(const c2pa_draft *d, const cose_signer *s, const c2pa_binding *b,
                    const c2pa_stamper *stamper, pl_buf *out, pl_error *err);
+/* All three steps for a scanned file, whose bytes (but for its store) stay: the new file as a plan.
+ * d->format is taken from the scan. The arena and the scan must outlive the plan. */
+pl_rc pl_c2pa_sign_media(pl_media *m, const c2pa_draft *d, const cose_signer *s,
+                         const c2pa_stamper *stamper, pl_arena *a, pl_media_plan **out, pl_error *err);
 #endif

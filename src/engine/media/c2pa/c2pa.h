@@ -100,6 +100,14 @@ typedef struct c2pa_report {
 /* asset NULL: the file is not hashed. PL_NOMEM and failures of the reader only. */
 pl_rc pl_c2pa_check(pl_str store, const c2pa_asset *asset, const c2pa_how *how, pl_arena *a,
                     const c2pa_report **out, pl_error *err);
+/* The same for a scanned file. PL_C2PA_QUICK: the file is not hashed. PL_NOTFOUND: it has no store.
+ * Several stores make a report that says so: readers would disagree on which counts. */
+enum c2pa_flags { PL_C2PA_QUICK = 1 << 0 };
+pl_rc pl_c2pa_check_media(const pl_media *m, unsigned flags, const c2pa_how *how, pl_arena *a,
+                          const c2pa_report **out, pl_error *err);
+/* The bytes of the store inside a scanned file, in the arena or the scan. PL_NOTFOUND: none.
+ * PL_CONFLICT: several. */
+pl_rc pl_c2pa_store_of(const pl_media *m, pl_arena *a, pl_str *store, pl_error *err);
 /* The `c2pa` object of `inspect --json`: present, integrity, signer, trust, codes and more. */
 json_t *pl_c2pa_json(const c2pa_report *r);
 const char *pl_c2pa_integrity_name(c2pa_integrity i);

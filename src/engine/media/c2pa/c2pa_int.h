@@ -95,6 +95,9 @@ pl_rc pl_c2pa_hasher_range(c2pa_hasher *h, const pl_media_io *io, pl_media_range
 /* Ends it; out may be NULL. */
 void  pl_c2pa_hasher_done(c2pa_hasher *h, uint8_t out[C2PA_DIGEST_MAX]);
 
+/* check.c: a report of one failure that keeps the store from being looked at. */
+pl_rc pl_c2pa_unreadable(pl_arena *a, const char *why, const c2pa_report **out, pl_error *err);
+
 /* --- the steps ------------------------------------------------------------------------------ */
 
 /* signature.c: the claim's signature, its time stamp, its certificate. */

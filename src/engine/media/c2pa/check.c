@@ -214,3 +214,19 @@ pl_rc pl_c2pa_check(pl_str store, const c2pa_asset *asset, const c2pa_how *how, 
     *out = r;
     return PL_OK;
 }
+
+pl_rc pl_c2pa_unreadable(pl_arena *a, const char *why, const c2pa_report **out, pl_error *err)
+{
+    c2pa_report *r = pl_arena_alloc(a, sizeof *r);
+    c2pa_check   c = { .a = a, .r = r, .err = err };
+
+    if (!r)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    r->standing = C2PA_NO_SIGNER;
+    pl_c2pa_say(&c, NULL, "general.error", PL_STR(""), why);
+    states_set(&c);
+    r->codes = c.codes;
+    r->codes_n = c.codes_n;
+    *out = r;
+    return c.rc;
+}
