@@ -58,4 +58,8 @@ bool pdf_resolve(pl_media *m, const pdf_file *f, size_t from, pl_str v, pdf_foun
 bool pdf_stream(pl_media *m, const pdf_file *f, size_t from, const pdf_found *o, pl_str *out,
                 pl_media_range *raw);
 
+/* pdf_manifest.c: puts the manifest store of the edit into a plan, or takes it out. */
+pl_rc pdf_plan_manifest(pl_media *m, const pdf_file *f, const pl_media_edit *e, pl_media_plan *p,
+                        pl_error *err);
+
 #endif

@@ -208,7 +208,7 @@ static pl_rc plan(pl_media *m, const pl_media_edit *e, pl_media_plan *p, pl_erro
     pl_rc             rc;
 
     if (e->c2pa.n || e->drop_c2pa)
-        return pl_fail(err, PL_NOTFOUND, "manifests of PDF files are read, not written");
+        return pdf_plan_manifest(m, &l->file, e, p, err);
     if (e->label.n == 0)
         return PL_OK;
     if (!pdf_uint(pdf_get(trailer, "Size"), &size) || size > UINT32_MAX - 8)

@@ -177,7 +177,7 @@ static void check_media__does_not_hash_when_asked_to_be_quick(void **state)
 
 static const char *const carriers[] = { PUB "A.jpg", "pngsuite/basn2c08.png", RS "sample1.webp",
                                         RS "video1_no_manifest.mp4", "pydub-audio/test1_empty.wav",
-                                        RS "sample5.svg", "mutagen-tests/no-tags.m4a",
+                                        RS "basic.pdf", RS "express.pdf", RS "sample5.svg", "mutagen-tests/no-tags.m4a",
                                         RS "sample1.mp3", "pillow-images/dispose_bgnd_transparency.gif",
                                         RS "TUSCANY.TIF", "mutagen-tests/no-tags.flac",
                                         "avif-samples/fox.profile1.8bpc.yuv444.avif" };
