@@ -521,8 +521,8 @@ static void child__is_kept_in_a_box(void **state)
 {
     static const char *const missing[] = { "plumbline-no-such-program", NULL };
     static const char *const endless[] = { "sleep", "60", NULL };
-    static const char *const network[] = { "python3", "-c", "import socket; socket.socket()", NULL };
-    static const char *const works[] = { "python3", "-c", "print(1)", NULL };
+    static const char *const network[] = { "perl", "-e", "use Socket; socket(my $s, PF_INET, SOCK_STREAM, 0) or die qq($!)", NULL };
+    static const char *const works[] = { "perl", "-e", "use Socket; print 1", NULL };
     static const char *const fine[] = { "echo", "hello", NULL };
     char    *dir = pl_test_mkdtemp(), *secret = pl_path_join(dir, "secret");
     const char *const look[] = { "cat", secret, NULL };
