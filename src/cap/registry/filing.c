@@ -297,16 +297,6 @@ static pl_rc make_stated(registry_ctx *c, filing *f, pl_error *err)
     return rc == PL_OK ? event_put(c, f, k.step, PL_STR(""), PL_STR(""), snapshot, index, err) : rc;
 }
 
-static bool may_begin(const registry_ctx *c, const pl_workflow *w)
-{
-    const pl_flow_state *s = pl_flow_state_find(w, w->initial);
-
-    for (unsigned role = PL_ROLE_PUBLIC; role <= PL_ROLE_ADMIN; role <<= 1)
-        if (registry_has_role(c, role) && pl_names_has(s->edit, pl_str_z(pl_role_name(role))))
-            return true;
-    return false;
-}
-
 pl_rc filing_make(registry_ctx *c, pl_str workflow, pl_str subject, const json_t *values, char id[27],
                   pl_error *err)
 {
@@ -317,7 +307,7 @@ pl_rc filing_make(registry_ctx *c, pl_str workflow, pl_str subject, const json_t
     if (f.flow == NULL)
         return pl_fail(err, PL_INVALID, "there is no workflow '%.*s'",
                        (int)(workflow.n < 60 ? workflow.n : 60), workflow.p);
-    if (!may_begin(c, f.flow->w))
+    if (!registry_has_names(c, pl_flow_state_find(f.flow->w, f.flow->w->initial)->edit))
         return pl_fail(err, PL_DENIED, "your roles may not begin a filing of this kind");
     rc = registry_new_id(c->now_ms, id, err);
     pl_time_format(c->now_ms, month);
@@ -428,24 +418,36 @@ static pl_rc attach_write(registry_ctx *c, filing *f, const registry_file *file,
     return registry_finish(c->db, rc, err);
 }
 
+/* A slot with roles of its own is open to them while the filing goes on. */
+static pl_rc slot_check(registry_ctx *c, const filing *f, pl_str slot, const pl_flow_attachment **out,
+                        pl_error *err)
+{
+    const pl_flow_attachment *a = pl_flow_attachment_find(f->flow->w, slot);
+    const pl_flow_state      *s = pl_flow_state_find(f->flow->w, f->row.state);
+
+    if (a == NULL)
+        return pl_fail(err, PL_INVALID, "the workflow has no attachment '%.*s'",
+                       (int)(slot.n < 40 ? slot.n : 40), slot.p);
+    *out = a;
+    if (s != NULL && !s->is_final && registry_has_names(c, a->roles))
+        return PL_OK;
+    return filing_edit_check(c, f, err);
+}
+
 pl_rc filing_attach(registry_ctx *c, pl_str id, pl_str slot, int64_t version, const json_t *body,
                     pl_error *err)
 {
     filing                    f;
     registry_file             file;
-    const pl_flow_attachment *a;
+    const pl_flow_attachment *a = NULL;
     pl_rc                     rc = filing_open(c, id, &f, err);
 
     if (rc == PL_OK)
         rc = version_check(&f, version, err);
     if (rc == PL_OK)
-        rc = filing_edit_check(c, &f, err);
+        rc = slot_check(c, &f, slot, &a, err);
     if (rc != PL_OK)
         return rc;
-    a = pl_flow_attachment_find(f.flow->w, slot);
-    if (a == NULL)
-        return pl_fail(err, PL_INVALID, "the workflow has no attachment '%.*s'",
-                       (int)(slot.n < 40 ? slot.n : 40), slot.p);
     rc = registry_file_take(c, body, a->max_mib << 20, &file, err);
     file.slot = a->id;
     if (rc == PL_OK)
@@ -456,13 +458,14 @@ pl_rc filing_attach(registry_ctx *c, pl_str id, pl_str slot, int64_t version, co
 pl_rc filing_detach(registry_ctx *c, pl_str id, pl_str slot, pl_str sha256, int64_t version,
                     pl_error *err)
 {
-    filing f;
-    pl_rc  rc = filing_open(c, id, &f, err);
+    filing                    f;
+    const pl_flow_attachment *a = NULL;
+    pl_rc                     rc = filing_open(c, id, &f, err);
 
     if (rc == PL_OK)
         rc = version_check(&f, version, err);
     if (rc == PL_OK)
-        rc = filing_edit_check(c, &f, err);
+        rc = slot_check(c, &f, slot, &a, err);
     if (rc == PL_OK)
         rc = registry_begin(c->db, err);
     if (rc != PL_OK)

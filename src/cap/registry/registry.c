@@ -25,6 +25,14 @@ bool registry_has_role(const registry_ctx *c, unsigned roles)
     return (c->who->roles & roles) != 0;
 }
 
+bool registry_has_names(const registry_ctx *c, pl_names roles)
+{
+    for (unsigned role = PL_ROLE_PUBLIC; role <= PL_ROLE_ADMIN; role <<= 1)
+        if (registry_has_role(c, role) && pl_names_has(roles, pl_str_z(pl_role_name(role))))
+            return true;
+    return false;
+}
+
 pl_rc registry_new_id(int64_t now_ms, char out[PL_ID_LEN + 1], pl_error *err)
 {
     uint8_t rnd[10];

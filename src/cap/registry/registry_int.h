@@ -52,6 +52,8 @@ json_t *registry_time(int64_t ms);
 /* 128 random bits in hex. */
 pl_rc registry_salt(char out[33], pl_error *err);
 bool    registry_has_role(const registry_ctx *c, unsigned roles);
+/* One of the roles that a workflow names. */
+bool    registry_has_names(const registry_ctx *c, pl_names roles);
 
 /* --- records: record.c, record_store.c ---------------------------------------------------- */
 

@@ -43,14 +43,6 @@ static pl_rc vote_state(registry_ctx *c, const filing *f, size_t which, int64_t 
     return rc;
 }
 
-static bool is_member(const registry_ctx *c, const pl_flow_vote *v)
-{
-    for (unsigned role = PL_ROLE_PUBLIC; role <= PL_ROLE_ADMIN; role <<= 1)
-        if (registry_has_role(c, role) && pl_names_has(v->roles, pl_str_z(pl_role_name(role))))
-            return true;
-    return false;
-}
-
 /* Who prepared the matter does not judge it: steps named by other_than of what the vote opens. */
 static pl_rc recusal_check(registry_ctx *c, const filing *f, const pl_flow_vote *v, pl_error *err)
 {
@@ -96,7 +88,7 @@ pl_rc filing_vote(registry_ctx *c, pl_str id, pl_str vote, pl_str note, pl_error
         return pl_fail(err, PL_INVALID, "a vote is yes, no, abstain or recuse, with a short note at most");
     if (v == NULL)
         return pl_fail(err, PL_CONFLICT, "nobody votes in state '" PL_STR_FMT "'", PL_STR_ARG(f.row.state));
-    if (!is_member(c, v))
+    if (!registry_has_names(c, v->roles))
         return pl_fail(err, PL_DENIED, "your roles have no vote in this committee");
     if (strcmp(votes[which][0], "recuse") != 0)
         rc = recusal_check(c, &f, v, err);

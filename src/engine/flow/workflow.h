@@ -48,6 +48,7 @@ typedef struct pl_flow_attachment {
     pl_str   id, zh, en;
     int64_t  max_mib;
     pl_names types; /* endings of file names, "pdf"; empty: any */
+    pl_names roles; /* who may attach it in any state but a final one; empty: who may edit */
 } pl_flow_attachment;
 
 /* A committee votes in a state. Shares are percent of those who voted yes or no. */

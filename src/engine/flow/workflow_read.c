@@ -172,7 +172,8 @@ static pl_rc deadline_read(reader *r, const json_t *o)
 
 static pl_rc attachment_read(reader *r, const json_t *o)
 {
-    static const char *const allowed[] = { "id", "zh", "en", "max_mib", "types", "help", "tag", NULL };
+    static const char *const allowed[] = { "id", "zh", "en", "max_mib", "types", "roles", "help", "tag",
+                                           NULL };
     pl_flow_attachment      *a = &r->w->attachments[r->w->attachment_count];
     pl_rc rc = head_read(r, "attachment", o, allowed, &a->id, &a->zh, &a->en);
 
@@ -183,6 +184,8 @@ static pl_rc attachment_read(reader *r, const json_t *o)
         rc = pl_json_get_int(o, "max_mib", false, &a->max_mib, r->err);
     if (rc == PL_OK)
         rc = names_read(r, o, "types", &a->types);
+    if (rc == PL_OK)
+        rc = roles_read(r, o, "roles", &a->roles);
     r->w->attachment_count++;
     if (rc == PL_OK && (a->max_mib < 1 || a->max_mib > 64))
         rc = bad(r, "'max_mib' is not between 1 and 64");
@@ -328,6 +331,21 @@ static bool has_form(const pl_workflow *w, pl_str id)
     return pl_names_has(w->forms, id);
 }
 
+/* An attachment that a step wants must be one that somebody can attach before it. */
+static pl_rc attachable_check(const reader *r, const pl_flow_step *s)
+{
+    for (size_t i = 0; i < pl_names_count(s->attachments); i++) {
+        const pl_flow_attachment *a = pl_flow_attachment_find(r->w, pl_names_at(s->attachments, i));
+        bool                      can = pl_names_count(a->roles) > 0;
+
+        for (size_t k = 0; k < pl_names_count(s->from) && !can; k++)
+            can = pl_names_count(pl_flow_state_find(r->w, pl_names_at(s->from, k))->edit) > 0;
+        if (!can)
+            return bad(r, "nobody can attach '%.40s' in the states before it", a->id.p);
+    }
+    return PL_OK;
+}
+
 static pl_rc step_refers(reader *r, const pl_flow_step *s, unsigned flags)
 {
     pl_rc rc;
@@ -354,7 +372,7 @@ static pl_rc step_refers(reader *r, const pl_flow_step *s, unsigned flags)
     for (size_t i = 0; rc == PL_OK && i < pl_names_count(s->from); i++)
         if (pl_flow_state_find(r->w, pl_names_at(s->from, i))->is_final)
             rc = bad(r, "leaves the final state '%.40s'", pl_names_at(s->from, i).p);
-    return rc;
+    return rc == PL_OK ? attachable_check(r, s) : rc;
 }
 
 static pl_rc votes_refer(reader *r)

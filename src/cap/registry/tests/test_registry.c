@@ -263,6 +263,178 @@ static void filing__who_may_not_edit_cannot(void **state)
     json_decref(values);
 }
 
+static const json_t *deadline(fixture *f, const char *id, const char *name);
+
+/* --- other workflows that ship ------------------------------------------------------------------ */
+
+static void begin(fixture *f, const char *workflow, unsigned roles, const char *text, char id[27])
+{
+    json_t *values = parse(text);
+
+    act_as(f, "anna", roles);
+    assert_ok(filing_make(&f->c, pl_str_z(workflow), PL_STR(""), values, id, &f->err), &f->err);
+    assert_ok(pl_arena_defer(f->a, (void (*)(void *))json_decref, values), &f->err);
+}
+
+static pl_rc vote(fixture *f, const char *id, const char *who, const char *vote)
+{
+    act_as(f, who, PL_ROLE_REVIEWER);
+    return filing_vote(&f->c, pl_str_z(id), pl_str_z(vote), PL_STR(""), &f->err);
+}
+
+static const char ethics_values[] =
+    "{\"activity\":{\"name\":\"情感陪伴研究\",\"organisation\":\"示例研究院\",\"leader\":\"张三\","
+    "\"kind\":\"regular\",\"summary\":\"s\",\"purpose\":\"p\",\"data\":\"d\",\"fairness\":\"f\","
+    "\"control\":\"c\",\"risks\":\"r\",\"planned_start\":\"2026-05-01\"}}";
+
+static void ethics__the_committee_decides_and_who_submitted_is_recused(void **state)
+{
+    static const char *const members[] = { "m1", "m2", "m3", "m4" };
+    fixture *f = *state;
+    char     id[27];
+
+    begin(f, "ethics-review", PL_ROLE_PROVIDER, ethics_values, id);
+    attach(f, id, "plan");
+    must_step(f, id, "submit", "");
+    act_as(f, "chair", PL_ROLE_REVIEWER);
+    must_step(f, id, "put_before", "");
+    assert_rc(vote(f, id, "anna", "yes"), PL_DENIED);
+    assert_ok(vote(f, id, "anna", "recuse"), &f->err);
+    for (size_t i = 0; i < 4; i++)
+        assert_ok(vote(f, id, members[i], i == 0 ? "no" : "yes"), &f->err);
+    assert_rc(vote(f, id, "m1", "yes"), PL_CONFLICT); /* once a round */
+    act_as(f, "chair", PL_ROLE_REVIEWER);
+    assert_rc(step(f, id, "approve", ""), PL_CONFLICT); /* four of five: no quorum, the recused does not count */
+    assert_ok(vote(f, id, "chair", "yes"), &f->err);
+    assert_rc(step(f, id, "reject", "x"), PL_CONFLICT);
+    must_step(f, id, "approve", "");
+    assert_string_equal(text_at(look_at(f, id), "state"), "approved");
+    assert_int_equal(json_array_size(json_object_get(look_at(f, id), "votes")), 6);
+    assert_string_equal(text_at(deadline(f, id, "follow_up"), "due"), "2027-03-02");
+    act_as(f, "stranger", PL_ROLE_PROVIDER);
+    assert_rc(filing_vote(&f->c, pl_str_z(id), PL_STR("yes"), PL_STR(""), &f->err), PL_CONFLICT);
+}
+
+static void sandbox__ends_when_its_plan_says_and_is_sealed(void **state)
+{
+    fixture *f = *state;
+    char     id[27];
+    json_t  *outcome = parse("{\"outcome\":{\"results\":\"r\",\"lessons\":\"l\"}}");
+
+    begin(f, "sandbox", PL_ROLE_PROVIDER,
+          "{\"application\":{\"name\":\"x\",\"organisation\":\"y\",\"size\":\"sme\",\"innovation\":\"i\","
+          "\"system\":\"s\",\"questions\":\"q\"},\"plan\":{\"starts_on\":\"2026-04-01\","
+          "\"ends_on\":\"2026-09-30\",\"activities\":\"a\",\"real_world\":false,\"safeguards\":\"s\","
+          "\"indicators\":\"i\",\"exemptions\":[{\"provision\":\"Art. X\",\"scope\":\"s\",\"until\":\"2026-09-30\"}]}}",
+          id);
+    must_step(f, id, "apply", "");
+    assert_string_equal(text_at(deadline(f, id, "decide"), "due"), "2026-06-02");
+    act_as(f, "rex", PL_ROLE_REGULATOR);
+    must_step(f, id, "admit", "");
+    act_as(f, "anna", PL_ROLE_PROVIDER);
+    attach(f, id, "plan");
+    must_step(f, id, "submit_plan", "");
+    act_as(f, "rex", PL_ROLE_REGULATOR);
+    must_step(f, id, "start", "");
+    assert_string_equal(text_at(deadline(f, id, "end"), "due"), "2026-09-30");
+    assert_rc(step(f, id, "end", ""), PL_CONFLICT);
+    clock_ms += 212 * 86400000LL; /* 2026-09-30 */
+    act_as(f, "rex", PL_ROLE_REGULATOR);
+    must_step(f, id, "end", "");
+    assert_ok(filing_edit(&f->c, pl_str_z(id), version_now(f, id), outcome, &f->err), &f->err);
+    assert_rc(step(f, id, "seal", ""), PL_INVALID);
+    attach(f, id, "exit_report");
+    must_step(f, id, "seal", "");
+    assert_false(json_is_true(json_object_get(look_at(f, id), "public")));
+    json_decref(outcome);
+}
+
+static void accreditation__gets_a_number_and_is_due_every_year(void **state)
+{
+    fixture *f = *state;
+    char     id[27];
+
+    begin(f, "assessor-accreditation", PL_ROLE_ASSESSOR,
+          "{\"body\":{\"name\":\"示例评估\",\"country\":\"CN\",\"scope\":[\"safety\"],\"staff\":5,"
+          "\"methods\":\"m\",\"independence\":\"i\"}}", id);
+    attach(f, id, "manual");
+    attach(f, id, "staff_list");
+    must_step(f, id, "submit", "");
+    act_as(f, "rita", PL_ROLE_REVIEWER);
+    assert_rc(step(f, id, "put_before", ""), PL_INVALID); /* the examination is missing */
+    attach(f, id, "examination");
+    must_step(f, id, "put_before", "");
+    assert_ok(vote(f, id, "rita", "yes"), &f->err);
+    assert_ok(vote(f, id, "m1", "yes"), &f->err);
+    assert_ok(vote(f, id, "m2", "abstain"), &f->err);
+    act_as(f, "rex", PL_ROLE_REGULATOR);
+    must_step(f, id, "accredit", "");
+    assert_string_equal(text_at(look_at(f, id), "number"), "ASR-2026-0001");
+    assert_string_equal(text_at(deadline(f, id, "annual"), "due"), "2027-03-02");
+    act_as(f, "anna", PL_ROLE_ASSESSOR);
+    must_step(f, id, "begin_annual", "");
+    attach(f, id, "annual_report");
+    must_step(f, id, "submit_annual", "");
+    act_as(f, "rex", PL_ROLE_REGULATOR);
+    clock_ms += 300 * 86400000LL;
+    act_as(f, "rex", PL_ROLE_REGULATOR);
+    must_step(f, id, "renew", "");
+    assert_string_equal(text_at(deadline(f, id, "annual"), "due"), "2027-12-27");
+}
+
+static void genai__counts_must_agree_with_the_report_and_minima_only_warn(void **state)
+{
+    fixture *f = *state;
+    char     id[27];
+    json_t  *out = NULL, *one;
+    size_t   i;
+    bool     differs = false, warns = false;
+
+    begin(f, "cn-genai-filing", PL_ROLE_PROVIDER,
+          "{\"safety\":{\"keywords\":9000,\"report_keywords\":10000}}", id);
+    assert_ok(filing_check(&f->c, pl_str_z(id), &out, &f->err), &f->err);
+    json_array_foreach(json_object_get(out, "problems"), i, one) {
+        bool keywords = strcmp(text_at(one, "field"), "keywords") == 0;
+
+        differs |= keywords && strcmp(text_at(one, "code"), "compare") == 0 &&
+                   strcmp(text_at(one, "severity"), "error") == 0;
+        warns |= keywords && strcmp(text_at(one, "code"), "range") == 0 &&
+                 strcmp(text_at(one, "severity"), "warning") == 0;
+    }
+    assert_true(differs && warns);
+    json_decref(out);
+}
+
+/* PROVES: EU.AIA/Art52(1) */
+static void gpai_notice__is_due_two_weeks_after_it_was_known(void **state)
+{
+    fixture *f = *state;
+    char     id[27];
+
+    begin(f, "eu-gpai-notice", PL_ROLE_PROVIDER, "{\"run\":{\"known_on\":\"2026-02-20\"}}", id);
+    assert_string_equal(text_at(deadline(f, id, "notify"), "due"), "2026-03-06");
+}
+
+/* PROVES: EU.AIA/AnnexVIII-A.1 */
+/* PROVES: EU.AIA/Art58(2) */
+static void eu_database__is_public_at_once_or_never(void **state)
+{
+    fixture *f = *state;
+    char     id[27];
+
+    begin(f, "eu-database-b", PL_ROLE_PROVIDER,
+          "{\"provider\":{\"name\":\"n\",\"address\":\"a\",\"contact\":\"c\"},\"system_b\":{\"trade_name\":\"t\","
+          "\"reference\":\"r\",\"restricted\":false,\"purpose\":\"p\",\"conditions\":[\"a\"],"
+          "\"status\":\"on_market\"}}", id);
+    must_step(f, id, "register", "");
+    assert_true(json_is_true(json_object_get(look_at(f, id), "public")));
+    begin(f, "eu-database-c", PL_ROLE_PROVIDER,
+          "{\"deployment\":{\"name\":\"n\",\"address\":\"a\",\"contact\":\"c\","
+          "\"provider_entry\":\"https://x.example/1\",\"restricted\":true}}", id);
+    must_step(f, id, "register_restricted", "");
+    assert_false(json_is_true(json_object_get(look_at(f, id), "public")));
+}
+
 /* --- deadlines ------------------------------------------------------------------------------------- */
 
 static const json_t *deadline(fixture *f, const char *id, const char *name)
@@ -440,6 +612,12 @@ int main(void)
         T(filing__a_dropped_change_brings_the_published_values_back),
         T(filing__can_be_cancelled_and_stays_visible),
         T(filing__who_may_not_edit_cannot),
+        T(ethics__the_committee_decides_and_who_submitted_is_recused),
+        T(sandbox__ends_when_its_plan_says_and_is_sealed),
+        T(accreditation__gets_a_number_and_is_due_every_year),
+        T(genai__counts_must_agree_with_the_report_and_minima_only_warn),
+        T(gpai_notice__is_due_two_weeks_after_it_was_known),
+        T(eu_database__is_public_at_once_or_never),
         T(deadlines__are_counted_in_working_days_of_the_calendar),
         T(deadlines__without_the_year_are_undetermined),
         T(deadlines__remind_once_and_escalate_once),

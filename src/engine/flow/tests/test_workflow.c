@@ -163,6 +163,7 @@ static void workflow_new__finds_every_kind_of_fault(void **state)
         { "\"to\":\"done\"", "\"to\":\"sent\"", "no step leads there" },
         { "\"pass\":\"accept\"", "\"pass\":\"yes\"", "steps 'pass' and 'fail'" },
         { "\"ends\":[\"answer\"]", "\"when\":{\"fact\":\"x\"}", "'when'" },
+        { "\"edit\":[\"provider\"]", "\"edit\":[]", "nobody can attach 'report'" },
         { "\"zh\":\"提交\"", "\"zx\":\"提交\"", "needs 'zh' and 'en'" },
     };
 
