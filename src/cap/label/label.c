@@ -181,16 +181,6 @@ bool pl_label_text_find(pl_str text, label_found *out)
     return near_label(last_line(text), 2, out) || near_label(first_line(text), 1, out);
 }
 
-/* Art. 6 of the labelling measures, in its order. Plain text has no place for metadata, so
- * its first item (generated) cannot be reached here; a label that does not conform is still
- * a trace and not "no label". REQ: CN-labelling-measures/6 */
-label_verdict pl_label_text_verdict(bool found)
-{
-    if (found)
-        return (label_verdict){ "suspected", "cn.labelling-measures.6.3" };
-    return (label_verdict){ "inconclusive", "no-label-found" };
-}
-
 const pl_capability pl_cap_label = {
     .name = "label",
     .commands = pl_label_commands,

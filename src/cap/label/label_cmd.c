@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "cap/label/add.h"
 #include "cap/label/label_int.h"
 
 static const char *option(pl_cmd_ctx *c, const char *name)
@@ -43,16 +44,6 @@ static bool is_text_name(const char *name)
 
 /* --- label add --------------------------------------------------------------------------- */
 
-/* What the whole capability will do and this stage cannot: said, not ignored. */
-static const char *unsupported(pl_cmd_ctx *c)
-{
-    if (option(c, "producer") || option(c, "content-id") || option(c, "state"))
-        return "not supported yet: metadata labels; text files take --explicit alone";
-    if (!option(c, "explicit"))
-        return "not supported yet: labels in the metadata of text files; use --explicit";
-    return NULL;
-}
-
 static pl_rc place_parse(const char *s, pl_label_place *out, pl_error *err)
 {
     if (!s || strcmp(s, "end") == 0)
@@ -85,26 +76,17 @@ static pl_rc add(const char *in, const char *out_path, const char *wording, pl_l
     return rc;
 }
 
-static int cmd_add(pl_cmd_ctx *c)
+/* A visible label alone, in a text file. */
+static int add_explicit(pl_cmd_ctx *c, const char *out, pl_label_place place)
 {
-    const char    *in = c->argv[0], *out = option(c, "output"), *why = unsupported(c);
-    pl_label_place place = PL_LABEL_END;
-    pl_str         label = { "", 0 };
-    pl_error       err;
+    const char *in = c->argv[0];
+    pl_str      label = { "", 0 };
+    pl_error    err;
 
-    if (!out) {
-        fprintf(c->err, "plumbline: %s\n",
-                pl_cmd_say(c, "label add: '-o OUT' is missing", "label add：缺少“-o OUT”"));
-        return PL_EXIT_USAGE;
-    }
-    if (!is_text_name(in) || !is_text_name(out))
-        why = "not supported yet: only .txt and .md files can be labelled";
-    if (why)
-        return fail(c, PL_INVALID, why);
-    if (place_parse(option(c, "position"), &place, &err) != PL_OK ||
-        add(in, out, option(c, "text"), place, &label, &err) != PL_OK)
+    if (c->argc != 1 || !is_text_name(in) || !is_text_name(out))
+        return fail(c, PL_INVALID, "not supported yet: --explicit alone labels one .txt or .md file");
+    if (add(in, out, option(c, "text"), place, &label, &err) != PL_OK)
         return pl_cmd_fail(c, &err);
-
     if (c->json)
         return print_json(c,
                           json_pack("{s:s, s:s, s:[{s:s, s:s%, s:s}]}", "file", in, "output", out,
@@ -116,99 +98,72 @@ static int cmd_add(pl_cmd_ctx *c)
     return PL_EXIT_OK;
 }
 
-/* --- inspect ------------------------------------------------------------------------------ */
-
-static json_t *labels_json(const label_found *f, bool found)
+static int cmd_add(pl_cmd_ctx *c)
 {
-    json_t *labels = json_array();
+    const char    *out = option(c, "output"), *wording = option(c, "text");
+    bool           explicit_too = option(c, "explicit") != NULL;
+    pl_label_place place = PL_LABEL_END;
+    pl_str         visible = { "", 0 };
+    pl_error       err;
 
-    if (found)
-        json_array_append_new(
-            labels, json_pack("{s:s, s:s%, s:s, s:b, s:o}", "carrier", "text", "value", f->value.p,
-                              f->value.n, "position", f->position == 1 ? "start" : "end",
-                              "conforms", f->conforms, "problems",
-                              f->problem ? json_pack("[s]", f->problem) : json_array()));
-    return labels;
-}
-
-static json_t *report_json(const char *file, const label_found *f, bool found, label_verdict v)
-{
-    return json_pack("{s:s, s:s, s:o, s:{s:b, s:n, s:n, s:n, s:[]}, s:n, s:[], s:{s:s, s:s}}",
-                     "file", file, "format", "text", "labels", labels_json(f, found), "c2pa",
-                     "present", 0, "integrity", "signer", "trust", "codes", "watermark", "traces",
-                     "verdict", "state", v.state, "rule", v.rule);
-}
-
-static void print_report(pl_cmd_ctx *c, const char *file, const label_found *f, bool found)
-{
-    fprintf(c->out, "%s\n", file);
-    if (!found) {
-        fprintf(c->out, "  %s\n",
-                pl_cmd_say(c, "no label found: inconclusive, this says nothing about its origin",
-                           "未发现标识：无法得出结论，不能说明内容来源"));
-        return;
+    if (!out) {
+        fprintf(c->err, "plumbline: %s\n",
+                pl_cmd_say(c, "label add: '-o OUT' is missing", "label add：缺少“-o OUT”"));
+        return PL_EXIT_USAGE;
     }
-    fprintf(c->out, pl_cmd_say(c, "  label     %.*s (at the %s)\n", "  标识  %.*s（%s）\n"),
-            (int)f->value.n, f->value.p,
-            f->position == 1 ? pl_cmd_say(c, "start", "开头") : pl_cmd_say(c, "end", "结尾"));
-    if (f->conforms)
-        fprintf(c->out, "  %s\n", pl_cmd_say(c, "conforms  yes, GB 45438-2025 5.1",
-                                             "合规  是，GB 45438-2025 5.1"));
-    else
-        fprintf(c->out, pl_cmd_say(c, "  conforms  no: %s\n", "  合规  否：%s\n"), f->problem);
-    fprintf(c->out, "  %s\n",
-            pl_cmd_say(c,
-                       "verdict   suspected: an explicit label without metadata that confirms it"
-                       " (labelling measures, Art. 6)",
-                       "结论  疑似生成合成内容：有显式标识，无元数据佐证（标识办法第六条）"));
-}
-
-static int cmd_inspect(pl_cmd_ctx *c)
-{
-    const char *file = c->argv[0];
-    label_found f = { 0 };
-    char       *text = NULL;
-    size_t      n = 0;
-    bool        found = false;
-    pl_error    err;
-    pl_rc       rc = pl_file_read(file, PL_LABEL_FILE_MAX, &text, &n, &err);
-    int         code;
-
-    if (rc == PL_OK)
-        rc = pl_label_text_check((pl_str){ text, n }, file, &err);
-    if (rc != PL_OK) {
-        free(text);
+    if (place_parse(option(c, "position"), &place, &err) != PL_OK)
         return pl_cmd_fail(c, &err);
+    if (!option(c, "producer") && !option(c, "content-id")) {
+        if (!explicit_too)
+            return fail(c, PL_INVALID, "nothing to add: --producer CODE --content-id ID for the label in the"
+                                       " metadata, --explicit for one that people read");
+        return add_explicit(c, out, place);
     }
-    found = pl_label_text_find((pl_str){ text, n }, &f);
-    code = !found ? PL_EXIT_INCONCLUSIVE : f.conforms ? PL_EXIT_OK : PL_EXIT_FOUND;
-    if (c->json)
-        code = print_json(c, report_json(file, &f, found, pl_label_text_verdict(found)), code);
-    else
-        print_report(c, file, &f, found);
-    free(text);
-    return code;
+    if (explicit_too)
+        visible = wording ? pl_str_z(wording) : pl_label_default(PL_STR("AI"));
+    return label_add_metadata(c, out, visible, place == PL_LABEL_START);
 }
 
 static const pl_opt add_options[] = {
-    { "output", "OUT", "where the labelled copy goes (-o)", "写出带标识的副本（-o）" },
-    { "explicit", NULL, "add the label people can read", "添加显式标识" },
-    { "text", "WORDING", "the label's wording, default by the text's language",
-      "标识文字，默认按文本语言选择" },
-    { "position", "PLACE", "start or end (default)", "start（开头）或 end（结尾，默认）" },
-    { "producer", "CODE", "provider's code (not supported yet)", "服务提供者编码（尚不支持）" },
-    { "content-id", "ID", "content number (not supported yet)", "内容编号（尚不支持）" },
-    { "state", "STATE", "generated, possible or suspected (not supported yet)",
-      "generated、possible 或 suspected（尚不支持）" },
+    { "output", "OUT", "where the labelled copy goes (-o); a folder when there are several files",
+      "写出带标识的副本（-o）；多个文件时为文件夹" },
+    { "producer", "CODE", "provider's code, 27 characters (TC260-PG-20252A)", "服务提供者编码，27 位" },
+    { "content-id", "ID", "content number; {sha256} and {n} stand for what differs from file to file",
+      "内容编号；{sha256}、{n} 按文件替换" },
+    { "state", "STATE", "generated (default), possible or suspected", "generated（默认）、possible 或 suspected" },
+    { "any-producer", NULL, "the provider is given by name instead of by code", "以名称代替编码标明服务提供者" },
+    { "replace", NULL, "put this label in place of the one that is there", "替换已有标识" },
+    { "force", NULL, "replace outputs that are there", "覆盖已有输出文件" },
+    { "iptc", NULL, "IPTC DigitalSourceType as well, in formats with XMP", "同时写入 IPTC DigitalSourceType" },
+    { "security-key", "FILE", "SM2 key: sign the label (SecurityData)", "SM2 密钥：对标识签名（SecurityData）" },
+    { "record", NULL, "append a statement per file to the ledger of the instance", "为每个文件向本实例账本追加一条声明" },
+    { "dry-run", NULL, "say what would be done, write nothing", "只说明将做什么，不写文件" },
+    { "jobs", "N", "files at a time", "同时处理的文件数" },
+    { "explicit", NULL, "add the label people can read (text files)", "添加显式标识（文本文件）" },
+    { "text", "WORDING", "the visible label's wording, default by the text's language",
+      "显式标识文字，默认按文本语言选择" },
+    { "position", "PLACE", "of the visible label: start or end (default)", "显式标识位置：start（开头）或 end（结尾，默认）" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt inspect_options[] = {
+    { "quick", NULL, "metadata only: nothing is hashed, integrity is not_checked", "只读元数据，不校验完整性" },
+    { "declared", NULL, "whoever uploads it says that it is generated (Art. 6, item 2)", "上传者已声明为生成合成内容" },
+    { "trust", "PEM", "certificates of C2PA signers or authorities to trust", "信任的 C2PA 证书" },
+    { "as-platform", "CODE", "write the label a propagating platform must add, to -o OUT", "写出传播平台应添加的标识（-o）" },
+    { "platform-id", "ID", "with --as-platform: the platform's number for the content", "平台内容编号" },
+    { "any-producer", NULL, "with --as-platform: a name instead of a code", "以名称代替编码" },
+    { "output", "OUT", "with --as-platform: where the copy goes (-o)", "输出文件（-o）" },
+    { "force", NULL, "replace an output that is there", "覆盖已有输出文件" },
     { NULL, NULL, NULL, NULL },
 };
 static const pl_opt no_options[] = { { NULL, NULL, NULL, NULL } };
 
 const pl_cmd pl_label_commands[] = {
-    { "label", "add", "FILE", 1, 1, add_options, "add a label to a copy of a text file",
-      "为文本文件的副本添加标识", "plumbline label add answer.txt -o labelled.txt --explicit",
-      cmd_add },
-    { "inspect", NULL, "FILE|-", 1, 1, no_options, "find the labels in a file and say what follows",
-      "查找文件中的标识并给出结论", "plumbline inspect answer.txt --json", cmd_inspect },
+    { "label", "add", "FILE|DIR…", 1, -1, add_options, "add a label to copies of files", "为文件的副本添加标识",
+      "plumbline label add photo.jpg -o out.jpg --producer 001191110102MAD55U9H0F10002 --content-id c-1", cmd_add },
+    { "label", "lint", "FILE…", 1, -1, no_options, "explain what deviates from the standard, clause by clause",
+      "逐条说明标识与标准的偏差", "plumbline label lint photo.jpg", label_cmd_lint },
+    { "inspect", NULL, "FILE|DIR…", 1, -1, inspect_options, "find every label in files and say what follows",
+      "查找文件中的标识并给出结论", "plumbline inspect photo.jpg --json", label_cmd_inspect },
     { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL },
 };

@@ -7,7 +7,6 @@
 #include "cap/label/pl_label.h"
 
 #define PL_LABEL_FILE_MAX     (64u << 20)
-#define PL_LABEL_PROBLEMS_MAX 4
 
 /* PL_OK when the bytes are text this capability can work on. PL_INVALID otherwise, with
  * `name` in the message. */
@@ -29,16 +28,12 @@ typedef struct label_found {
     const char *problem;  /* NULL when it conforms; static */
 } label_found;
 
-/* What a reader of the file must make of it: 办法 Art. 6 for propagation platforms. */
-typedef struct label_verdict {
-    const char *state; /* "suspected" or "inconclusive"; static */
-    const char *rule;
-} label_verdict;
-
 /* True when a label, conforming or not, was found. */
-bool          pl_label_text_find(pl_str text, label_found *out);
-label_verdict pl_label_text_verdict(bool found);
+bool pl_label_text_find(pl_str text, label_found *out);
 
-extern const pl_cmd pl_label_commands[];
+extern const pl_cmd   pl_label_commands[];
+
+int label_cmd_inspect(pl_cmd_ctx *c);
+int label_cmd_lint(pl_cmd_ctx *c);
 
 #endif

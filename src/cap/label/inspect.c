@@ -1,0 +1,294 @@
+#include "base/banned.h"
+
+#include "base/str.h"
+#include "base/utf8.h"
+#include "cap/cmd.h"
+#include "cap/label/inspect.h"
+#include "cap/label/label_int.h"
+
+#define ARENA_MAX (64u << 20)
+
+static const struct {
+    const char *rule, *en, *zh;
+} rules[] = {
+    { "cn.labelling-measures.6.1",
+      "its metadata holds an implicit label that says generated (labelling measures, Art. 6 item 1)",
+      "文件元数据中的隐式标识表明属于生成合成内容（标识办法第六条第一项）" },
+    { "cn.labelling-measures.6.2",
+      "no implicit label, but it was declared as generated (labelling measures, Art. 6 item 2)",
+      "未核验到隐式标识，用户声明为生成合成内容（标识办法第六条第二项）" },
+    { "cn.labelling-measures.6.3",
+      "no implicit label and no declaration, but a visible label or other traces of generation"
+      " (labelling measures, Art. 6 item 3)",
+      "无隐式标识和用户声明，但检测到显式标识或其他生成合成痕迹（标识办法第六条第三项）" },
+    { "label.propagator-judgement",
+      "its label records the judgement of an earlier platform, which is kept",
+      "文件标识记录了此前传播平台的判断，予以保留" },
+    { "label.unverifiable",
+      "a label is there but cannot be relied on: broken, empty, or in the wrong place",
+      "存在标识但无法采信：损坏、为空或位置错误" },
+    { "no-label-found", "no label found: inconclusive, this says nothing about its origin",
+      "未发现标识：无法得出结论，不能说明内容来源" },
+    { "file-unreadable", "the file cannot be read to its end and nothing was found: inconclusive",
+      "文件无法完整读取且未发现标识：无法得出结论" },
+};
+
+const char *label_rule_text(const char *rule, bool zh)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (strcmp(rules[i].rule, rule) == 0)
+            return zh ? rules[i].zh : rules[i].en;
+    return "";
+}
+
+/* --- labels ------------------------------------------------------------------------------------- */
+
+static const struct {
+    unsigned    flag;
+    const char *code;
+} flag_problems[] = {
+    { PL_MEDIA_OUTSIDE, "label.outside" },
+    { PL_MEDIA_MISPLACED, "label.carrier" },
+};
+
+/* Carriers other than the one the guides name for the format. */
+static bool is_misplaced(const pl_media_item *it)
+{
+    static const char *const named[] = {
+        "jpeg.xmp", "png.xmp", "webp.xmp", "gif.xmp", "tiff.xmp", "heif.xmp", "svg.xmp", "mp4.keys",
+        "mkv.tag", "flv.metadata", "avi.info", "wav.aigc", "id3.txxx", "flac.comment", "ogg.comment",
+        "opus.comment", "ooxml.custom", "pdf.info", "markdown.front-matter", "html.meta",
+        "json.member", "epub.meta", "ofd.custom", "jpeg.exif.UserComment",
+    };
+
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+        if (strcmp(named[i], it->carrier) == 0)
+            return false;
+    return true;
+}
+
+static pl_rc security(label_site *s, const label_inspect_how *how, pl_error *err)
+{
+    const pl_aigc    *l = &s->aigc.label;
+    pl_security_label p = { l->m[PL_AIGC_LABEL], l->m[PL_AIGC_PRODUCER], l->m[PL_AIGC_PRODUCE_ID] };
+    pl_security_label q = { l->m[PL_AIGC_LABEL], l->m[PL_AIGC_PROPAGATOR], l->m[PL_AIGC_PROPAGATE_ID] };
+    pl_rc             rc = pl_security_read(l->m[PL_AIGC_RESERVED1], PL_SECURITY_PRODUCER, &p, how->pinned,
+                                            how->npinned, &s->producer, err);
+
+    if (rc == PL_OK)
+        rc = pl_security_read(l->m[PL_AIGC_RESERVED2], PL_SECURITY_PROPAGATOR, &q, how->pinned, how->npinned,
+                              &s->propagator, err);
+    return rc;
+}
+
+static pl_rc site_add(label_inspection *i, const pl_media_item *it, const label_inspect_how *how, pl_error *err)
+{
+    label_site *s = &i->site[i->sites];
+    pl_rc       rc;
+
+    if (i->sites == LABEL_SITES_MAX)
+        return PL_OK;
+    *s = (label_site){ .carrier = it->carrier, .value = it->value,
+                       .is_outside = (it->flags & PL_MEDIA_OUTSIDE) != 0,
+                       .is_older = (it->flags & PL_MEDIA_OLDER) != 0 };
+    rc = pl_aigc_read(it->value, i->arena, &s->aigc, err);
+    if (rc == PL_OK && s->aigc.readable)
+        rc = security(s, how, err);
+    if (rc != PL_OK)
+        return rc;
+    for (size_t k = 0; k < 2; k++)
+        if ((it->flags & flag_problems[k].flag) || (k == 1 && is_misplaced(it)))
+            pl_aigc_problem_add(&s->aigc, pl_aigc_problem_of(flag_problems[k].code));
+    if (strstr(it->carrier, "wrong-namespace"))
+        pl_aigc_problem_add(&s->aigc, pl_aigc_problem_of("label.namespace"));
+    else if (!strcasestr(it->key.p, "AIGC") &&
+             strcmp(it->carrier, "jpeg.exif.UserComment") != 0)
+        pl_aigc_problem_add(&s->aigc, pl_aigc_problem_of("label.key"));
+    i->in_force += !s->is_outside && !s->is_older;
+    i->sites++;
+    return PL_OK;
+}
+
+/* Both are read before either is judged: labels that agree are a duplicate, others a conflict. */
+static void compare_sites(label_inspection *i)
+{
+    const label_site *first = NULL;
+    bool              conflict = false;
+
+    if (i->in_force < 2)
+        return;
+    for (size_t k = 0; k < i->sites; k++) {
+        label_site *s = &i->site[k];
+        if (s->is_outside || s->is_older || s->is_visible)
+            continue;
+        if (!first)
+            first = s;
+        for (int m = 0; m < PL_AIGC_MEMBERS; m++)
+            conflict |= !pl_str_eq(first->aigc.label.m[m], s->aigc.label.m[m]);
+    }
+    for (size_t k = 0; k < i->sites; k++)
+        if (!i->site[k].is_outside && !i->site[k].is_older && !i->site[k].is_visible)
+            pl_aigc_problem_add(&i->site[k].aigc, pl_aigc_problem_of(conflict ? "label.conflict" : "label.duplicate"));
+}
+
+/* Text that people read: where the whole file is text. */
+static pl_rc visible(label_inspection *i, const pl_media_io *io, pl_error *err)
+{
+    label_found f = { 0 };
+    char       *text;
+    pl_rc       rc;
+
+    if ((i->format != PL_MEDIA_TXT && i->format != PL_MEDIA_MARKDOWN) || io->size > PL_LABEL_FILE_MAX / 2 ||
+        i->sites == LABEL_SITES_MAX)
+        return PL_OK;
+    text = pl_arena_alloc(i->arena, (size_t)io->size + 1);
+    if (!text)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    rc = io->read(io->ctx, 0, text, (size_t)io->size, err);
+    if (rc != PL_OK || !pl_utf8_valid((pl_str){ text, (size_t)io->size }) ||
+        !pl_label_text_find((pl_str){ text, (size_t)io->size }, &f))
+        return rc;
+    i->site[i->sites++] = (label_site){ .carrier = "text", .value = f.value, .is_visible = true,
+                                        .position = f.position == 1 ? "start" : "end",
+                                        .visible_problem = f.problem };
+    return PL_OK;
+}
+
+/* --- the rest ---------------------------------------------------------------------------------- */
+
+static pl_rc manifest(label_inspection *i, const pl_media_io *io, const pl_media_item *it,
+                      const label_inspect_how *how, pl_error *err)
+{
+    pl_media_range *store;
+    c2pa_how        h = { how->trust, how->tsa_roots, how->now_ms };
+    c2pa_asset      a = { io, i->format, NULL, 0 };
+
+    i->manifests++;
+    if (how->quick || i->c2pa || it->value.n == 0)
+        return PL_OK;
+    store = pl_arena_alloc(i->arena, (it->parts_n + 1) * sizeof *store);
+    if (!store)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    for (size_t k = 0; k < it->parts_n; k++)
+        store[k] = it->parts[k].frame;
+    a.store = store;
+    a.store_n = it->parts_n;
+    return pl_c2pa_check(it->value, &a, &h, i->arena, &i->c2pa, err);
+}
+
+static void field(label_inspection *i, const pl_media_item *it, const label_inspect_how *how)
+{
+    label_trace t;
+
+    if (i->hits < LABEL_TRACES_MAX && label_traces_match(how->traces, it->key, it->value, &t))
+        i->hit[i->hits++] = (label_hit){ it->carrier, it->key, it->value, t };
+}
+
+/* --- the verdict ---------------------------------------------------------------------------------- */
+
+static void settle(label_inspection *i, const char *state, const char *rule)
+{
+    i->verdict = state;
+    i->rule = rule;
+}
+
+/* Art. 6 in its order. The strongest claim counts where labels disagree: the lowest number. */
+static void judge(label_inspection *i, const label_inspect_how *how)
+{
+    static const char *const states[] = { "generated", "possible", "suspected" };
+    int                      best = 0;
+    bool                     bad = false, seen = false;
+
+    for (size_t k = 0; k < i->sites; k++) {
+        const label_site *s = &i->site[k];
+        int               state = s->is_visible ? 0 : pl_aigc_state(&s->aigc.label);
+        seen |= s->is_visible;
+        if (s->is_visible || s->is_older)
+            continue;
+        if (s->is_outside || !s->aigc.readable || state == 0) {
+            bad = true;
+        } else if (best == 0 || state < best) {
+            best = state;
+            i->strongest = s;
+        }
+    }
+    if (best)
+        settle(i, states[best - '1'], best == '1' ? "cn.labelling-measures.6.1" : "label.propagator-judgement");
+    else if (how->declared)
+        settle(i, "possible", "cn.labelling-measures.6.2");
+    else if (bad)
+        settle(i, "suspected", "label.unverifiable");
+    else if (seen || i->hits > 0 || (i->c2pa && i->c2pa->is_generated))
+        settle(i, "suspected", "cn.labelling-measures.6.3");
+    else
+        settle(i, "inconclusive", i->state == PL_MEDIA_WHOLE ? "no-label-found" : "file-unreadable");
+}
+
+static pl_rc collect(label_inspection *i, const pl_media_io *io, const label_inspect_how *how, pl_error *err)
+{
+    pl_rc rc = PL_OK;
+
+    for (size_t k = 0; k < pl_media_items(i->media) && rc == PL_OK; k++) {
+        const pl_media_item *it = pl_media_item_get(i->media, k);
+        if (it->kind == PL_MEDIA_LABEL)
+            rc = site_add(i, it, how, err);
+        else if (it->kind == PL_MEDIA_FIELD)
+            field(i, it, how);
+        else if (it->kind == PL_MEDIA_C2PA)
+            rc = manifest(i, io, it, how, err);
+    }
+    if (rc == PL_OK)
+        rc = visible(i, io, err);
+    return rc;
+}
+
+pl_rc label_inspect(const pl_media_io *io, const char *name, const label_inspect_how *how, label_inspection *i,
+                    pl_error *err)
+{
+    pl_rc rc;
+
+    *i = (label_inspection){ .format = PL_MEDIA_UNKNOWN };
+    i->arena = pl_arena_new(ARENA_MAX);
+    rc = i->arena ? pl_media_scan(io, name, how->quick ? PL_MEDIA_QUICK : 0, &i->media, err)
+                  : pl_fail(err, PL_NOMEM, "out of memory");
+    if (rc == PL_OK) {
+        i->format = pl_media_format_of(i->media);
+        i->state = pl_media_state_of(i->media);
+        rc = collect(i, io, how, err);
+    }
+    if (rc != PL_OK) {
+        label_inspection_done(i);
+        return rc;
+    }
+    compare_sites(i);
+    judge(i, how);
+    return PL_OK;
+}
+
+void label_inspection_done(label_inspection *i)
+{
+    pl_media_free(i->media);
+    pl_arena_free(i->arena);
+    i->media = NULL;
+    i->arena = NULL;
+}
+
+bool label_site_conforms(const label_site *s)
+{
+    return s->is_visible ? s->visible_problem == NULL : pl_aigc_conforms(&s->aigc);
+}
+
+int label_inspection_exit(const label_inspection *i)
+{
+    if (i->format == PL_MEDIA_UNKNOWN)
+        return PL_EXIT_BAD_INPUT;
+    for (size_t k = 0; k < i->sites; k++)
+        if (!i->site[k].is_older && !label_site_conforms(&i->site[k]))
+            return PL_EXIT_FOUND;
+    if (i->c2pa && i->c2pa->integrity == C2PA_BROKEN)
+        return PL_EXIT_FOUND;
+    if (strcmp(i->verdict, "inconclusive") != 0 || i->manifests > 0)
+        return PL_EXIT_OK;
+    return i->state == PL_MEDIA_TRUNCATED || i->state == PL_MEDIA_MALFORMED ? PL_EXIT_BAD_INPUT
+                                                                            : PL_EXIT_INCONCLUSIVE;
+}

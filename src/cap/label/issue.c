@@ -1,0 +1,358 @@
+#include "base/banned.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include "base/timefmt.h"
+#include "base/utf8.h"
+#include "cap/label/issue.h"
+#include "cap/label/label_int.h"
+
+#define KEPT_MAX 16384u /* bytes of a replaced label that a statement keeps */
+
+void label_outcome_done(label_outcome *o)
+{
+    free(o->value);
+    json_decref(o->replaced);
+    *o = (label_outcome){ .format = PL_MEDIA_UNKNOWN };
+}
+
+/* --- the label itself ---------------------------------------------------------------------------- */
+
+pl_rc label_order_check(const label_order *o, pl_error *err)
+{
+    const char *why;
+    pl_aigc     l = { .present = (1u << PL_AIGC_MEMBERS) - 1 };
+
+    if (o->producer.n == 0)
+        return pl_fail(err, PL_INVALID, "the provider's code is missing: --producer CODE; codes are assigned, never invented");
+    if (o->content_id.n == 0)
+        return pl_fail(err, PL_INVALID, "the content number is missing: --content-id ID");
+    if (!(o->flags & LABEL_ANY_NAME) && !pl_provider_code_check(o->producer, &why))
+        return pl_fail(err, PL_INVALID, "'" PL_STR_FMT "' is no provider code (TC260-PG-20252A): %s; a name instead"
+                                        " of a code wants --any-producer",
+                       PL_STR_ARG(o->producer), why);
+    for (int m = 0; m < PL_AIGC_MEMBERS; m++)
+        l.m[m] = (pl_str){ "", 0 };
+    l.m[PL_AIGC_LABEL] = (pl_str){ (char[]){ (char)o->state }, 1 };
+    l.m[PL_AIGC_PRODUCER] = o->producer;
+    l.m[PL_AIGC_PRODUCE_ID] = o->content_id;
+    return pl_aigc_check(&l, err);
+}
+
+/* REQ: GB45438-2025/E  note 1: at first the propagation fields equal the producer's */
+static pl_rc label_make(const label_order *o, pl_buf *out, pl_error *err)
+{
+    char    state[2] = { (char)o->state, '\0' };
+    pl_buf  security = PL_BUF_INIT(PL_AIGC_RESERVED_MAX);
+    pl_aigc l = { .present = (1u << PL_AIGC_MEMBERS) - 1 };
+    pl_rc   rc = label_order_check(o, err);
+
+    if (rc != PL_OK)
+        return rc;
+    for (int m = 0; m < PL_AIGC_MEMBERS; m++)
+        l.m[m] = (pl_str){ "", 0 };
+    l.m[PL_AIGC_LABEL] = pl_str_z(state);
+    l.m[PL_AIGC_PRODUCER] = l.m[PL_AIGC_PROPAGATOR] = o->producer;
+    l.m[PL_AIGC_PRODUCE_ID] = l.m[PL_AIGC_PROPAGATE_ID] = o->content_id;
+    if (o->security) {
+        pl_security_label s = { l.m[PL_AIGC_LABEL], o->producer, o->content_id };
+        rc = pl_security_write(o->security, &s, &security, err);
+        l.m[PL_AIGC_RESERVED1] = pl_buf_str(&security);
+    }
+    if (rc == PL_OK)
+        rc = pl_aigc_check(&l, err);
+    if (rc == PL_OK) {
+        pl_aigc_format(&l, out);
+        rc = pl_buf_check(out, err);
+    }
+    pl_buf_done(&security);
+    return rc;
+}
+
+/* --- what was there ------------------------------------------------------------------------------- */
+
+static bool in_force(const pl_media_item *it)
+{
+    return it->kind == PL_MEDIA_LABEL && !(it->flags & (PL_MEDIA_OUTSIDE | PL_MEDIA_OLDER));
+}
+
+static json_t *replaced_json(const pl_media_item *it)
+{
+    uint8_t digest[32];
+    char    hex[65];
+    json_t *o, *value = NULL;
+
+    pl_sha256_of(it->value, digest);
+    pl_hex(digest, sizeof digest, hex);
+    o = json_pack("{s:s, s:s}", "carrier", it->carrier, "sha256", hex);
+    if (it->value.n <= KEPT_MAX)
+        value = json_stringn(it->value.p, it->value.n);
+    if (value)
+        (void)json_object_set_new(o, "value", value);
+    return o;
+}
+
+static pl_rc look(const pl_media *m, unsigned flags, label_outcome *r, pl_error *err)
+{
+    r->format = pl_media_format_of(m);
+    r->replaced = json_array();
+    for (size_t i = 0; i < pl_media_items(m); i++) {
+        const pl_media_item *it = pl_media_item_get(m, i);
+        r->breaks_c2pa |= it->kind == PL_MEDIA_C2PA;
+        if (!in_force(it))
+            continue;
+        if (!(flags & LABEL_REPLACE))
+            return pl_fail(err, PL_CONFLICT, "the file carries a label already (%s); --replace puts the new one in its"
+                                             " place and keeps the old one in the record",
+                           it->carrier);
+        (void)json_array_append_new(r->replaced, replaced_json(it));
+    }
+    return PL_OK;
+}
+
+/* --- reading back -------------------------------------------------------------------------------- */
+
+typedef struct expected {
+    const char *name, *carrier;
+    pl_str      label;
+} expected;
+
+/* Exactly one label, where it was put, saying what it should. */
+static pl_rc verify(void *ctx, const pl_media_io *io, pl_error *err)
+{
+    const expected *x = ctx;
+    pl_arena       *a = pl_arena_new(4u << 20);
+    pl_media       *m = NULL;
+    pl_aigc_report  want, got;
+    size_t          n = 0;
+    bool            same = true;
+    pl_rc           rc = a ? pl_media_scan(io, x->name, PL_MEDIA_QUICK, &m, err) : pl_fail(err, PL_NOMEM, "out of memory");
+
+    if (rc == PL_OK)
+        rc = pl_aigc_read(x->label, a, &want, err);
+    for (size_t i = 0; rc == PL_OK && i < pl_media_items(m); i++) {
+        const pl_media_item *it = pl_media_item_get(m, i);
+        if (!in_force(it))
+            continue;
+        n++;
+        rc = pl_aigc_read(it->value, a, &got, err);
+        for (int k = 0; rc == PL_OK && k < PL_AIGC_MEMBERS; k++)
+            same &= pl_str_eq(want.label.m[k], got.label.m[k]) && strcmp(it->carrier, x->carrier) == 0;
+    }
+    if (rc == PL_OK && (n != 1 || !same || pl_media_state_of(m) != PL_MEDIA_WHOLE))
+        rc = pl_fail(err, PL_INVALID, "the label could not be read back from the new file; nothing was written");
+    pl_media_free(m);
+    pl_arena_free(a);
+    return rc;
+}
+
+/* An output of an earlier run that is complete. */
+static bool is_done(const char *out, const char *name, pl_str label)
+{
+    media_file f;
+    pl_media  *m = NULL;
+    bool       done = false;
+    size_t     n = 0;
+
+    if (media_file_open(out, &f, NULL) != PL_OK)
+        return false;
+    if (pl_media_scan(&f.io, name, 0, &m, NULL) == PL_OK && pl_media_state_of(m) == PL_MEDIA_WHOLE)
+        for (size_t i = 0; i < pl_media_items(m); i++) {
+            const pl_media_item *it = pl_media_item_get(m, i);
+            expected             x = { name, it->carrier, label };
+            if (in_force(it) && n++ == 0)
+                done = verify(&x, &f.io, NULL) == PL_OK;
+        }
+    pl_media_free(m);
+    media_file_close(&f);
+    return done && n == 1;
+}
+
+/* --- issuing --------------------------------------------------------------------------------------- */
+
+typedef struct sink {
+    const media_file *in;
+    const char       *out;
+    pl_buf           *bytes; /* instead of a file */
+} sink;
+
+static pl_rc write_bytes(const pl_media_plan *p, expected *x, pl_buf *out, pl_error *err)
+{
+    pl_media_io io = pl_media_plan_io(p);
+    char       *all = malloc((size_t)io.size + 1);
+    pl_rc       rc = all ? io.read(io.ctx, 0, all, (size_t)io.size, err) : pl_fail(err, PL_NOMEM, "out of memory");
+
+    if (rc == PL_OK)
+        rc = verify(x, &io, err);
+    if (rc == PL_OK) {
+        pl_buf_put(out, (pl_str){ all, (size_t)io.size });
+        rc = pl_buf_check(out, err);
+    }
+    free(all);
+    return rc;
+}
+
+static pl_rc put(const sink *s, const pl_media_io *io, const char *name, pl_str label, unsigned flags, label_outcome *r,
+                 pl_error *err)
+{
+    pl_media      *m = NULL;
+    pl_media_plan *p = NULL;
+    pl_media_edit  e = { .label = label, .source_type = flags & LABEL_IPTC ? LABEL_TRAINED_SOURCE : NULL };
+    expected       x = { name, "", label };
+    pl_rc          rc = pl_media_scan(io, name, PL_MEDIA_QUICK, &m, err);
+
+    if (rc == PL_OK && pl_media_format_of(m) == PL_MEDIA_UNKNOWN)
+        rc = pl_fail(err, PL_INVALID, "not supported yet: '%s' is of no format that can be labelled", name);
+    if (rc == PL_OK)
+        rc = look(m, flags, r, err);
+    if (rc == PL_OK)
+        rc = pl_media_plan_new(m, &e, &p, err);
+    if (rc == PL_NOTFOUND) { /* to a caller that means a file that is not there */
+        rc = PL_INVALID;
+        if (err)
+            err->rc = rc;
+    }
+    if (rc == PL_OK) {
+        r->carrier = x.carrier = pl_media_plan_carrier(p);
+        r->bytes = pl_media_plan_size(p);
+        r->value = pl_str_dup(label);
+        if (flags & LABEL_DRY)
+            rc = PL_OK;
+        else if (s->bytes)
+            rc = write_bytes(p, &x, s->bytes, err);
+        else
+            rc = media_file_write(s->in, p, s->out,
+                                  (flags & LABEL_SYNC ? MEDIA_WRITE_SYNC : 0u) | (flags & LABEL_FORCE ? MEDIA_WRITE_REPLACE : 0u),
+                                  verify, &x, err);
+    }
+    pl_media_plan_free(p);
+    pl_media_free(m);
+    return rc;
+}
+
+/* Text with a visible label first, in memory. */
+static pl_rc with_visible(const pl_media_io *io, const char *name, const label_order *o, pl_buf *out, pl_error *err)
+{
+    char  *text;
+    pl_rc  rc;
+
+    if (io->size > PL_LABEL_FILE_MAX)
+        return pl_fail(err, PL_LIMIT, "'%s' is too long for a visible label", name);
+    text = malloc((size_t)io->size + 1);
+    rc = text ? io->read(io->ctx, 0, text, (size_t)io->size, err) : pl_fail(err, PL_NOMEM, "out of memory");
+    if (rc == PL_OK)
+        rc = pl_label_text_check((pl_str){ text, (size_t)io->size }, name, err);
+    if (rc == PL_OK)
+        rc = pl_label_text_add((pl_str){ text, (size_t)io->size }, o->explicit_text,
+                               o->explicit_start ? PL_LABEL_START : PL_LABEL_END, out, err);
+    free(text);
+    return rc;
+}
+
+static pl_rc issue(const sink *s, const pl_media_io *io, const char *name, const label_order *o, label_outcome *r,
+                   pl_error *err)
+{
+    pl_buf label = PL_BUF_INIT(PL_AIGC_VALUE_MAX), text = PL_BUF_INIT(PL_LABEL_FILE_MAX + 4096);
+    pl_str view;
+    pl_media_io shown = *io;
+    media_file  memory = { .fd = -1 };
+    sink        to = *s;
+    pl_rc  rc = label_make(o, &label, err);
+
+    if (rc == PL_OK && o->explicit_text.n) {
+        rc = with_visible(io, name, o, &text, err);
+        view = pl_buf_str(&text);
+        shown = pl_media_io_of(&view);
+        memory.io = shown;
+        to.in = &memory;
+    }
+    if (rc == PL_OK && s->out && (o->flags & LABEL_RESUME) && is_done(s->out, name, pl_buf_str(&label))) {
+        r->skipped = true;
+        r->value = pl_str_dup(pl_buf_str(&label));
+        rc = pl_media_detect(io, name, &r->format, err);
+    } else if (rc == PL_OK) {
+        rc = put(&to, &shown, name, pl_buf_str(&label), o->flags, r, err);
+    }
+    pl_buf_done(&label);
+    pl_buf_done(&text);
+    return rc;
+}
+
+pl_rc label_issue(const char *in, const char *out, const label_order *o, label_outcome *r, pl_error *err)
+{
+    media_file f;
+    sink       s = { &f, out, NULL };
+    pl_rc      rc;
+
+    *r = (label_outcome){ .format = PL_MEDIA_UNKNOWN };
+    rc = media_file_open(in, &f, err);
+    if (rc != PL_OK)
+        return rc;
+    rc = issue(&s, &f.io, in, o, r, err);
+    media_file_close(&f);
+    if (rc != PL_OK)
+        label_outcome_done(r);
+    return rc;
+}
+
+pl_rc label_issue_bytes(pl_str in, const char *name, const label_order *o, pl_buf *out, label_outcome *r, pl_error *err)
+{
+    pl_media_io io = pl_media_io_of(&in);
+    sink        s = { NULL, NULL, out };
+    pl_rc       rc;
+
+    *r = (label_outcome){ .format = PL_MEDIA_UNKNOWN };
+    rc = issue(&s, &io, name, o, r, err);
+    if (rc != PL_OK)
+        label_outcome_done(r);
+    return rc;
+}
+
+pl_rc label_issue_propagated(const char *in, const char *out, const label_inspection *i, pl_str platform, pl_str id,
+                             unsigned flags, label_outcome *r, pl_error *err)
+{
+    int         state = strcmp(i->verdict, "generated") == 0 ? '1' : strcmp(i->verdict, "possible") == 0 ? '2' : '3';
+    pl_buf      label = PL_BUF_INIT(PL_AIGC_VALUE_MAX);
+    const char *why;
+    media_file  f;
+    sink        s = { &f, out, NULL };
+    pl_aigc     l;
+    pl_rc       rc;
+
+    *r = (label_outcome){ .format = PL_MEDIA_UNKNOWN };
+    if (strcmp(i->verdict, "inconclusive") == 0)
+        return pl_fail(err, PL_NOTFOUND, "nothing was found: there is no label to add");
+    if (!(flags & LABEL_ANY_NAME) && !pl_provider_code_check(platform, &why))
+        return pl_fail(err, PL_INVALID, "'" PL_STR_FMT "' is no provider code (TC260-PG-20252A): %s", PL_STR_ARG(platform), why);
+    pl_aigc_propagate(i->strongest ? &i->strongest->aigc.label : NULL, state, platform, id, &l);
+    pl_aigc_format(&l, &label);
+    rc = pl_buf_check(&label, err);
+    if (rc == PL_OK)
+        rc = media_file_open(in, &f, err);
+    if (rc == PL_OK) {
+        rc = put(&s, &f.io, in, pl_buf_str(&label), flags | LABEL_REPLACE, r, err);
+        media_file_close(&f);
+    }
+    pl_buf_done(&label);
+    if (rc != PL_OK)
+        label_outcome_done(r);
+    return rc;
+}
+
+json_t *label_statement(const label_order *o, const label_outcome *r, const char *sha256_hex, int64_t now_ms)
+{
+    static const char *const states[] = { "generated", "possible", "suspected" };
+    char                     time[25];
+    json_t                  *p, *carriers = json_pack("[s]", r->carrier);
+
+    if (o->explicit_text.n)
+        (void)json_array_append_new(carriers, json_string("visible"));
+    pl_time_format(now_ms, time);
+    p = json_pack("{s:s, s:s%, s:s%, s:s, s:o, s:s, s:s}", "content_sha256", sha256_hex, "producer", o->producer.p,
+                  o->producer.n, "content_id", o->content_id.p, o->content_id.n, "state", states[o->state - '1'], "carriers",
+                  carriers, "format", pl_media_format_type(r->format), "time", time);
+    if (p && json_array_size(r->replaced))
+        (void)json_object_set(p, "replaced", r->replaced);
+    return p;
+}
