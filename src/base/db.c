@@ -326,3 +326,20 @@ pl_rc pl_db_run(pl_db_stmt *s, int64_t *changed, pl_error *err)
     pl_db_done(s);
     return rc;
 }
+
+pl_rc pl_db_rows(pl_db_stmt *s, size_t max, pl_db_row_fn fn, void *ctx, size_t *count,
+                 pl_error *err)
+{
+    size_t n = 0;
+    pl_rc  rc = PL_OK;
+
+    while (rc == PL_OK && n < max && (rc = pl_db_step(s, err)) == PL_OK) {
+        rc = fn(ctx, n, s, err);
+        n += rc == PL_OK;
+    }
+    pl_db_done(s);
+    if (rc != PL_OK && rc != PL_NOTFOUND)
+        return rc;
+    *count = n;
+    return PL_OK;
+}

@@ -28,7 +28,9 @@ pl_rc pl_db_exec(pl_db *db, const char *sql, pl_error *err);
 
 /* After a failure inside a transaction nothing more is accepted in it but the abort (what
  * PostgreSQL does; SQLite is held to it). A lost server connection is PL_IO; it is
- * established again by the next begin or prepare outside a transaction. */
+ * established again by the next begin or prepare outside a transaction. Outside of one, a server
+ * that hangs up at that very moment is asked once more, where that cannot change anything twice:
+ * begin, prepare, SELECT, and what it refused with a farewell. */
 pl_rc pl_db_begin(pl_db *db, pl_error *err); /* takes SQLite's write lock at once */
 pl_rc pl_db_commit(pl_db *db, pl_error *err);
 void  pl_db_abort(pl_db *db); /* rolls back; safe to call when nothing is open */
@@ -53,6 +55,12 @@ void    pl_db_done(pl_db_stmt *s); /* NULL-safe */
 /* Prepares, runs to the end, ignores rows; gives the number of rows changed when asked.
  * Common for INSERT/UPDATE after binding. */
 pl_rc pl_db_run(pl_db_stmt *s, int64_t *changed, pl_error *err); /* also calls done */
+
+/* Runs a bound statement and gives at most `max` rows to fn, which reads the columns of its nth;
+ * ends the statement whatever happens. */
+typedef pl_rc (*pl_db_row_fn)(void *ctx, size_t nth, pl_db_stmt *s, pl_error *err);
+pl_rc pl_db_rows(pl_db_stmt *s, size_t max, pl_db_row_fn fn, void *ctx, size_t *count,
+                 pl_error *err);
 
 /* One migration step of one capability. Steps run in order, each in its own
  * transaction, recorded in table schema_version(capability, version, applied_ms). */

@@ -167,18 +167,31 @@ static bool is_lost(PGconn *c)
            PQstatus(c) != CONNECTION_OK;
 }
 
-static pl_rc pg_revive(pl_db *db, pl_error *err)
+static pl_rc connect_again(pl_db *db, pl_error *err)
 {
-    PGconn *c = pg(db)->conn;
-
-    if (!is_lost(c))
-        return PL_OK;
     pg(db)->generation++;
-    PQreset(c);
-    return start_session(c, err);
+    PQreset(pg(db)->conn);
+    return start_session(pg(db)->conn, err);
 }
 
-static pl_rc pg_exec(pl_db *db, const char *sql, pl_error *err)
+static pl_rc pg_revive(pl_db *db, pl_error *err)
+{
+    return is_lost(pg(db)->conn) ? connect_again(db, err) : PL_OK;
+}
+
+/* The server may hang up between the look and the question. What changes nothing is then asked
+ * once more, on a new connection. */
+static bool may_ask_again(pl_db *db, bool was_idle)
+{
+    return was_idle && PQstatus(pg(db)->conn) == CONNECTION_BAD;
+}
+
+static bool is_idle(pl_db *db)
+{
+    return PQtransactionStatus(pg(db)->conn) == PQTRANS_IDLE;
+}
+
+static pl_rc exec_once(pl_db *db, const char *sql, pl_error *err)
 {
     PGconn   *c = pg(db)->conn;
     char     *own = pl_sql_blob_to_bytea(sql);
@@ -197,6 +210,17 @@ static pl_rc pg_exec(pl_db *db, const char *sql, pl_error *err)
     return rc;
 }
 
+static pl_rc pg_exec(pl_db *db, const char *sql, pl_error *err)
+{
+    bool  was_idle = is_idle(db);
+    pl_rc rc = exec_once(db, sql, err);
+
+    if (rc != PL_IO || strcmp(sql, db->driver->begin) != 0 || !may_ask_again(db, was_idle))
+        return rc;
+    rc = connect_again(db, err);
+    return rc == PL_OK ? exec_once(db, sql, err) : rc;
+}
+
 static void pg_rollback(pl_db *db)
 {
     PGTransactionStatusType st = PQtransactionStatus(pg(db)->conn);
@@ -213,7 +237,7 @@ static void pg_close(pl_db *db)
 
 /* --- statements ---------------------------------------------------------------- */
 
-static pl_rc prepare_on_server(pl_db *db, pg_stmt *s, const char *sql, pl_error *err)
+static pl_rc prepare_once(pl_db *db, pg_stmt *s, const char *sql, pl_error *err)
 {
     PGconn   *c = pg(db)->conn;
     PGresult *r = PQprepare(c, s->name, sql, 0, NULL);
@@ -223,6 +247,17 @@ static pl_rc prepare_on_server(pl_db *db, pg_stmt *s, const char *sql, pl_error 
     if (rc == PL_OK)
         s->generation = pg(db)->generation;
     return rc;
+}
+
+static pl_rc prepare_on_server(pl_db *db, pg_stmt *s, const char *sql, pl_error *err)
+{
+    bool  was_idle = is_idle(db);
+    pl_rc rc = prepare_once(db, s, sql, err);
+
+    if (rc != PL_IO || !may_ask_again(db, was_idle))
+        return rc;
+    rc = connect_again(db, err);
+    return rc == PL_OK ? prepare_once(db, s, sql, err) : rc;
 }
 
 static pl_rc pg_prepare(pl_db *db, const char *sql, int params, pl_db_stmt **out, pl_error *err)
@@ -279,17 +314,72 @@ static int64_t rows_changed(PGresult *r)
     return strtoll(PQcmdTuples(r), NULL, 10);
 }
 
-static pl_rc run(pg_stmt *s, pl_error *err)
+/* The first error counts: behind a farewell comes only that the line is closed. *was_heard: the
+ * server has said that it was carried out, whatever happened then. */
+static PGresult *ask(pg_stmt *s, bool *was_heard)
 {
     PGconn   *c = pg(s->base.db)->conn;
-    PGresult *r = PQexecPrepared(c, s->name, s->base.params, s->value, s->length, s->format, 0);
-    pl_rc     rc;
+    PGresult *last = NULL, *r;
 
-    if (!is_done(r)) {
-        rc = result_fail(c, r, err);
-        PQclear(r);
-        return rc;
+    *was_heard = false;
+    if (PQsendQueryPrepared(c, s->name, s->base.params, s->value, s->length, s->format, 0) != 1)
+        return NULL;
+    while ((r = PQgetResult(c)) != NULL) {
+        *was_heard |= is_done(r);
+        if (last != NULL && !is_done(last)) {
+            PQclear(r);
+        } else {
+            PQclear(last);
+            last = r;
+        }
+        if (PQstatus(c) == CONNECTION_BAD)
+            break;
     }
+    return last;
+}
+
+/* Without a word of the server a change may have been made or not; a farewell in place of an
+ * answer (57P01 to 57P05: shut down, idle for too long) says that it was not. */
+static bool changed_nothing(const pg_stmt *s, const PGresult *r)
+{
+    const char *state = r != NULL ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+
+    return strncmp(s->base.sql, "SELECT", 6) == 0 ||
+           (state != NULL && strncmp(state, "57P0", 4) == 0);
+}
+
+static pl_rc answer_get(pg_stmt *s, PGresult **out, pl_error *err)
+{
+    pl_db    *db = s->base.db;
+    bool      was_idle = is_idle(db), was_heard;
+    PGresult *r = ask(s, &was_heard);
+    pl_rc     rc = PL_OK;
+
+    if (!is_done(r) && !was_heard && may_ask_again(db, was_idle) && changed_nothing(s, r)) {
+        PQclear(r);
+        r = NULL;
+        rc = connect_again(db, err);
+        if (rc == PL_OK)
+            rc = prepare_once(db, s, s->base.sql, err);
+        if (rc == PL_OK)
+            r = ask(s, &was_heard);
+    }
+    if (rc == PL_OK && !is_done(r))
+        rc = result_fail(pg(db)->conn, r, err);
+    if (rc != PL_OK)
+        PQclear(r);
+    else
+        *out = r;
+    return rc;
+}
+
+static pl_rc run(pg_stmt *s, pl_error *err)
+{
+    PGresult *r = NULL;
+    pl_rc     rc = answer_get(s, &r, err);
+
+    if (rc != PL_OK)
+        return rc;
     s->result = r;
     s->row = -1;
     s->rows = PQntuples(r);

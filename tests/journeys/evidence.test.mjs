@@ -107,11 +107,3 @@ test('with the key of another log it does not hold', async () => {
   for (const [bin, ...args] of VERIFIERS)
     assert.equal((await run(bin, [...args, pkg, '--key', path.join(other, 'ledger/vkey')])).code, 1);
 });
-
-test('a Sigstore bundle, which writes to the ledger itself, is refused beside the daemon', async () => {
-  const file = path.join(temp, 'refused.json');
-  const r = await product.cli(['evidence', 'bundle', '0', '-o', file]);
-  assert.notEqual(r.code, 0);
-  assert.ok(r.stderr.length > 0);
-  assert.equal(fs.existsSync(file), false);
-});

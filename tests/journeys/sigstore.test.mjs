@@ -8,7 +8,7 @@ import { bundleFromJSON } from '@sigstore/bundle';
 import { dsse } from '@sigstore/core';
 import { TrustedRoot } from '@sigstore/protobuf-specs';
 import { Verifier, toSignedEntity, toTrustMaterial } from '@sigstore/verify';
-import { BIN, makeTemp, run } from '../gateway/lib/product.mjs';
+import { BIN, makeTemp, run, startProduct } from '../gateway/lib/product.mjs';
 import { openEnvelope, parseVkey, sha256 } from '../gateway/lib/verify.mjs';
 
 const ENTRIES = 7; // a path of several hashes on both sides
@@ -126,6 +126,22 @@ test('a record cannot be used for another entry', async () => {
   const other = (await makeBundle(5, 'other.json')).json;
   verify(other);
   fails('TLOG_BODY_ERROR', (j) => { j.verificationMaterial.tlogEntries = other.verificationMaterial.tlogEntries; });
+});
+
+test('beside a running daemon the record is entered by it', async () => {
+  const product = await startProduct({ dir });
+  try {
+    const { said, json } = await makeBundle(2, 'beside.json');
+    verify(json);
+    assert.equal(entry(json).logIndex, String(said.ledger_index));
+    const again = (await makeBundle(2, 'again.json')).said;
+    assert.equal(again.ledger_index, said.ledger_index);
+    assert.notEqual((await cli(['evidence', 'bundle', '999999', '-o', path.join(temp, 'none.json')])).code, 0);
+    assert.equal(fs.existsSync(path.join(temp, 'none.json')), false);
+  } finally {
+    await product.stop();
+  }
+  await ok(['ledger', 'verify']);
 });
 
 test('keys of another log are refused', async () => {

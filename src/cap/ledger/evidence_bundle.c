@@ -15,7 +15,7 @@
 #define BODY_VERSION "0.0.2"
 
 typedef struct bundle {
-    cmd_writer     w;
+    pl_ledger     *l;            /* borrowed */
     const pl_vkey *key;
     uint64_t       entry, index; /* what is shown; where its record is */
     pl_hash        leaf;         /* of entry */
@@ -33,7 +33,6 @@ static void bundle_done(bundle *b)
     free(b->body);
     free(b->note);
     pl_dsse_done(&b->dsse);
-    pl_ledger_writer_close(&b->w);
 }
 
 static json_t *base64_json(const void *bytes, size_t n)
@@ -108,7 +107,7 @@ static pl_rc entry_take(bundle *b, pl_error *err)
     char   *text = NULL;
     size_t  n = 0;
     json_t *j = NULL;
-    pl_rc   rc = pl_ledger_entry(b->w.l, b->entry, &text, &n, err);
+    pl_rc   rc = pl_ledger_entry(b->l, b->entry, &text, &n, err);
 
     if (rc == PL_OK)
         rc = pl_dsse_open((pl_str){ text, n }, b->key, 1, &b->dsse, err);
@@ -137,7 +136,8 @@ static json_t *spec_json(const bundle *b)
                      "publicKey", "rawBytes", spki_json(b->key));
 }
 
-static pl_rc statement_make(const bundle *b, json_t **envelope, pl_error *err)
+static pl_rc statement_make(const bundle *b, const pl_signer *signer, const char *service,
+                            json_t **envelope, pl_error *err)
 {
     char    subject[160], hex[65], *text = NULL;
     uint8_t digest[32];
@@ -145,14 +145,14 @@ static pl_rc statement_make(const bundle *b, json_t **envelope, pl_error *err)
     json_t *predicate;
     pl_rc   rc;
 
-    (void)snprintf(subject, sizeof subject, "service:%s", b->w.instance.service);
+    (void)snprintf(subject, sizeof subject, "service:%s", service);
     pl_sha256_of(pl_str_z(subject), digest);
     pl_hex(b->leaf.b, sizeof b->leaf.b, hex);
     predicate = json_pack("{s:I, s:s}", "entry", (json_int_t)b->entry, "leaf", hex);
     rc = pl_predicate_check(PL_STR(PL_PREDICATE("sigstore-entry")), predicate, err);
     if (rc == PL_OK)
-        rc = pl_statement_sign(b->w.signer, pl_str_z(subject), digest,
-                               PL_PREDICATE("sigstore-entry"), predicate, &text, &n, err);
+        rc = pl_statement_sign(signer, pl_str_z(subject), digest, PL_PREDICATE("sigstore-entry"),
+                               predicate, &text, &n, err);
     if (rc == PL_OK)
         rc = pl_json_parse((pl_str){ text, n }, "envelope", envelope, err);
     json_decref(predicate);
@@ -162,10 +162,10 @@ static pl_rc statement_make(const bundle *b, json_t **envelope, pl_error *err)
 
 /* An envelope whose further members are Rekor's record: DSSE readers ignore these, Rekor's
  * readers ignore the envelope, and both hash the same bytes. */
-static pl_rc body_make(bundle *b, pl_error *err)
+static pl_rc body_make(bundle *b, const pl_signer *signer, const char *service, pl_error *err)
 {
     json_t *j = NULL;
-    pl_rc   rc = statement_make(b, &j, err);
+    pl_rc   rc = statement_make(b, signer, service, &j, err);
 
     if (rc != PL_OK)
         return rc;
@@ -182,19 +182,77 @@ static pl_rc body_enter(bundle *b, pl_error *err)
 {
     pl_str  body = pl_str_z(b->body);
     pl_hash leaf = pl_merkle_leaf(body);
-    pl_rc   rc = pl_ledger_find(b->w.l, &leaf, b->entry, &b->index, err);
+    pl_rc   rc = pl_ledger_find(b->l, &leaf, b->entry, &b->index, err);
 
     if (rc == PL_NOTFOUND)
-        rc = pl_ledger_append(b->w.l, &body, 1, &b->index, err);
+        rc = pl_ledger_append(b->l, &body, 1, &b->index, err);
+    return rc == PL_OK ? pl_ledger_publish(b->l, err) : rc;
+}
+
+pl_rc evidence_record_enter(pl_ledger *l, const pl_signer *signer, const char *service,
+                            uint64_t entry, uint64_t *index, pl_error *err)
+{
+    bundle b = { .l = l, .key = pl_signer_key(signer, 0), .entry = entry };
+    pl_rc  rc = key_check(b.key, err);
+
     if (rc == PL_OK)
-        rc = pl_ledger_publish(b->w.l, err);
+        rc = entry_take(&b, err);
     if (rc == PL_OK)
-        rc = pl_ledger_head_note(b->w.l, b->key, &b->head, &b->note, err);
+        rc = body_make(&b, signer, service, err);
     if (rc == PL_OK)
-        rc = pl_ledger_inclusion(b->w.l, b->index, b->head.size, &b->proof, err);
-    return rc == PL_OK ? pl_merkle_inclusion_verify(b->index, b->head.size, &leaf, &b->proof,
-                                                    &b->head.root, err)
-                       : rc;
+        rc = body_enter(&b, err);
+    *index = b.index;
+    bundle_done(&b);
+    return rc;
+}
+
+static pl_rc record_here(pl_cmd_ctx *c, uint64_t entry, uint64_t *index, pl_error *err)
+{
+    cmd_writer w = { .l = NULL };
+    pl_rc      rc = pl_ledger_writer_open(c, &w, err);
+
+    if (rc == PL_OK)
+        rc = evidence_record_enter(w.l, w.signer, w.instance.service, entry, index, err);
+    pl_ledger_writer_close(&w);
+    return rc;
+}
+
+static pl_rc record_there(pl_cmd_ctx *c, uint64_t entry, uint64_t *index, pl_error *err)
+{
+    char    body[64], *answer = NULL;
+    json_t *j = NULL;
+    int64_t v = 0;
+    pl_rc   rc;
+
+    (void)snprintf(body, sizeof body, "{\"entry\":%llu}", (unsigned long long)entry);
+    rc = pl_cmd_call(c, "POST", "/api/v1/ledger/records", pl_str_z(body), &answer, err);
+    if (rc == PL_OK)
+        rc = pl_json_parse(pl_str_z(answer), "answer of plumblined", &j, err);
+    if (rc == PL_OK)
+        rc = pl_json_get_int(j, "ledger_index", true, &v, err);
+    *index = (uint64_t)v;
+    json_decref(j);
+    free(answer);
+    return rc;
+}
+
+/* --- reading it back --------------------------------------------------------------------------- */
+
+/* What was published proves the record, whoever entered it. */
+static pl_rc record_read(bundle *b, pl_error *err)
+{
+    size_t  n = 0;
+    pl_hash leaf;
+    pl_rc   rc = pl_ledger_entry(b->l, b->index, &b->body, &n, err);
+
+    if (rc == PL_OK)
+        rc = pl_ledger_head_note(b->l, b->key, &b->head, &b->note, err);
+    if (rc == PL_OK)
+        rc = pl_ledger_inclusion(b->l, b->index, b->head.size, &b->proof, err);
+    if (rc != PL_OK)
+        return rc;
+    leaf = pl_merkle_leaf((pl_str){ b->body, n });
+    return pl_merkle_inclusion_verify(b->index, b->head.size, &leaf, &b->proof, &b->head.root, err);
 }
 
 /* --- the files ----------------------------------------------------------------------------------- */
@@ -256,27 +314,32 @@ static pl_rc json_write(const char *path, json_t *j, pl_error *err)
     return rc;
 }
 
-static pl_rc bundle_make(pl_cmd_ctx *c, bundle *b, pl_error *err)
+/* A running daemon is the one writer of the ledger; without it this process is. */
+static pl_rc record_make(pl_cmd_ctx *c, bundle *b, pl_error *err)
 {
-    const char *root = c->opt(c->host, "trusted-root");
-    pl_rc       rc = pl_str_u64(pl_str_z(c->argv[0]), &b->entry, err);
+    pl_rc rc = pl_str_u64(pl_str_z(c->argv[0]), &b->entry, err);
 
     if (rc == PL_OK)
-        rc = pl_ledger_writer_open(c, &b->w, err);
-    if (rc != PL_OK)
-        return rc;
-    b->key = pl_signer_key(b->w.signer, 0);
-    rc = key_check(b->key, err);
+        rc = record_here(c, b->entry, &b->index, err);
+    return rc == PL_CONFLICT ? record_there(c, b->entry, &b->index, err) : rc;
+}
+
+static pl_rc bundle_make(pl_cmd_ctx *c, bundle *b, const char *dir, pl_error *err)
+{
+    const char *root = c->opt(c->host, "trusted-root");
+    pl_rc       rc = record_make(c, b, err);
+
+    if (rc == PL_OK)
+        rc = pl_ledger_open_reader(dir, &b->l, err);
     if (rc == PL_OK)
         rc = entry_take(b, err);
     if (rc == PL_OK)
-        rc = body_make(b, err);
-    if (rc == PL_OK)
-        rc = body_enter(b, err);
+        rc = record_read(b, err);
     if (rc == PL_OK)
         rc = json_write(c->opt(c->host, "output"), bundle_json(b), err);
     if (rc == PL_OK && root)
         rc = json_write(root, root_json(b->key), err);
+    pl_ledger_close(b->l);
     return rc;
 }
 
@@ -296,10 +359,13 @@ static int bundle_print(pl_cmd_ctx *c, const bundle *b)
 
 int pl_evidence_cmd_bundle(pl_cmd_ctx *c)
 {
-    bundle   b = { .key = NULL };
-    pl_error err;
-    pl_rc    rc;
-    int      code;
+    bundle      b = { .l = NULL };
+    pl_instance i;
+    pl_vkey     key;
+    char       *dir = NULL;
+    pl_error    err;
+    pl_rc       rc;
+    int         code;
 
     if (!c->opt(c->host, "output")) {
         (void)fprintf(c->err, "plumbline: %s\n",
@@ -307,7 +373,15 @@ int pl_evidence_cmd_bundle(pl_cmd_ctx *c)
                                  "evidence bundle：须给出“-o FILE”"));
         return PL_EXIT_USAGE;
     }
-    rc = bundle_make(c, &b, &err);
+    rc = pl_instance_open(pl_cmd_dir(c), &i, &err);
+    if (rc == PL_OK)
+        rc = pl_instance_vkey(&i, &key, &err);
+    if (rc == PL_OK)
+        rc = pl_ledger_path(i.dir, "ledger", &dir, &err);
+    b.key = &key;
+    if (rc == PL_OK)
+        rc = bundle_make(c, &b, dir, &err);
+    free(dir);
     code = rc == PL_OK ? bundle_print(c, &b) : pl_cmd_fail(c, &err);
     bundle_done(&b);
     return code;

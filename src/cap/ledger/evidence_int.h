@@ -51,4 +51,9 @@ int pl_evidence_cmd_verify(pl_cmd_ctx *c);
 extern const pl_opt pl_evidence_bundle_options[], pl_evidence_export_options[],
     pl_evidence_verify_options[];
 
+/* evidence_bundle.c: enters the record of an entry that a Sigstore bundle needs, unless it is
+ * there, and publishes it. */
+pl_rc evidence_record_enter(pl_ledger *l, const pl_signer *signer, const char *service,
+                            uint64_t entry, uint64_t *index, pl_error *err);
+
 #endif

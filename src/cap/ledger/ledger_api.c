@@ -147,6 +147,25 @@ static pl_rc export_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
     return rc == PL_OK ? reply(r, json_pack("{s:I}", "ledger_index", (json_int_t)index), err) : rc;
 }
 
+static pl_rc record_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
+{
+    static const char *const keys[] = { "entry", NULL };
+    const pl_services       *s = q->services;
+    json_t                  *j = NULL;
+    int64_t                  entry = 0;
+    uint64_t                 index = 0;
+    pl_rc                    rc = pl_api_body(q, keys, &j, err);
+
+    if (rc == PL_OK)
+        rc = pl_json_get_int(j, "entry", true, &entry, err);
+    if (rc == PL_OK && entry < 0)
+        rc = pl_fail(err, PL_INVALID, "'entry' is negative");
+    if (rc == PL_OK)
+        rc = evidence_record_enter(s->ledger, s->signer, s->instance->service, (uint64_t)entry,
+                                   &index, err);
+    return rc == PL_OK ? reply(r, json_pack("{s:I}", "ledger_index", (json_int_t)index), err) : rc;
+}
+
 const pl_route pl_ledger_routes[] = {
     { "GET", "/api/v1/ledger", PL_ROLES_STAFF, ledger_get },
     { "GET", "/api/v1/ledger/entries", PL_ROLES_STAFF, pl_ledger_api_entries },
@@ -154,5 +173,6 @@ const pl_route pl_ledger_routes[] = {
     { "GET", "/api/v1/ledger/schemas", PL_ROLES_ANY, schemas_get },
     { "GET", "/api/v1/ledger/schemas/{kind}", PL_ROLES_ANY, schema_get },
     { "POST", "/api/v1/ledger/exports", PL_ROLES_OPERATE, export_post },
+    { "POST", "/api/v1/ledger/records", PL_ROLES_OPERATE, record_post },
     { NULL, NULL, 0, NULL },
 };

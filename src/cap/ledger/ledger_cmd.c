@@ -282,7 +282,7 @@ pl_rc pl_ledger_head_note(const pl_ledger *l, const pl_vkey *key, pl_checkpoint 
     pl_rc  rc = pl_ledger_checkpoint(l, &text, &n, err);
 
     if (rc == PL_OK)
-        rc = pl_checkpoint_open((pl_str){ text, n }, key, head, err);
+        rc = pl_ledger_note_judge(pl_ledger_dir(l), key, (pl_str){ text, n }, head, err);
     if (rc != PL_OK) {
         free(text);
         return rc;
@@ -404,7 +404,7 @@ static pl_rc remembered(const char *word, const cmd_proof *x, pl_checkpoint *old
                    : pl_fail(err, PL_INVALID, "neither a size nor a file: '%s'", word);
     rc = pl_file_read(word, NOTE_MAX, &note, &n, err);
     if (rc == PL_OK)
-        rc = pl_checkpoint_open((pl_str){ note, n }, &x->log.key, old, err);
+        rc = pl_ledger_note_judge(x->log.dir, &x->log.key, (pl_str){ note, n }, old, err);
     free(note);
     return rc;
 }
@@ -496,6 +496,11 @@ static const pl_opt list_options[] = {
       "用于核验的公钥（默认：本实例的公钥）" },
     { NULL, NULL, NULL, NULL },
 };
+static const pl_opt mirror_options[] = {
+    { "from", "URL|DIR", "where the log is published", "账本的发布位置" },
+    { "key", "VKEY", "a verifier key of the log, known from elsewhere", "账本公钥，须另行取得" },
+    { NULL, NULL, NULL, NULL },
+};
 static const pl_opt monitor_options[] = {
     { "key", "VKEY", "verifier key of the log, known from elsewhere", "账本公钥，须另行取得" },
     { "state", "FILE", "what was seen until now; proof of misbehaviour is put beside it",
@@ -577,6 +582,10 @@ const pl_cmd pl_ledger_commands[] = {
       "跟踪另一账本：取回并核算新增内容，前后不一致即报警",
       "plumbline ledger monitor https://host/ledger --key VKEY --state host.state",
       pl_ledger_cmd_monitor },
+    { "ledger", "mirror", "DIR", 1, 1, mirror_options,
+      "keep a copy of another log that others can read: fetched, hashed, and only then believed",
+      "保存另一账本的可供他人读取的副本：取回、核算后方予采信",
+      "plumbline ledger mirror copy --from https://host/ledger --key VKEY", pl_ledger_cmd_mirror },
     { "ledger", "cosign", "", 0, 0, cosign_options,
       "ask the witnesses to cosign the head now, and compare with what they saw",
       "立即请见证方副署账本头，并与其所见比对", "plumbline ledger cosign --dir DIR",

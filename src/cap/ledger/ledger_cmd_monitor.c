@@ -8,116 +8,7 @@
 
 #include <time.h>
 
-#define MEMORY_MAX (4u << 20)
-#define CALL_MS    30000
-
-/* --- memory ------------------------------------------------------------------------------------ */
-
-void pl_monitor_memory_done(monitor_memory *m)
-{
-    free(m->note);
-    m->note = NULL;
-}
-
-static json_t *range_json(const pl_merkle_range *r)
-{
-    json_t *nodes = json_array();
-
-    for (unsigned l = 0; l < 64; l++)
-        if (r->size >> l & 1)
-            (void)json_array_append_new(nodes, pl_hash_json(&r->node[l]));
-    return json_pack("{s:I, s:o}", "size", (json_int_t)r->size, "nodes", nodes);
-}
-
-static pl_rc range_parse(const json_t *j, pl_merkle_range *out, pl_error *err)
-{
-    const json_t *nodes = json_object_get(j, "nodes");
-    int64_t       size = 0;
-    size_t        n = 0;
-    pl_rc         rc = pl_json_get_int(j, "size", true, &size, err);
-
-    pl_merkle_range_init(out);
-    if (rc != PL_OK)
-        return rc;
-    if (size < 0)
-        return pl_fail(err, PL_INVALID, "size is negative");
-    out->size = (uint64_t)size;
-    for (unsigned l = 0; l < 64; l++) {
-        const char *hex;
-
-        if (!(out->size >> l & 1))
-            continue;
-        hex = json_string_value(json_array_get(nodes, n++));
-        if (hex == NULL || pl_hex_decode(pl_str_z(hex), out->node[l].b, 32, NULL) != PL_OK)
-            return pl_fail(err, PL_INVALID, "a node is missing or no hash");
-    }
-    return json_array_size(nodes) == n ? PL_OK : pl_fail(err, PL_INVALID, "too many nodes");
-}
-
-/* The head it remembers must be one this key signed, and the nodes must have its root. */
-static pl_rc memory_check(const monitor_memory *m, const pl_vkey *key, pl_error *err)
-{
-    pl_checkpoint c;
-    pl_hash       root = pl_merkle_range_root(&m->seen);
-    pl_rc         rc = pl_checkpoint_open(pl_str_z(m->note), key, &c, err);
-
-    if (rc == PL_OK && (c.size != m->seen.size || !pl_hash_equal(&c.root, &root)))
-        rc = pl_fail(err, PL_INVALID, "its nodes do not have the root of its head");
-    return rc;
-}
-
-static pl_rc memory_parse(const json_t *j, const pl_vkey *key, monitor_memory *out, pl_error *err)
-{
-    monitor_memory m = { .note = NULL };
-    pl_str         note = PL_STR("");
-    pl_rc          rc = pl_json_get_str(j, "checkpoint", true, &note, err);
-
-    if (rc == PL_OK)
-        rc = range_parse(json_object_get(j, "seen"), &m.seen, err);
-    if (rc == PL_OK)
-        rc = range_parse(json_object_get(j, "ahead"), &m.ahead, err);
-    if (rc == PL_OK && note.n > 0) {
-        m.note = pl_str_dup(note);
-        rc = m.note ? memory_check(&m, key, err) : pl_fail(err, PL_NOMEM, "out of memory");
-    }
-    if (rc != PL_OK)
-        pl_monitor_memory_done(&m);
-    else
-        *out = m;
-    return rc;
-}
-
-pl_rc pl_monitor_memory_load(const char *path, const pl_vkey *key, monitor_memory *out,
-                             pl_error *err)
-{
-    char    *text = NULL;
-    size_t   n = 0;
-    json_t  *j = NULL;
-    pl_error why = { PL_OK, "" };
-    pl_rc    rc = pl_file_read(path, MEMORY_MAX, &text, &n, err);
-
-    if (rc != PL_OK)
-        return rc;
-    rc = pl_json_parse((pl_str){ text, n }, path, &j, &why);
-    if (rc == PL_OK)
-        rc = memory_parse(j, key, out, &why);
-    json_decref(j);
-    free(text);
-    return rc == PL_OK ? rc : pl_fail(err, rc, "state file '%.100s': %.120s", path, why.text);
-}
-
-pl_rc pl_monitor_memory_save(const char *path, const monitor_memory *m, pl_error *err)
-{
-    json_t *j = json_pack("{s:i, s:s, s:o, s:o}", "version", 1, "checkpoint", m->note ? m->note : "",
-                          "seen", range_json(&m->seen), "ahead", range_json(&m->ahead));
-    char   *text = j ? pl_json_pretty(j) : NULL;
-    pl_rc   rc = text ? pl_file_write_atomic(path, pl_str_z(text), 0644, err)
-                      : pl_fail(err, PL_NOMEM, "out of memory");
-
-    free(text);
-    json_decref(j);
-    return rc;
-}
+#define CALL_MS 30000
 
 /* --- sources -------------------------------------------------------------------------------------- */
 
@@ -154,6 +45,13 @@ static pl_rc url_read(void *ctx, const char *rel, size_t max, char **out, size_t
     return rc;
 }
 
+log_source pl_log_source(const char *where)
+{
+    bool is_url = strncmp(where, "http://", 7) == 0 || strncmp(where, "https://", 8) == 0;
+
+    return (log_source){ is_url ? url_read : dir_read, (void *)(uintptr_t)where };
+}
+
 /* --- the verb -------------------------------------------------------------------------------------- */
 
 typedef struct monitoring {
@@ -187,13 +85,11 @@ static bool evidence_write(const monitoring *x, const monitor_report *r, char *p
     return ok;
 }
 
-static int look_print(const monitoring *x, const monitor_report *r)
+int pl_monitor_print(pl_cmd_ctx *c, const pl_vkey *key, const monitor_report *r,
+                     const char *evidence)
 {
-    pl_cmd_ctx *c = x->c;
-    bool        ok = r->problem[0] == '\0';
-    char        path[1200];
-    bool        has_evidence = !ok && evidence_write(x, r, path, sizeof path);
-    int         code = ok ? PL_EXIT_OK : PL_EXIT_FOUND;
+    bool ok = r->problem[0] == '\0';
+    int  code = ok ? PL_EXIT_OK : PL_EXIT_FOUND;
 
     if (c->json) {
         json_t *problems = json_array();
@@ -201,10 +97,10 @@ static int look_print(const monitoring *x, const monitor_report *r)
         if (!ok)
             (void)json_array_append_new(problems, json_string(r->problem));
         code = pl_ledger_cmd_json(
-            c, json_pack("{s:b, s:s, s:I, s:o, s:I, s:o, s:s?}", "ok", ok, "origin", x->key.name,
+            c, json_pack("{s:b, s:s, s:I, s:o, s:I, s:o, s:s?}", "ok", ok, "origin", key->name,
                          "size", (json_int_t)r->head.size, "root", pl_hash_json(&r->head.root),
                          "before", (json_int_t)r->before, "problems", problems, "evidence",
-                         has_evidence ? path : NULL), code);
+                         evidence), code);
     } else if (ok) {
         (void)fprintf(c->out,
                       pl_cmd_say(c, "holds together: %llu entries, %llu of them new\n",
@@ -214,12 +110,20 @@ static int look_print(const monitoring *x, const monitor_report *r)
     } else {
         (void)fprintf(c->out, pl_cmd_say(c, "does NOT hold together: %s\n", "前后不一致：%s\n"),
                       r->problem);
-        if (has_evidence)
+        if (evidence != NULL)
             (void)fprintf(c->out, pl_cmd_say(c, "both heads are in %s\n", "两个账本头已存入 %s\n"),
-                          path);
+                          evidence);
     }
     (void)fflush(c->out);
     return code;
+}
+
+static int look_print(const monitoring *x, const monitor_report *r)
+{
+    char path[1200];
+    bool has_evidence = r->problem[0] != '\0' && evidence_write(x, r, path, sizeof path);
+
+    return pl_monitor_print(x->c, &x->key, r, has_evidence ? path : NULL);
 }
 
 static int look_once(monitoring *x)
@@ -244,12 +148,10 @@ static int look_once(monitoring *x)
 static pl_rc begin(pl_cmd_ctx *c, monitoring *x, uint64_t *every, pl_error *err)
 {
     const char *key = c->opt(c->host, "key"), *seconds = c->opt(c->host, "every");
-    const char *where = c->argv[0];
-    bool        is_url = strncmp(where, "http://", 7) == 0 || strncmp(where, "https://", 8) == 0;
     pl_rc       rc;
 
     *x = (monitoring){ .c = c, .state = c->opt(c->host, "state"),
-                       .source = { is_url ? url_read : dir_read, c->argv[0] } };
+                       .source = pl_log_source(c->argv[0]) };
     pl_merkle_range_init(&x->memory.seen);
     pl_merkle_range_init(&x->memory.ahead);
     if (key == NULL)

@@ -375,6 +375,10 @@ void pl_ledger_verify_signers_list(verifier *v);
  * index, or the size. */
 uint64_t pl_ledger_key_events_collect(const char *dir, pl_key_history *h);
 json_t *pl_key_life_json(const pl_key_life *k);
+/* A checkpoint signed by this key, or by one that the events in dir lead to from it and that was
+ * alive at that size. Looks at the whole log only when the key itself has not signed. */
+pl_rc pl_ledger_note_judge(const char *dir, const pl_vkey *key, pl_str note, pl_checkpoint *out,
+                           pl_error *err);
 /* ledger_verify_erase.c: an entry whose payload is not there; a deletion statement; both
  * compared at the end. */
 void pl_ledger_verify_missing(verifier *v, uint64_t index);
@@ -437,7 +441,8 @@ int pl_ledger_cmd_verify(pl_cmd_ctx *c);
 /* JSON forms of a hash and of a proof's hashes. */
 json_t *pl_hash_json(const pl_hash *h);
 json_t *pl_proof_json(const pl_proof *p);
-/* The published checkpoint with its note, which belong together. */
+/* The published checkpoint with its note, which belong together; `key` is one of the log's, of
+ * any time. */
 pl_rc pl_ledger_head_note(const pl_ledger *l, const pl_vkey *key, pl_checkpoint *head, char **note,
                           pl_error *err);
 

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "cap/ledger/ledger_monitor.h"
+#include "engine/log/note.h"
 
 #define NOTE_FILE_MAX (1u << 20)
 #define SAVE_EVERY    (64u * PL_TILE_WIDTH) /* entries between two saves */
@@ -17,6 +18,9 @@ typedef struct held_tile {
 typedef struct look {
     const log_source *s;
     monitor_report   *r;
+    monitor_memory   *m;
+    const pl_vkey    *key;
+    char              unsigned_why[256]; /* the head cannot be judged yet: a key is unknown */
     pl_merkle_range   range; /* everything taken */
     held_tile         tile[LEDGER_LEVELS];
 } look;
@@ -128,7 +132,13 @@ static pl_rc bundle_walk(look *k, uint64_t n, pl_str rest, pl_error *err)
                          (unsigned long long)index);
         leaf = pl_merkle_leaf(entry);
         /* Entries taken before are in the range; here they must still be the same. */
-        rc = index < k->range.size ? node_check(k, 0, index, &leaf, err) : leaf_take(k, &leaf, err);
+        if (index < k->range.size) {
+            rc = node_check(k, 0, index, &leaf, err);
+        } else {
+            rc = leaf_take(k, &leaf, err);
+            if (rc == PL_OK)
+                rc = pl_monitor_event_add(k->m, index, entry, err);
+        }
     }
     return rc;
 }
@@ -148,7 +158,35 @@ static pl_rc bundle_take(look *k, uint64_t n, pl_error *err)
 
 /* --- one look ------------------------------------------------------------------------------- */
 
-static pl_rc head_fetch(look *k, const pl_vkey *key, pl_error *err)
+/* Whether one of the log's keys, alive then, signed the head; by the key events taken so far. */
+static pl_rc head_judge(look *k, pl_error *why)
+{
+    pl_key_history *h = NULL;
+    pl_rc           rc = pl_monitor_history(k->m, k->key, &h, why);
+
+    if (rc == PL_OK)
+        rc = pl_key_history_checkpoint(h, pl_str_z(k->r->note), &k->r->head, why);
+    pl_key_history_free(h);
+    return rc;
+}
+
+/* What a head claims that nobody is known to have signed. */
+static pl_rc head_claim(look *k)
+{
+    pl_note *note = NULL;
+    pl_rc    rc = pl_note_open(pl_str_z(k->r->note), &note, NULL);
+
+    if (rc == PL_OK)
+        rc = pl_checkpoint_parse(note->text, &k->r->head, NULL);
+    if (rc == PL_OK && strcmp(k->r->head.origin, k->key->name) != 0)
+        rc = PL_INVALID;
+    pl_note_free(note);
+    return rc;
+}
+
+/* The head may be signed by a key that an entry behind what is known made the log's: then it is
+ * judged when these are taken. */
+static pl_rc head_fetch(look *k, pl_error *err)
 {
     pl_error why = { PL_OK, "" };
     size_t   n = 0;
@@ -158,7 +196,13 @@ static pl_rc head_fetch(look *k, const pl_vkey *key, pl_error *err)
         return found(k, "checkpoint: is not there");
     if (rc != PL_OK)
         return rc;
-    if (pl_checkpoint_open((pl_str){ k->r->note, n }, key, &k->r->head, &why) != PL_OK)
+    if (strlen(k->r->note) != n)
+        return found(k, "checkpoint: is no text");
+    rc = head_judge(k, &why);
+    if (rc == PL_OK || rc == PL_NOMEM)
+        return rc;
+    (void)snprintf(k->unsigned_why, sizeof(k->unsigned_why), "%s", why.text);
+    if (head_claim(k) != PL_OK || k->r->head.size <= k->m->seen.size)
         return found(k, "checkpoint: %.250s", why.text);
     return PL_OK;
 }
@@ -205,13 +249,21 @@ static pl_rc entries_take(look *k, monitor_memory *m, const way *w, pl_error *er
 static pl_rc look_from(look *k, const pl_merkle_range *start, monitor_memory *m, const way *w,
                        pl_error *err)
 {
-    pl_hash root;
-    pl_rc   rc;
+    pl_hash  root;
+    pl_error why = { PL_OK, "" };
+    pl_rc    rc;
 
     k->range = *start;
+    pl_monitor_events_trim(m, start->size);
     rc = entries_take(k, m, w, err);
+    if (rc == PL_INVALID && k->unsigned_why[0] != '\0') /* nobody vouched for that head */
+        return found(k, "checkpoint: %.250s", k->unsigned_why);
     if (rc != PL_OK)
         return rc;
+    rc = head_judge(k, &why);
+    if (rc != PL_OK)
+        return rc == PL_NOMEM ? pl_fail(err, rc, "%s", why.text)
+                              : found(k, "checkpoint: %.250s", why.text);
     root = pl_merkle_range_root(&k->range);
     if (!pl_hash_equal(&root, &k->r->head.root))
         return found(k, "the entries do not have the root of the head of %llu entries: it does not "
@@ -220,10 +272,10 @@ static pl_rc look_from(look *k, const pl_merkle_range *start, monitor_memory *m,
     return PL_OK;
 }
 
-static pl_rc look_all(look *k, const pl_vkey *key, monitor_memory *m, const way *w, pl_error *err)
+static pl_rc look_all(look *k, monitor_memory *m, const way *w, pl_error *err)
 {
     bool  has_way = m->ahead.size > m->seen.size;
-    pl_rc rc = head_fetch(k, key, err);
+    pl_rc rc = head_fetch(k, err);
 
     if (rc == PL_OK)
         rc = head_compare(k, m);
@@ -255,7 +307,9 @@ pl_rc pl_monitor_look(const log_source *s, const pl_vkey *key, monitor_memory *m
         return pl_fail(err, PL_NOMEM, "out of memory");
     k->s = s;
     k->r = out;
-    rc = look_all(k, key, m, &w, err);
+    k->m = m;
+    k->key = key;
+    rc = look_all(k, m, &w, err);
     if (rc == PL_OK) {
         char *copy = pl_str_dup(pl_str_z(out->note));
 
@@ -268,5 +322,6 @@ pl_rc pl_monitor_look(const log_source *s, const pl_vkey *key, monitor_memory *m
         }
     }
     free(k);
+    pl_monitor_events_trim(m, m->ahead.size);
     return rc == PL_INVALID && out->problem[0] != '\0' ? PL_OK : rc;
 }

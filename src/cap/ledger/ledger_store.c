@@ -100,38 +100,35 @@ static void find_bind(pl_db_stmt *s, const ledger_query *q)
         pl_db_bind_str(s, n, (pl_str){ q->type, strlen(q->type) });
 }
 
-static pl_rc row_take(pl_db_stmt *s, pl_arena *a, ledger_row *out, pl_error *err)
+typedef struct finding {
+    pl_arena   *arena;
+    ledger_row *rows;
+} finding;
+
+static pl_rc row_take(void *ctx, size_t nth, pl_db_stmt *s, pl_error *err)
 {
-    char *subject = pl_arena_dup(a, pl_db_str(s, 1)), *type = pl_arena_dup(a, pl_db_str(s, 2));
+    const finding *f = ctx;
+    char *subject = pl_arena_dup(f->arena, pl_db_str(s, 1));
+    char *type = pl_arena_dup(f->arena, pl_db_str(s, 2));
 
     if (subject == NULL || type == NULL)
         return pl_fail(err, PL_LIMIT, "result is too large");
-    *out = (ledger_row){ .index = (uint64_t)pl_db_int(s, 0),
-                         .subject = { subject, pl_db_str(s, 1).n },
-                         .type = { type, pl_db_str(s, 2).n },
-                         .time_ms = pl_db_int(s, 3) };
+    f->rows[nth] = (ledger_row){ .index = (uint64_t)pl_db_int(s, 0),
+                                 .subject = { subject, pl_db_str(s, 1).n },
+                                 .type = { type, pl_db_str(s, 2).n },
+                                 .time_ms = pl_db_int(s, 3) };
     return PL_OK;
 }
 
 pl_rc pl_ledger_store_find(pl_db *db, pl_arena *a, const ledger_query *q, ledger_row *rows,
                            size_t *count, pl_error *err)
 {
+    finding     f = { a, rows };
     pl_db_stmt *s = NULL;
-    size_t      n = 0;
     pl_rc       rc = find_prepare(db, q, &s, err);
 
     if (rc != PL_OK)
         return rc;
     find_bind(s, q);
-    while (n < q->limit && (rc = pl_db_step(s, err)) == PL_OK) {
-        rc = row_take(s, a, &rows[n], err);
-        if (rc != PL_OK)
-            break;
-        n++;
-    }
-    pl_db_done(s);
-    if (rc != PL_OK && rc != PL_NOTFOUND)
-        return rc;
-    *count = n;
-    return PL_OK;
+    return pl_db_rows(s, q->limit, row_take, &f, count, err);
 }

@@ -36,11 +36,25 @@ static pl_rc copy_str(pl_arena *a, pl_str from, pl_str *out, pl_error *err)
     return PL_OK;
 }
 
+typedef struct finding {
+    pl_arena  *arena;
+    trace_hit *hits;   /* of pl_trace_index_find  */
+    pl_str    *labels; /* of pl_trace_label_list  */
+} finding;
+
+static pl_rc hit_take(void *ctx, size_t nth, pl_db_stmt *s, pl_error *err)
+{
+    const finding *f = ctx;
+
+    f->hits[nth].output = pl_db_int(s, 1);
+    return copy_str(f->arena, pl_db_str(s, 0), &f->hits[nth].event_id, err);
+}
+
 pl_rc pl_trace_index_find(pl_db *db, pl_arena *a, const uint8_t key[32], trace_hit *out, size_t max,
                           size_t *count, pl_error *err)
 {
+    finding     f = { .arena = a, .hits = out };
     pl_db_stmt *s = NULL;
-    size_t      n = 0;
     pl_rc       rc = pl_db_prepare(db,
                                    "SELECT event_id, output FROM trace_index WHERE index_key = $1"
                                          " ORDER BY event_id DESC, output LIMIT $2",
@@ -50,17 +64,7 @@ pl_rc pl_trace_index_find(pl_db *db, pl_arena *a, const uint8_t key[32], trace_h
         return rc;
     pl_db_bind_blob(s, 1, key, 32);
     pl_db_bind_int(s, 2, (int64_t)max);
-    while (n < max && (rc = pl_db_step(s, err)) == PL_OK) {
-        rc = copy_str(a, pl_db_str(s, 0), &out[n].event_id, err);
-        if (rc != PL_OK)
-            break;
-        out[n++].output = pl_db_int(s, 1);
-    }
-    pl_db_done(s);
-    if (rc != PL_OK && rc != PL_NOTFOUND)
-        return rc;
-    *count = n;
-    return PL_OK;
+    return pl_db_rows(s, max, hit_take, &f, count, err);
 }
 
 pl_rc pl_trace_index_drop(pl_db *db, pl_str before_id, int64_t *dropped, pl_error *err)
@@ -86,26 +90,23 @@ pl_rc pl_trace_label_put(pl_db *db, pl_str label, pl_error *err)
     return pl_db_run(s, NULL, err);
 }
 
+static pl_rc label_take(void *ctx, size_t nth, pl_db_stmt *s, pl_error *err)
+{
+    const finding *f = ctx;
+
+    return copy_str(f->arena, pl_db_str(s, 0), &f->labels[nth], err);
+}
+
 pl_rc pl_trace_label_list(pl_db *db, pl_arena *a, pl_str *out, size_t max, size_t *count,
                           pl_error *err)
 {
+    finding     f = { .arena = a, .labels = out };
     pl_db_stmt *s = NULL;
-    size_t      n = 0;
     pl_rc       rc = pl_db_prepare(
         db, "SELECT label FROM trace_label ORDER BY length(label) DESC, label LIMIT $1", &s, err);
 
     if (rc != PL_OK)
         return rc;
     pl_db_bind_int(s, 1, (int64_t)max);
-    while (n < max && (rc = pl_db_step(s, err)) == PL_OK) {
-        rc = copy_str(a, pl_db_str(s, 0), &out[n], err);
-        if (rc != PL_OK)
-            break;
-        n++;
-    }
-    pl_db_done(s);
-    if (rc != PL_OK && rc != PL_NOTFOUND)
-        return rc;
-    *count = n;
-    return PL_OK;
+    return pl_db_rows(s, max, label_take, &f, count, err);
 }

@@ -414,6 +414,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ledger/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter the record that a Sigstore bundle of an entry rests on
+         * @description Appends and publishes a sigstore-entry statement about a published entry, unless there is one. Made by `plumbline evidence bundle`, which reads the rest from the published files.
+         */
+        post: operations["recordSigstoreEntry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ledger/schemas": {
         parameters: {
             query?: never;
@@ -2290,6 +2310,44 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["EvidenceExport"];
+            };
+        };
+        responses: {
+            /** @description Recorded */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ledger_index: number;
+                    };
+                };
+            };
+            /** @description Problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recordSigstoreEntry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Index of the entry */
+                    entry: number;
+                };
             };
         };
         responses: {
