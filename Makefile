@@ -11,7 +11,7 @@ asan_options = -Db_sanitize=address,undefined -Db_lundef=false -Dtests=true
 tsan_options = -Db_sanitize=thread -Db_lundef=false -Dtests=true -Dnginx_module=false
 
 .PHONY: all run test check nightly asan tsan fuzz bench lint cover install deb clean help deps console tested \
-        model accuracy
+        model names accuracy
 all: deps console ## install build dependencies, build everything, stage it in build/stage
 	@tools/stage build
 
@@ -60,6 +60,9 @@ bench: all ## benchmarks next to rivals: B=group; results in bench/out
 
 model: all ## train the default classifier again: DATA=../shared/data
 	@build/stage/bin/plumbline model train packs/model-default/recipe.yaml --data "$(DATA)" -o packs/model-default
+
+names: all ## train the default model of names and addresses again: DATA=../shared/data
+	@build/stage/bin/plumbline model train packs/names-default/recipe.yaml --data "$(DATA)" -o packs/names-default
 
 accuracy: all ## evaluations of docs/accuracy on real data: DATA=../shared/data; B=group runs one
 	@tools/install-deps bench

@@ -23,6 +23,7 @@ extern "C" {
     ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
 #define PL_SECTION_TEXT   PL_SECTION('T', 'E', 'X', 'T') /* pl_textdb               */
 #define PL_SECTION_MODEL  PL_SECTION('M', 'O', 'D', 'L') /* classifier: docs/formats/model.md */
+#define PL_SECTION_NAMES  PL_SECTION('N', 'A', 'M', 'E') /* names, addresses: docs/formats/names.md */
 #define PL_SECTION_PII    PL_SECTION('P', 'I', 'I', 'D') /* detectors of structured data */
 #define PL_SECTION_POLICY PL_SECTION('P', 'O', 'L', 'C') /* routes, as canonical JSON */
 

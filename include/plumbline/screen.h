@@ -19,8 +19,8 @@ extern "C" {
 
 typedef struct pl_screen pl_screen;
 
-/* Opens the sections TEXT, PIID and MODL of a checked policy database in place; TEXT must
- * be there. `db` (its image) must outlive the result. */
+/* Opens the sections TEXT, PIID, NAME and MODL of a checked policy database in place; TEXT must
+ * be there, and NAME where PIID asks for names or addresses. `db` (its image) must outlive the result. */
 PL_API pl_rc pl_screen_open(const pl_policydb *db, pl_screen **out, pl_error *err);
 PL_API void  pl_screen_free(pl_screen *s);
 PL_API const pl_textdb *pl_screen_textdb(const pl_screen *s);

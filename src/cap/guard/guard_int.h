@@ -40,6 +40,11 @@ pl_str pl_policy_answer(const pl_policy *p, int route, pl_str category, bool zh)
 pl_rc policy_model_add(const pl_pack *pack, uint8_t severity, pl_textdb_builder *b, char **out,
                        size_t *out_n, pl_error *err);
 
+/* *out is the pack's model of names and addresses, malloc'd, that reports scores from `name` and from
+ * `address` on (0: as in the pack). */
+pl_rc policy_names_read(const pl_pack *pack, unsigned name, unsigned address, char **out,
+                        size_t *out_n, pl_error *err);
+
 /* --- findings ------------------------------------------------------------------ */
 
 #define PL_TALLY_RULES 32

@@ -22,6 +22,9 @@ typedef struct compiler {
     bool               has_detectors;
     char              *model; /* the MODL section, or NULL */
     size_t             model_n;
+    char              *names; /* the NAME section, or NULL */
+    size_t             names_n;
+    unsigned           floor[PL_PII_KINDS]; /* least scores the source gives; 0: none */
 } compiler;
 
 #define POINTER_MAX 160
@@ -135,11 +138,27 @@ static pl_rc detector_use(compiler *c, pl_pii_kind kind, uint8_t severity)
     return pl_textdb_builder_rule(c->builder, &rule, &c->detectors.rule[kind], c->err);
 }
 
-/* `category`, or { category, severity }. */
+/* How sure a guess must be; only names and addresses are guesses. */
+static pl_rc confidence(compiler *c, const char *where, pl_pii_kind kind, const json_t *v,
+                        unsigned *out)
+{
+    double p = json_is_number(v) ? json_number_value(v) : 0;
+
+    if (!v)
+        return PL_OK;
+    if (kind != PL_PII_NAME && kind != PL_PII_ADDRESS)
+        return bad(c, where, "only pii.name and pii.address have a 'confidence'");
+    if (p < 0.5 || p > 1)
+        return bad(c, where, "'confidence' must be between 0.5 and 1");
+    *out = (unsigned)(p * PL_SCORE_MAX + 0.5);
+    return PL_OK;
+}
+
+/* `category`, or { category, severity, confidence }. */
 static pl_rc detector_row(compiler *c, const char *where, const json_t *row,
                           uint8_t severities[PL_PII_KINDS])
 {
-    static const char *const keys[] = { "category", "severity", NULL };
+    static const char *const keys[] = { "category", "severity", "confidence", NULL };
     const json_t *name = row, *severity = NULL;
     pl_pii_kind   kind;
 
@@ -157,6 +176,9 @@ static pl_rc detector_row(compiler *c, const char *where, const json_t *row,
         return bad(c, where, "this detector is listed twice");
     if (severity && !is_severity(severity))
         return bad(c, where, "'severity' must be 1, 2, 3 or 4");
+    if (json_is_object(row) &&
+        confidence(c, where, kind, json_object_get(row, "confidence"), &c->floor[kind]) != PL_OK)
+        return PL_INVALID;
     severities[kind] = severity ? (uint8_t)json_integer_value(severity) : DETECTOR_SEVERITY;
     return PL_OK;
 }
@@ -187,6 +209,42 @@ static pl_rc detectors(compiler *c, const json_t *list)
         if (severities[k])
             rc = detector_use(c, (pl_pii_kind)k, severities[k]);
     c->has_detectors = true;
+    return rc;
+}
+
+/* --- names and addresses ----------------------------------------------------------------- */
+
+#define NAMES_PACK "names-default" /* unless the policy says otherwise */
+
+/* names: NAME, or names: {pack: NAME, confidence: P}; what a detector says itself outranks it. */
+static pl_rc names(compiler *c, const json_t *m)
+{
+    static const char *const keys[] = { "pack", "confidence", NULL };
+    const json_t *given = json_is_string(m) ? m : json_object_get(m, "pack");
+    const char   *ref = json_is_string(given) ? json_string_value(given) : NAMES_PACK;
+    unsigned      least = 0, name = c->floor[PL_PII_NAME], address = c->floor[PL_PII_ADDRESS];
+    pl_pack      *p = NULL;
+    pl_rc         rc = PL_OK;
+
+    if (m && !json_is_string(m))
+        rc = only(c, "/names", m, keys, "'names' must be a pack name, or a mapping");
+    if (rc == PL_OK && given && !json_is_string(given))
+        rc = bad(c, "/names", "'pack' must be the name of a pack");
+    if (rc == PL_OK)
+        rc = confidence(c, "/names", PL_PII_NAME, json_object_get(m, "confidence"), &least);
+    if (rc != PL_OK || !c->has_detectors ||
+        (c->detectors.rule[PL_PII_NAME] == PL_PII_OFF &&
+         c->detectors.rule[PL_PII_ADDRESS] == PL_PII_OFF))
+        return rc;
+    rc = pl_pack_open(ref, c->folders, &p, c->err);
+    if (rc == PL_OK && !pl_str_eqz(pl_pack_kind(p), "names"))
+        rc = bad(c, "/names", "the pack is not of kind 'names'");
+    if (rc == PL_OK)
+        rc = policy_names_read(p, name ? name : least, address ? address : least, &c->names,
+                               &c->names_n, c->err);
+    if (rc == PL_OK)
+        json_object_set_new(c->doc, "names", pack_reference(p));
+    pl_pack_free(p);
     return rc;
 }
 
@@ -401,7 +459,7 @@ static pl_rc routes(compiler *c, const json_t *all)
 
 static pl_rc head(compiler *c, const json_t *src)
 {
-    static const char *const keys[] = { "policy", "version", "packs", "detectors", "model",
+    static const char *const keys[] = { "policy", "version", "packs", "detectors", "model", "names",
                                         "routes", NULL };
     json_t *id = json_object_get(src, "policy"), *version = json_object_get(src, "version");
     pl_rc   rc = only(c, "", src, keys, "the source must be a mapping");
@@ -431,7 +489,7 @@ static pl_rc build(compiler *c, void **out, size_t *n)
     if (rc == PL_OK && c->has_detectors)
         rc = pl_pii_config_format(&c->detectors, &pii, &pii_n, c->err);
     if (rc == PL_OK) {
-        pl_policydb_section s[4] = { { PL_SECTION_POLICY, pl_str_z(doc) },
+        pl_policydb_section s[5] = { { PL_SECTION_POLICY, pl_str_z(doc) },
                                      { PL_SECTION_TEXT, { text, text_n } } };
         size_t              sections = 2;
 
@@ -439,6 +497,8 @@ static pl_rc build(compiler *c, void **out, size_t *n)
             s[sections++] = (pl_policydb_section){ PL_SECTION_PII, { pii, pii_n } };
         if (c->model)
             s[sections++] = (pl_policydb_section){ PL_SECTION_MODEL, { c->model, c->model_n } };
+        if (c->names)
+            s[sections++] = (pl_policydb_section){ PL_SECTION_NAMES, { c->names, c->names_n } };
         rc = pl_policydb_build(s, sections, out, n, c->err);
     }
     free(pii);
@@ -474,9 +534,12 @@ pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, voi
     if (rc == PL_OK)
         rc = model(&c, json_object_get(src, "model"));
     if (rc == PL_OK)
+        rc = names(&c, json_object_get(src, "names"));
+    if (rc == PL_OK)
         rc = build(&c, out, n);
     pl_textdb_builder_free(c.builder);
     free(c.model);
+    free(c.names);
     pl_variants_free(c.variants);
     free(bytes);
     json_decref(src);

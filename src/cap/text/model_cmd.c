@@ -8,6 +8,7 @@
 #include "cap/instance.h"
 #include "cap/pack/pl_pack.h"
 #include "cap/text/model_int.h"
+#include "cap/text/names_train.h"
 
 #include <math.h>
 #include <sys/stat.h>
@@ -372,6 +373,8 @@ int pl_text_cmd_model_train(pl_cmd_ctx *c)
                                  "model train：缺少“-o FOLDER”"));
         return PL_EXIT_USAGE;
     }
+    if (names_recipe_is(c->argv[0]))
+        return names_cmd_train(c);
     rc = train(c, c->argv[0], &t, &err);
     if (rc == PL_OK)
         rc = outputs_write(out, (pl_str){ t.image, t.n }, t.card, &err);
@@ -609,8 +612,11 @@ int pl_text_cmd_model_card(pl_cmd_ctx *c)
     pl_buf   page = PL_BUF_INIT(4u << 20);
     pl_error err = { 0 };
     int      used = 0, code = PL_EXIT_OK;
-    pl_rc    rc = open_model(c, NULL, &o, &used, &err);
+    pl_rc    rc;
 
+    if (c->argc == 1 && names_cmd_has(c->argv[0]))
+        return names_cmd_card(c);
+    rc = open_model(c, NULL, &o, &used, &err);
     if (rc == PL_OK && used < c->argc)
         rc = pl_fail(&err, PL_NOTFOUND, "no model '%.200s'", c->argv[0]);
     if (rc == PL_OK)

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "engine/text/decode.h"
 #include "engine/text/model.h"
+#include "engine/text/names.h"
 #include "engine/text/pii.h"
 
 #include <plumbline/screen.h>
@@ -22,6 +23,7 @@ typedef struct label_rules {
 struct pl_screen {
     pl_textdb  *text;
     pl_model   *model; /* NULL: the database has none */
+    pl_names   *names; /* NULL: neither names nor addresses are asked for */
     label_rules label[PL_MODEL_LABELS_MAX];
     bool          has_pii;
     pl_pii_config pii;
@@ -74,6 +76,18 @@ static pl_rc pii_open(pl_screen *s, const pl_policydb *db, pl_error *err)
     return rc;
 }
 
+static pl_rc names_open(pl_screen *s, const pl_policydb *db, pl_error *err)
+{
+    pl_str section;
+
+    if (!s->has_pii ||
+        (s->pii.rule[PL_PII_NAME] == PL_PII_OFF && s->pii.rule[PL_PII_ADDRESS] == PL_PII_OFF))
+        return PL_OK;
+    if (pl_policydb_section_find(db, PL_SECTION_NAMES, &section, NULL) != PL_OK)
+        return pl_fail(err, PL_INVALID, "the policy asks for names or addresses but has no model of them");
+    return pl_names_open(section, &s->names, err);
+}
+
 pl_rc pl_screen_open(const pl_policydb *db, pl_screen **out, pl_error *err)
 {
     pl_screen *s = calloc(1, sizeof *s);
@@ -89,6 +103,8 @@ pl_rc pl_screen_open(const pl_policydb *db, pl_screen **out, pl_error *err)
         rc = model_open(s, db, err);
     if (rc == PL_OK)
         rc = pii_open(s, db, err);
+    if (rc == PL_OK)
+        rc = names_open(s, db, err);
     if (rc != PL_OK) {
         pl_screen_free(s);
         return rc;
@@ -102,6 +118,7 @@ void pl_screen_free(pl_screen *s)
     if (!s)
         return;
     pl_model_free(s->model);
+    pl_names_free(s->names);
     pl_textdb_free(s->text);
     free(s);
 }
@@ -248,6 +265,20 @@ static void model_scan(const pl_screen *s, pl_str text, collector *c, size_t *ne
     }
 }
 
+/* Names are looked for unit by unit, too. A unit that goes beyond the window is looked at again in
+ * the next one, for what ends there. */
+static void names_scan(const pl_screen *s, pl_str text, collector *c, size_t *next)
+{
+    c->shift = 0;
+    while (*next < c->to && !c->failed) {
+        size_t end = pl_names_scan_unit(s->names, &s->pii, text, *next, collect, c);
+
+        if (end > c->to)
+            return;
+        *next = end;
+    }
+}
+
 /* Structured data is read once from end to end, a window's findings at a time. */
 typedef struct pii_reader {
     pl_pii_cursor  *cursor; /* NULL: not asked for */
@@ -280,7 +311,8 @@ pl_rc pl_screen_scan(const pl_screen *s, pl_str text, unsigned parts, pl_text_em
 {
     collector  c = { .cap = FEW };
     bool       more = text.n > 0, model = s->model && (parts & PL_SCREEN_MODEL);
-    size_t     model_next = 0;
+    bool       names = s->names && (parts & PL_SCREEN_NAMES);
+    size_t     model_next = 0, names_next = 0;
     pii_reader pii;
 
     c.list = c.few;
@@ -293,6 +325,8 @@ pl_rc pl_screen_scan(const pl_screen *s, pl_str text, unsigned parts, pl_text_em
             pii_collect(&pii, &c);
         if (model && !c.failed)
             model_scan(s, text, &c, &model_next);
+        if (names && !c.failed)
+            names_scan(s, text, &c, &names_next);
         more = !c.failed && deliver(&c, emit, ctx) && c.to < text.n;
         c.from = c.to;
     }
