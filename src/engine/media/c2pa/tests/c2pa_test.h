@@ -3,6 +3,7 @@
 #define PL_C2PA_TEST_H
 
 #include "base/str.h"
+#include "engine/log/timestamp.h"
 #include "engine/media/c2pa/build.h"
 #include "pl_test.h"
 
@@ -10,6 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/ts.h>
 #include <openssl/x509v3.h>
 
 #define TEST_NOW_MS 1790000000000 /* 2026-09 */
@@ -108,6 +110,65 @@ static inline void test_identity_free(test_identity *t)
     EVP_PKEY_free(t->key);
     EVP_PKEY_free(t->ca_key);
     free(t->ca_pem);
+}
+
+/* --- a time stamp authority ------------------------------------------------------------------- */
+
+typedef struct test_tsa {
+    EVP_PKEY *key;
+    X509     *cert;
+    bool      is_token; /* hand out the bare token */
+    bool      is_other; /* stamp something else    */
+} test_tsa;
+
+static inline ASN1_INTEGER *test_tsa_serial(TS_RESP_CTX *c, void *p)
+{
+    ASN1_INTEGER *i = ASN1_INTEGER_new();
+
+    (void)c, (void)p;
+    (void)ASN1_INTEGER_set(i, 7);
+    return i;
+}
+
+static inline int test_tsa_time(TS_RESP_CTX *c, void *p, long *sec, long *usec)
+{
+    (void)c, (void)p;
+    *sec = TEST_NOW_MS / 1000;
+    *usec = 0;
+    return 1;
+}
+
+static inline pl_rc test_tsa_answer(void *ctx, pl_str message, pl_buf *out, pl_error *err)
+{
+    test_tsa      *t = ctx;
+    pl_buf         q = PL_BUF_INIT(4096);
+    TS_RESP_CTX   *c = TS_RESP_CTX_new();
+    ASN1_OBJECT   *policy = OBJ_txt2obj("1.3.6.1.4.1.4146.2.3", 1);
+    unsigned char *der = NULL;
+    TS_RESP       *r;
+    BIO           *b;
+    int            n;
+
+    assert_ok(pl_timestamp_request(t->is_other ? PL_STR("other") : message, 99, &q, err), err);
+    (void)TS_RESP_CTX_set_signer_cert(c, t->cert);
+    (void)TS_RESP_CTX_set_signer_key(c, t->key);
+    (void)TS_RESP_CTX_set_def_policy(c, policy);
+    (void)TS_RESP_CTX_set_signer_digest(c, EVP_sha256());
+    (void)TS_RESP_CTX_add_md(c, EVP_sha256());
+    TS_RESP_CTX_set_serial_cb(c, test_tsa_serial, NULL);
+    TS_RESP_CTX_set_time_cb(c, test_tsa_time, NULL);
+    b = BIO_new_mem_buf(q.p, (int)q.n);
+    r = TS_RESP_create_response(c, b);
+    assert_non_null(r);
+    n = t->is_token ? i2d_PKCS7(TS_RESP_get_token(r), &der) : i2d_TS_RESP(r, &der);
+    pl_buf_put(out, (pl_str){ (char *)der, (size_t)n });
+    OPENSSL_free(der);
+    BIO_free(b);
+    TS_RESP_free(r);
+    ASN1_OBJECT_free(policy);
+    TS_RESP_CTX_free(c);
+    pl_buf_done(&q);
+    return PL_OK;
 }
 
 static inline pl_rc test_read(void *ctx, uint64_t at, void *p, size_t n, pl_error *err)

@@ -258,6 +258,41 @@ static void check__survives_every_cut(void **state)
     }
 }
 
+/* --- time stamps --------------------------------------------------------------------------------- */
+
+/* PROVES: C2PA-2.2/15.8 */
+static void build__outlives_its_certificate_by_a_time_stamp(void **state)
+{
+    fx                *f = *state;
+    c2pa_draft         d = sample();
+    test_tsa           tsa = { .key = EVP_EC_gen("P-256") };
+    c2pa_stamper       st = { &tsa, test_tsa_answer };
+    const c2pa_report *r;
+
+    tsa.cert = test_cert(tsa.key, f->id.ca, f->id.ca_key, "Test Time", "critical,timeStamping");
+    d.has_stamp = true;
+    for (int k = 0; k < 2; k++) {
+        tsa.is_token = k == 1;
+        sign(f, &d, &st);
+        r = check_at(f, f->id.ca_pem, 2300000000000, store_range(f)); /* 2042 */
+        show(r);
+        assert_string_equal(r->state, "Trusted");
+        assert_int_equal(r->time_ms, TEST_NOW_MS);
+        assert_true(r->is_tsa_trusted && strstr(r->tsa, "Test Time"));
+        /* An authority that no list vouches for proves nothing. */
+        r = check_at(f, NULL, 2300000000000, store_range(f));
+        assert_true(has(r, "timeStamp.untrusted") && has(r, "signingCredential.expired"));
+        assert_int_equal(r->time_ms, 0);
+    }
+    tsa.is_other = true;
+    sign(f, &d, &st);
+    r = check(f);
+    assert_true(has(r, "timeStamp.mismatch"));
+    assert_int_equal(r->time_ms, 0);
+    X509_free(tsa.cert);
+    EVP_PKEY_free(tsa.key);
+}
+
 /* --- ingredients ------------------------------------------------------------------------------ */
 
 static void edit(fx *f, pl_str *kept)
@@ -416,6 +451,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(check__finds_every_changed_bit, up, down),
         cmocka_unit_test_setup_teardown(check__reports_bytes_nobody_vouches_for, up, down),
         cmocka_unit_test_setup_teardown(check__survives_every_cut, up, down),
+        cmocka_unit_test_setup_teardown(build__outlives_its_certificate_by_a_time_stamp, up, down),
         cmocka_unit_test_setup_teardown(build__keeps_the_earlier_manifest_as_parent, up, down),
         cmocka_unit_test_setup_teardown(check__finds_a_changed_parent, up, down),
         cmocka_unit_test_setup_teardown(build__refuses_to_hide_an_earlier_manifest, up, down),
