@@ -13,7 +13,7 @@
 #define PL_LABEL_VISIBLE_H
 
 #include "base/buf.h"
-#include "engine/media/media.h"
+#include "engine/media/notice.h"
 
 #define PL_VISIBLE_PIXELS_MAX (200u << 20) /* of one picture                               */
 #define PL_VISIBLE_PERCENT    5            /* GB 45438-2025 5.2: of the shorter side       */
@@ -69,6 +69,9 @@ pl_rc pl_audible_wav(pl_str in, const pl_visible_style *s, pl_buf *out, pl_error
  * ffmpeg program, or it failed. */
 pl_rc pl_visible_by_ffmpeg(pl_media_format f, const char *in, const char *out,
                            const pl_visible_style *s, pl_error *err);
+/* A notice in a document (engine/media/notice.h): HTML, Markdown, Word, PDF, where it is drawn. */
+pl_rc pl_visible_notice(pl_media *m, const pl_visible_style *s, pl_notice_place place,
+                        pl_media_plan **out, pl_error *err);
 /* Whether a file of that format can be labelled at all. */
 bool  pl_visible_supports(pl_media_format f);
 #endif

@@ -181,6 +181,10 @@ struct pl_media_plan {
     pl_rc          rc; /* PL_NOMEM sticks */
 };
 
+/* A plan that `fill` makes with the operations below. */
+typedef pl_rc (*plan_fill)(pl_media *m, pl_media_plan *p, void *ctx, pl_error *err);
+pl_rc plan_build(pl_media *m, plan_fill fill, void *ctx, pl_media_plan **out, pl_error *err);
+
 /* Bytes are copied. Operations may come in any order and must not overlap; several insertions
  * at one offset keep their order. */
 void plan_replace(pl_media_plan *p, uint64_t at, uint64_t n, pl_str bytes);

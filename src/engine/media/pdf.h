@@ -58,8 +58,41 @@ bool pdf_resolve(pl_media *m, const pdf_file *f, size_t from, pl_str v, pdf_foun
 bool pdf_stream(pl_media *m, const pdf_file *f, size_t from, const pdf_found *o, pl_str *out,
                 pl_media_range *raw);
 
+/* --- writing: pdf_update.c ----------------------------------------------------------------------- */
+
+#define PDF_UPDATE_MAX 16 /* objects of one update */
+
+typedef struct pdf_update_entry {
+    uint32_t number;
+    uint64_t at; /* counted from the document's start */
+} pdf_update_entry;
+
+typedef struct pdf_update {
+    pl_media        *m;
+    const pdf_file  *f;
+    pl_buf           out;
+    size_t           gap_at, gap; /* where bytes go in that the plan marks as a manifest store */
+    uint32_t         next;        /* number of the next new object */
+    pdf_update_entry object[PDF_UPDATE_MAX + 1]; /* and the section itself */
+    size_t           n;
+} pdf_update;
+
+/* After begin, objects are written to u->out: a number of pdf_update_new, or that of an object that
+ * is to be replaced, announced with pdf_update_object, which also writes "n 0 obj". end writes the
+ * cross-references and puts all into the plan; it ends the update in any case. */
+pl_rc    pdf_update_begin(pdf_update *u, pl_media *m, const pdf_file *f, pl_error *err);
+uint32_t pdf_update_new(pdf_update *u);
+void     pdf_update_object(pdf_update *u, uint32_t number);
+/* The n bytes of `gap` that end is given go here; once at most. */
+void     pdf_update_gap(pdf_update *u, size_t n);
+pl_rc    pdf_update_end(pdf_update *u, pl_str gap, pl_media_plan *p, pl_error *err);
+
 /* pdf_manifest.c: puts the manifest store of the edit into a plan, or takes it out. */
 pl_rc pdf_plan_manifest(pl_media *m, const pdf_file *f, const pl_media_edit *e, pl_media_plan *p,
                         pl_error *err);
+/* pdf_notice.c: a notice on the first page. */
+struct pl_notice_picture;
+pl_rc pdf_plan_notice(pl_media *m, pl_str wording, bool at_top, const struct pl_notice_picture *k,
+                      pl_media_plan *p, pl_error *err);
 
 #endif

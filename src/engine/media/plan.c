@@ -254,26 +254,22 @@ static pl_rc finish(pl_media_plan *p, pl_error *err)
     return PL_OK;
 }
 
-pl_rc pl_media_plan_new(pl_media *m, const pl_media_edit *e, pl_media_plan **out, pl_error *err)
+pl_rc plan_build(pl_media *m, plan_fill fill, void *ctx, pl_media_plan **out, pl_error *err)
 {
-    const media_ops *ops = media_ops_of(m->format);
-    pl_media_plan   *p;
-    pl_rc            rc;
+    pl_media_plan *p;
+    pl_rc          rc;
 
     if (m->state != PL_MEDIA_WHOLE)
         return pl_fail(err, PL_INVALID, "the %s file is %s: %s; repair it first",
                        pl_media_format_name(m->format), pl_media_state_name(m->state),
                        m->problems ? m->problem[m->problems - 1].text : "it cannot be read to its end");
-    if (!ops || !ops->plan)
-        return pl_fail(err, PL_NOTFOUND, "%s files have no place for a label",
-                       pl_media_format_name(m->format));
     p = calloc(1, sizeof *p);
     if (!p || !(p->arena = pl_arena_new(PL_MEDIA_MEMORY_MAX * 2))) {
         free(p);
         return pl_fail(err, PL_NOMEM, "out of memory");
     }
     p->m = m;
-    rc = ops->plan(m, e, p, err);
+    rc = fill(m, p, ctx, err);
     if (rc == PL_OK && m->rc != PL_OK) {
         rc = m->rc;
         if (err)
@@ -287,6 +283,21 @@ pl_rc pl_media_plan_new(pl_media *m, const pl_media_edit *e, pl_media_plan **out
     }
     *out = p;
     return PL_OK;
+}
+
+static pl_rc fill_edit(pl_media *m, pl_media_plan *p, void *ctx, pl_error *err)
+{
+    const media_ops *ops = media_ops_of(m->format);
+
+    if (!ops || !ops->plan)
+        return pl_fail(err, PL_NOTFOUND, "%s files have no place for a label",
+                       pl_media_format_name(m->format));
+    return ops->plan(m, ctx, p, err);
+}
+
+pl_rc pl_media_plan_new(pl_media *m, const pl_media_edit *e, pl_media_plan **out, pl_error *err)
+{
+    return plan_build(m, fill_edit, (void *)e, out, err);
 }
 
 void pl_media_plan_free(pl_media_plan *p)
