@@ -73,7 +73,8 @@ static json_t *names_of(const field *f, uint64_t mask)
     return list;
 }
 
-/* An axis that is not settled: what it may still be, and on what that hinges. */
+/* A grade or set that is not settled: what it may still be, and on what that hinges. Only axes
+ * are reported as open (docs/formats/rules.md, `axis: false`). */
 static uint64_t axis_open(grading *g, const field *f, uint64_t maybe)
 {
     slotset  missing = { { 0 } };
@@ -90,6 +91,8 @@ static uint64_t axis_open(grading *g, const field *f, uint64_t maybe)
     }
     if (f->type != F_SET && single(possible))
         return possible; /* it only seemed open */
+    if (!f->is_axis)
+        return 0;
     slot_join(&g->missing, &missing);
     names = names_of(f, possible);
     json_array_foreach(names, i, v)

@@ -17,6 +17,7 @@ static const char rules_yaml[] =
     "results:\n"
     "  use: {type: grade, values: [FREE, LISTED, BANNED], default: FREE, precedence: [BANNED, LISTED, FREE]}\n"
     "  overlay: {type: set, values: [P, Q]}\n"
+    "  side: {type: set, values: [Z], axis: false}\n"
     "  register: {type: flag}\n"
     "  due: {type: date, combine: min}\n"
     "define:\n"
@@ -26,6 +27,7 @@ static const char rules_yaml[] =
     "  - {id: list, when: listed, grade: {use: LISTED}, obligations: [O.2], cite: [Art 2], evidence: S}\n"
     "  - {id: reg, when: result.use == LISTED, set: {register: true, due: d + 30 days}, cite: [Art 3], evidence: U}\n"
     "  - {id: p, when: c, role: [provider], grade: {overlay: P}, cite: [Art 4], evidence: V}\n"
+    "  - {id: z, when: c, grade: {side: Z}, cite: [Art 6], evidence: V}\n"
     "  - {id: q, when: l has x, grade: {overlay: Q}, cite: [Art 5], evidence: V}\n";
 
 static const char obligations_yaml[] =
@@ -96,6 +98,15 @@ static void grade__follows_precedence(void **state)
     expect("{\"a\": false, \"k\": \"one\"}", DAY, "use", "\"LISTED\"");
     expect("{\"a\": false, \"k\": \"three\"}", DAY, "use", "\"FREE\"");
     expect("{\"a\": true, \"b\": true, \"c\": false, \"l\": []}", DAY, "possible", "[]");
+}
+
+static void grade__reports_only_axes_as_open(void **state)
+{
+    (void)state;
+    expect("{\"a\": true, \"b\": true, \"l\": []}", DAY, "side", "[\"UNDETERMINED\"]");
+    expect("{\"a\": true, \"b\": true, \"l\": []}", DAY, "undetermined", "[\"overlay\"]");
+    expect("{\"a\": true, \"b\": true, \"l\": []}", DAY, "possible", "[\"P\"]");
+    expect("{\"a\": true, \"b\": true, \"l\": [], \"c\": true}", DAY, "side", "[\"Z\"]");
 }
 
 static void grade__that_is_open_tells_what_is_possible_and_missing(void **state)
@@ -429,6 +440,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grade__follows_precedence),
+        cmocka_unit_test(grade__reports_only_axes_as_open),
         cmocka_unit_test(grade__that_is_open_tells_what_is_possible_and_missing),
         cmocka_unit_test(set__says_what_is_certain_and_that_there_may_be_more),
         cmocka_unit_test(results__follow_grades),
