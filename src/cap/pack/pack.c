@@ -290,14 +290,18 @@ static void problems_close(pack_report *r)
                                    json_sprintf("and %zu more problems", r->more)));
 }
 
-/* What a pack of law depends on stands beside it, or is installed. */
-static void rules_lint(const char *dir, const pl_pack *p, pack_report *r)
+/* What a pack depends on stands beside it, or is installed. */
+static void files_lint(const char *dir, const pl_pack *p, pack_report *r)
 {
     char       *beside = pl_path_join(dir, ".."), *installed = pl_path_join(pl_datadir(), "packs");
     const char *folders[] = { beside, installed, NULL };
 
-    if (beside != NULL && installed != NULL)
+    pack_schemas_check(p, r);
+    if (beside != NULL && installed != NULL) {
         pack_rules_check(p, folders, r);
+        pack_taxonomy_check(p, folders, r);
+        pack_crosswalk_check(p, folders, r);
+    }
     free(beside);
     free(installed);
 }
@@ -319,7 +323,7 @@ pl_rc pl_pack_lint(const char *dir, json_t **problems, pl_error *err)
         return pl_fail(err, PL_NOMEM, "out of memory");
     }
     if (p->manifest != NULL && r.first.rc == PL_OK)
-        rules_lint(dir, p, &r);
+        files_lint(dir, p, &r);
     if (p->manifest != NULL && !pack_files_has(p, "README.md"))
         pack_problem(&r, PACK_WARNING, "README.md", 0, "missing: say what the pack is for");
     pl_pack_free(p);

@@ -117,6 +117,8 @@ void      pack_set_free(pack_set *s);
  * false: out of memory. */
 bool pack_set_put(pack_set *s, pl_str text, uint64_t number, uint64_t *seen);
 
+uint64_t pack_set_find(const pack_set *s, pl_str text); /* 0: not there */
+
 /* Reads everything there is in dir; what is wrong is in r. NULL: out of memory. */
 pl_pack *pack_read(const char *dir, pack_report *r);
 
@@ -128,6 +130,12 @@ void pack_folders_free(char *folders[3]);
 /* Compiles a pack of law; folders: where what it depends on is. */
 void pack_rules_check(const pl_pack *p, const char *const *folders, pack_report *r);
 
+/* Files that any pack may have beside its own kind: taxonomy.csv, crosswalk.yaml, calendar/. */
+void pack_schemas_check(const pl_pack *p, pack_report *r);
+void pack_taxonomy_check(const pl_pack *p, const char *const *folders, pack_report *r);
+void pack_crosswalk_check(const pl_pack *p, const char *const *folders, pack_report *r);
+
+int  pack_cmd_crosswalk(pl_cmd_ctx *c);
 extern const pl_opt pack_lint_opts[], pack_import_opts[];
 /* Prints the count of some packs (NULL-ended) beside --minimums. */
 int  pack_cmd_count(pl_cmd_ctx *c, const char *const *packs, const char *const *folders);

@@ -1,6 +1,7 @@
 /* Other people's word lists: bytes of some encoding into words with what stands beside them. */
 #include "base/banned.h"
 
+#include "base/csv.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "cap/pack/pack_list.h"
@@ -115,32 +116,6 @@ static pl_str mapped(const char *columns, size_t field)
     return PL_STR("");
 }
 
-/* The next cell. With quotes (RFC 4180) it is unwrapped into `out`; `out` is big enough for a
- * line. false at the end of the line. */
-static bool cell_next(pl_str *rest, char separator, pl_buf *out)
-{
-    const char *p = rest->p, *end = rest->p + rest->n;
-
-    pl_buf_clear(out);
-    if (p == NULL)
-        return false;
-    if (separator == ',' && p < end && *p == '"') {
-        for (p++; p < end && (*p != '"' || (p + 1 < end && p[1] == '"')); p++) {
-            p += *p == '"';
-            pl_buf_putc(out, *p);
-        }
-        while (p < end && *p != separator)
-            p++;
-    } else {
-        const char *at = p < end ? memchr(p, separator, (size_t)(end - p)) : NULL;
-
-        pl_buf_put(out, (pl_str){ p, (size_t)((at != NULL ? at : end) - p) });
-        p = at != NULL ? at : end;
-    }
-    *rest = p < end ? (pl_str){ p + 1, (size_t)(end - p) - 1 } : (pl_str){ NULL, 0 };
-    return true;
-}
-
 typedef struct table {
     char   separator;
     pl_buf cell[PACK_LIST_FIELDS], other;
@@ -151,7 +126,7 @@ static pl_rc header_read(table *t, pl_str line, const char *columns, pl_error *e
 {
     for (size_t f = 0; f < PACK_LIST_FIELDS; f++)
         t->column[f] = -1;
-    for (int i = 0; cell_next(&line, t->separator, &t->other); i++) {
+    for (int i = 0; pl_csv_cell(&line, t->separator, &t->other); i++) {
         pl_str name = pl_str_trim(pl_buf_str(&t->other));
 
         for (size_t f = 0; f < PACK_LIST_FIELDS; f++) {
@@ -175,7 +150,7 @@ static void line_cells(table *t, pl_str line, pack_list_item *item)
         for (size_t f = 0; f < PACK_LIST_FIELDS; f++)
             if (t->column[f] == i)
                 into = &t->cell[f];
-        (void)cell_next(&line, t->separator, into);
+        (void)pl_csv_cell(&line, t->separator, into);
         for (size_t f = 0; f < PACK_LIST_FIELDS; f++)
             if (t->column[f] == i)
                 item->field[f] = pl_str_trim(pl_buf_str(into));

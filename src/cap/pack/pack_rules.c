@@ -348,7 +348,7 @@ static void schema_check(const pl_pack *p, const char *path, const char *text, p
     json_decref(schema);
 }
 
-static void schemas_check(const pl_pack *p, pack_report *r)
+void pack_schemas_check(const pl_pack *p, pack_report *r)
 {
     for (size_t i = 0; i < p->file_count; i++) {
         const char *schema = schema_of(p->files[i].path);
@@ -369,7 +369,6 @@ void pack_rules_check(const pl_pack *p, const char *const *folders, pack_report 
         pl_rules_book_free(l.book);
         return;
     }
-    schemas_check(p, r);
     if (l.book == NULL || (rc = add_open(&l, p, &got, &err)) != PL_OK)
         pack_problem(r, PACK_ERROR, "", 0, "%s", l.book == NULL ? "out of memory" : err.text);
     pl_rules_book_free(l.book);

@@ -86,3 +86,11 @@ bool pack_set_put(pack_set *s, pl_str text, uint64_t number, uint64_t *seen)
     s->n++;
     return true;
 }
+
+uint64_t pack_set_find(const pack_set *s, pl_str text)
+{
+    uint8_t sum[32];
+
+    pl_sha256_of(text, sum);
+    return find(s->slots, s->cap, sum)->number;
+}

@@ -100,6 +100,25 @@ pl_rc pl_pack_book_add(pl_rules_book *b, const char *ref, const char *const *fol
  * "always":[…]}: rules that no case fires and rules that every case fires; both are failures. */
 pl_rc pl_pack_test(const char *ref, const char *const *folders, json_t **report, pl_error *err);
 
+/* --- taxonomies and crosswalks (docs/formats/rules.md) ------------------------------------- */
+
+/* A class or an item of taxonomy.csv. Everything is borrowed for the call. */
+typedef struct pl_taxon {
+    pl_str id, parent; /* parent: id of its class, empty at the top */
+    pl_str zh, en;
+    pl_str maps_to;    /* ids of the taxonomies in `depends`, '|' between: related, no more */
+    pl_str evidence, source;
+    int    line;
+} pl_taxon;
+typedef pl_rc (*pl_taxon_fn)(void *ctx, const pl_taxon *t, pl_error *err);
+/* PL_NOTFOUND: the pack has none. Lines that the linter would refuse are passed over. */
+pl_rc pl_pack_taxonomy_each(const pl_pack *p, pl_taxon_fn fn, void *ctx, pl_error *err);
+
+/* Rows of every crosswalk below the folders that have the theme or the id `what`: [{"crosswalk",
+ * "theme","relation","note"?,"ids":[{"id","pack","title":{"zh","en"}}]}]; an id that no pack has
+ * comes without pack and title. */
+pl_rc pl_pack_crosswalk(const char *what, const char *const *folders, json_t **out, pl_error *err);
+
 /* --- further spellings of entries ------------------------------------------------------ */
 
 typedef struct pl_variants pl_variants;
