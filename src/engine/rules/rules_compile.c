@@ -302,6 +302,23 @@ static pl_rc texts_entry(compiler *c, field *f, rule *r, const json_t *v, const 
     return rc;
 }
 
+/* `FACT like …` makes every member of the list that matches a key. */
+static pl_rc map_key(compiler *c, const char *key, entry *e, const char *at)
+{
+    node    *each = NULL;
+    size_t   where = 0;
+    pl_error why = { 0 };
+
+    if (strstr(key, " like ") == NULL)
+        return (e->key = book_dup(c->book, pl_str_z(key))) != NULL ? PL_OK : no_room(c);
+    if (expr_parse(c->book, c->pack, pl_str_z(key), &each, &where, &why) != PL_OK)
+        return wrong(c, at, "key '%.60s': %s", key, why.text);
+    if (each->op != OP_ANY || each->slot < 0)
+        return wrong(c, at, "key '%.60s': a key with 'like' is about one fact that is a list", key);
+    e->each = each;
+    return PL_OK;
+}
+
 static pl_rc value_entry(compiler *c, field *f, rule *r, const char *key, const json_t *v,
                          const char *at)
 {
@@ -315,8 +332,8 @@ static pl_rc value_entry(compiler *c, field *f, rule *r, const char *key, const 
         return wrong(c, at, "'%s' is set to a %s", f->name, want == K_DATE ? "date" : "number");
     if (want == K_NUM && e.expr->kind == K_NUM && e.expr->unit != f->unit)
         return wrong(c, at, "'%s' is in another unit", f->name);
-    if (key != NULL && (e.key = book_dup(c->book, pl_str_z(key))) == NULL)
-        return no_room(c);
+    if (key != NULL && (rc = map_key(c, key, &e, at)) != PL_OK)
+        return rc;
     return entry_add(c, f, e);
 }
 

@@ -157,6 +157,15 @@ static tri in_mask(eval *e, const node *n)
     return truth(s->value >= 0 && (n->mask >> s->value & 1) != 0);
 }
 
+static tri like_mask(eval *e, const node *n)
+{
+    const slot *s = &e->slots[n->slot];
+
+    if (!s->known)
+        return unknown(e, n->slot);
+    return truth((s->yes & n->mask) != 0 || (s->value >= 0 && (n->mask >> s->value & 1) != 0));
+}
+
 static tri set_any(uint64_t mask, uint64_t yes, uint64_t no)
 {
     if ((mask & yes) != 0)
@@ -250,6 +259,8 @@ tri eval_bool(eval *e, const node *n)
         return truth(e->given[n->slot].known);
     case OP_IN:
         return in_mask(e, n);
+    case OP_LIKE:
+        return like_mask(e, n);
     case OP_ANY:
     case OP_ALL:
         return fact_set(e, n);

@@ -140,6 +140,8 @@ static pl_rc member_read(const fact *f, const json_t *v, slot *s, pl_error *err)
         s->count++;
     if (i >= 0)
         s->yes |= (uint64_t)1 << i;
+    if (json_is_string(v))
+        s->yes |= fact_patterns(f, (pl_str){ json_string_value(v), json_string_length(v) });
     return PL_OK;
 }
 
@@ -198,6 +200,8 @@ static pl_rc slot_read(pl_rules_facts *facts, const fact *f, const json_t *v, sl
     case PL_FACT_DATE:
         return date_read(f, v, s, err);
     case PL_FACT_TEXT:
+        if (json_is_string(v))
+            s->yes = fact_patterns(f, (pl_str){ json_string_value(v), json_string_length(v) });
         return text_read(f, v, &s->value, err);
     case PL_FACT_NUMBERS:
         return numbers_read(facts, f, v, s, used, err);

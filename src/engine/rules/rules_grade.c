@@ -200,6 +200,32 @@ static bool map_replaces(const field *f, const json_t *old, const value *v)
     return f->combine == C_MIN ? v->num < json_number_value(old) : v->num > json_number_value(old);
 }
 
+static void map_put(const field *f, json_t *map, const char *key, const entry *x, bool fires,
+                    const value *v)
+{
+    if (!fires || !v->known)
+        put(map, key, json_string(UNDETERMINED));
+    else if (map_replaces(f, json_object_get(map, key), v))
+        put(map, key, value_out(x->expr, v));
+}
+
+/* Every member of the list that the key of the entry is about. */
+static void map_put_each(grading *g, const field *f, json_t *map, const entry *x, bool fires,
+                         const value *v)
+{
+    const fact   *of = &g->e.book->facts[x->each->slot];
+    const json_t *list = json_object_get(g->facts->json, of->pub.key);
+    size_t        n = json_is_array(list) ? json_array_size(list) : 1;
+
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = json_is_array(list) ? json_array_get(list, i) : list;
+        pl_str        s = { json_string_value(one), json_string_length(one) };
+
+        if (s.p != NULL && (fact_patterns(of, s) & x->each->mask) != 0)
+            map_put(f, map, s.p, x, fires, v);
+    }
+}
+
 static void field_map(grading *g, const field *f)
 {
     json_t *map = json_object();
@@ -213,10 +239,10 @@ static void field_map(grading *g, const field *f)
             continue;
         if (t == TRUE_)
             v = eval_value(&g->e, x->expr);
-        if (t == UNKNOWN_ || !v.known)
-            put(map, x->key, json_string(UNDETERMINED));
-        else if (map_replaces(f, json_object_get(map, x->key), &v))
-            put(map, x->key, value_out(x->expr, &v));
+        if (x->each != NULL)
+            map_put_each(g, f, map, x, t == TRUE_, &v);
+        else
+            map_put(f, map, x->key, x, t == TRUE_, &v);
     }
     put(g->out, f->name, map);
 }

@@ -10,6 +10,7 @@
 #define DAY_S      86400LL
 #define FIELD_NONE 63 /* bit of a field for: no rule fired and there is no default */
 #define NEVER      INT64_MAX /* the date `never` */
+#define PATTERN_MARK "like "
 
 typedef enum tri { FALSE_, TRUE_, UNKNOWN_ } tri;
 
@@ -23,6 +24,7 @@ typedef struct fact {
     pl_fact  pub;
     int      unit;
     uint64_t mentioned; /* values that some expression names */
+    uint64_t patterns;  /* values that stand for a pattern: PATTERN_MARK and the pattern */
 } fact;
 
 /* A value given, or tried while looking for what is possible. */
@@ -57,6 +59,7 @@ typedef enum op {
     OP_ASOF, OP_FACT,                  /* of any type; kind says which */
     OP_IN,                             /* fact (text) is one of mask */
     OP_ANY, OP_ALL,                    /* fact (list, map) meets mask, holds all of mask */
+    OP_LIKE,                           /* fact (open text) matches a pattern of mask */
     OP_RESULT, OP_RESULT_IN, OP_RESULT_ANY, OP_RESULT_ALL,
     OP_LET, OP_FIRED, OP_KNOWN,
     OP_NOT, OP_AND, OP_OR, OP_AT_LEAST, OP_IF,
@@ -119,6 +122,7 @@ typedef struct entry {
     rule       *rule;
     int         value; /* grade, set: index */
     const char *key;   /* map */
+    const node *each;  /* map, instead of key: every member of a list that is `like` this */
     const char *text;  /* text, list */
     node       *expr;  /* number, date, map */
 } entry;
@@ -225,6 +229,12 @@ char  *book_dup(pl_rules_book *b, pl_str s);
 const char *nearest(pl_str want, const char *const *names, size_t n);
 int    unit_find(const pl_rules_book *b, pl_str s); /* -1 */
 int    fact_value(const fact *f, pl_str s);          /* -1 */
+/* The patterns of the fact that s matches (rules_like.c). */
+uint64_t fact_patterns(const fact *f, pl_str s);
+/* Whether a part of s matches that begins where s does or after a space or a full stop, and ends
+ * where s does or before a bracket: "5" matches "Art 5(1)". `*` is any run of bytes; letters match
+ * in either case. Patterns have at most 64 bytes and s at most 128. */
+bool     like(pl_str pattern, pl_str s);
 
 /* What one pack is compiled from. */
 typedef struct compiler {

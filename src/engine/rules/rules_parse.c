@@ -801,6 +801,44 @@ static node *masked(parser *p, const node *n, op on_fact, op on_result, uint64_t
     return r;
 }
 
+/* A pattern takes the place of a value, under a name that no text has by chance. */
+static bool pattern_take(parser *p, const node *n, uint64_t *mask)
+{
+    char   name[96];
+    pl_str was = p->t.s;
+    int    i;
+
+    if (p->t.type != T_STRING || was.n == 0 || was.n > 64)
+        return bad(p, p->t.at, "a pattern in quotes of 1 to 64 characters is wanted here") != NULL;
+    (void)snprintf(name, sizeof name, PATTERN_MARK PL_STR_FMT, PL_STR_ARG(was));
+    p->t.s = pl_str_z(name);
+    i = value_index(p, n);
+    p->t.s = was;
+    if (i < 0)
+        return false;
+    p->b->facts[n->slot].patterns |= (uint64_t)1 << i;
+    *mask |= (uint64_t)1 << i;
+    next(p);
+    return true;
+}
+
+static node *like_test(parser *p, const node *n)
+{
+    uint64_t mask = 0;
+
+    if (n->op != OP_FACT || !p->b->facts[n->slot].pub.is_open)
+        return bad(p, p->t.at, "only facts without a list of values are compared with 'like'");
+    want(p, "like");
+    if (take(p, "{")) {
+        while (p->rc == PL_OK && pattern_take(p, n, &mask) && take(p, ","))
+            continue;
+        want(p, "}");
+    } else {
+        (void)pattern_take(p, n, &mask);
+    }
+    return masked(p, n, n->kind == K_SET ? OP_ANY : OP_LIKE, OP_BOOL, mask);
+}
+
 static node *text_test(parser *p, const node *n)
 {
     uint64_t mask = 0;
@@ -872,6 +910,8 @@ static node *parse_compare(parser *p)
     if (n == NULL)
         return NULL;
     at = p->t.at;
+    if ((n->kind == K_TEXT || n->kind == K_SET) && is(p, "like"))
+        return like_test(p, n);
     if (n->kind == K_TEXT && (compare_op(p, &o) || is(p, "in") || is(p, "not")))
         return text_test(p, n);
     if (n->kind == K_SET && (is(p, "has") || is(p, "any") || is(p, "all") || compare_op(p, &o)))

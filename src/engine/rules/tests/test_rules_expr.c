@@ -10,7 +10,7 @@ static const char vocabulary[] =
     "  m.flop: {type: number, unit: FLOP}\n  e: {type: number, unit: EUR}\n"
     "  d: {type: date}\n  t: {type: time}\n"
     "  k: {type: text, values: [one, two, '3(a)']}\n  o: {type: text}\n"
-    "  l: {type: list, values: [x, y, z]}\n  ns: {type: numbers}\n"
+    "  l: {type: list, values: [x, y, z]}\n  ol: {type: list}\n  ns: {type: numbers}\n"
     "  w: {type: map, values: [A, B, C]}\n"
     "contradictions:\n  - {when: a and b and c, zh: 三者不能同真, en: not all three}\n";
 
@@ -164,12 +164,38 @@ static void texts_and_lists__are_sets(void **state)
     CHECK(rows);
 }
 
+static void patterns__match_texts_of_open_facts(void **state)
+{
+    static const row rows[] = {
+        { "ol like {'5', '25(2)'}", "{\"ol\": [\"5\"]}", "true" },
+        { "ol like {'5', '25(2)'}", "{\"ol\": [\"Art 5(1)(f)\"]}", "true" },
+        { "ol like {'5', '25(2)'}", "{\"ol\": [\"16\", \"EU.AIA.5\"]}", "true" },
+        { "ol like {'5', '25(2)'}", "{\"ol\": [\"15\", \"55(1)\", \"50\", \"5a\", \"25(3)\", \"2(5)\"]}", "false" },
+        { "ol like {'5', '25(2)'}", "{\"ol\": []}", "false" },
+        { "ol like {'5', '25(2)'}", "{}", "null" },
+        { "ol like {'5', '25(2)'}", "{\"ol\": [\"Art. 25(2)(a)\"]}", "true" },
+        { "not ol like '5'", "{\"ol\": [\"5\"]}", "false" },
+        { "o like '*machinery*'", "{\"o\": \"Machinery Regulation\"}", "true" },
+        { "o like '*2023/1230'", "{\"o\": \"(EU) 2023/1230\"}", "true" },
+        { "o like '*2023/1230'", "{\"o\": \"2023/12301\"}", "false" },
+        { "o like '*2023/1230'", "{}", "null" },
+        { "o like 'a*b*c'", "{\"o\": \"aXbYbZc\"}", "true" }, { "o like 'a*b*c'", "{\"o\": \"ac\"}", "false" },
+        { "o like '*'", "{\"o\": \"anything\"}", "true" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        free(value_of(*state, rows[i].expr, "{}")); /* so that the book knows the patterns */
+    CHECK(rows);
+}
+
 static void errors__say_where_and_what_is_near(void **state)
 {
     static const row rows[] = {
         { "a and m.flpo > 1 FLOP", "{}", "expression:1:7: unknown fact 'm.flpo': did you mean 'm.flop'?" },
         { "m.flop > 1e25", "{}", "expression:1:8: 'm.flop' is in FLOP: write '1e+25 FLOP'" },
         { "m.flop > 3 EUR", "{}", "expression:1:8: the units differ: FLOP and EUR" },
+        { "k like 'o*'", "{}", "expression:1:3: only facts without a list of values are compared with 'like'" },
+        { "o like hello", "{}", "expression:1:8: a pattern in quotes of 1 to 64 characters is wanted here" },
         { "k == tow", "{}", "expression:1:6: 'tow' is no value of 'k': did you mean 'two'?" },
         { "a = b", "{}", "expression:1:3: '=' is written '=='" },
         { "a and", "{}", "expression:1:6: the expression ends too early" },
@@ -238,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(numbers__have_strict_thresholds_and_units, setup, teardown),
         cmocka_unit_test_setup_teardown(dates__are_days_of_the_calendar, setup, teardown),
         cmocka_unit_test_setup_teardown(texts_and_lists__are_sets, setup, teardown),
+        cmocka_unit_test_setup_teardown(patterns__match_texts_of_open_facts, setup, teardown),
         cmocka_unit_test_setup_teardown(errors__say_where_and_what_is_near, setup, teardown),
         cmocka_unit_test_setup_teardown(nesting__is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(facts__are_checked, setup, teardown),

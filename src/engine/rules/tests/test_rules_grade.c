@@ -10,7 +10,7 @@ static const char facts_yaml[] =
     "  k: {type: text, values: [one, two, three]}\n"
     "  l: {type: list, values: [x, y]}\n"
     "  m.flop: {type: number, unit: FLOP, min: 0}\n  o.flop: {type: number, unit: FLOP, min: 0}\n"
-    "  d: {type: date}\n  role: {type: list, values: [provider, deployer]}\n";
+    "  d: {type: date}\n  breach: {type: list}\n  role: {type: list, values: [provider, deployer]}\n";
 
 /* Step 1 stops the later ones; a set; a flag that follows a grade; a date with a condition. */
 static const char rules_yaml[] =
@@ -89,6 +89,45 @@ static void expect(const char *facts, const char *day, const char *key, const ch
 }
 
 #define DAY "2026-11-22"
+
+/* A key with `like` stands for the members that match; the first rule that has a key keeps it. */
+static void map__takes_its_keys_from_a_list(void **state)
+{
+    static const char rules[] =
+        "results:\n"
+        "  use: {type: grade, values: [FREE], default: FREE}\n"
+        "  fine: {type: map}\n"
+        "rules:\n"
+        "  - {id: five, when: \"breach like {'5', '6'}\", cite: [Art 9], evidence: V,\n"
+        "     set: {fine: {\"breach like {'5', '6'}\": 70}}}\n"
+        "  - {id: b, when: b, cite: [Art 9], evidence: V, set: {fine: {\"breach like '7'\": 3}}}\n"
+        "  - {id: rest, when: known(breach), cite: [Art 9], evidence: V,\n"
+        "     set: {fine: {\"breach like '*'\": \"'national'\"}}}\n";
+    static const struct {
+        const char *facts, *want;
+    } rows[] = {
+        { "{\"breach\": [\"5\", \"Art 5(1)\", \"27\"]}", "{\"5\":70,\"Art 5(1)\":70,\"27\":\"national\"}" },
+        { "{\"breach\": \"7\", \"b\": true}", "{\"7\":3}" },
+        { "{\"breach\": [\"7\"], \"b\": false}", "{\"7\":\"national\"}" },
+        { "{\"breach\": [\"7\"]}", "{\"7\":\"UNDETERMINED\"}" },
+        { "{\"breach\": []}", "{}" },
+    };
+    pl_rules_book *b = NULL;
+    pl_error       err = { 0 };
+
+    (void)state;
+    assert_ok(book_of(rules, "", &b, &err), &err);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool    open;
+        json_t *r = grade_in(b, rows[i].facts, "2026-11-22", &open);
+        char   *got = json_dumps(json_object_get(r, "fine"), JSON_COMPACT);
+
+        assert_string_equal(got, rows[i].want);
+        free(got);
+        json_decref(r);
+    }
+    pl_rules_book_free(b);
+}
 
 static void grade__follows_precedence(void **state)
 {
@@ -439,6 +478,7 @@ static void bad_packs__are_refused_with_place_and_advice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(map__takes_its_keys_from_a_list),
         cmocka_unit_test(grade__follows_precedence),
         cmocka_unit_test(grade__reports_only_axes_as_open),
         cmocka_unit_test(grade__that_is_open_tells_what_is_possible_and_missing),
