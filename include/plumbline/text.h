@@ -116,19 +116,26 @@ enum pl_keyword_flags {
 
 /* Bounds of combinations. */
 #define PL_TEXT_PARTS_MAX  4
+#define PL_TEXT_ANY_MAX    256
 #define PL_TEXT_WITHIN_MAX 1000
+
+/* One of several words. */
+typedef struct pl_text_part {
+    const pl_str *any; /* 1 to PL_TEXT_ANY_MAX */
+    size_t        n;
+} pl_text_part;
 
 /* Several things near each other. Distances count characters as matching sees them: blanks,
  * punctuation, invisible characters and repetitions do not count, in whatever language. The
  * finding covers the part that completes the combination; what came before may have been
  * released by then. */
 typedef struct pl_text_combination {
-    const pl_str *all;    /* 2 to PL_TEXT_PARTS_MAX parts, in any order              */
-    size_t        all_n;
-    const pl_str *none;   /* 0 to PL_TEXT_PARTS_MAX that may not be there: neither   */
-    size_t        none_n; /* among the parts nor within `within` before or after     */
-    unsigned      within; /* from the start of the first to the end of the last part */
-    unsigned      flags;  /* pl_keyword_flags of every part                          */
+    const pl_text_part *all;    /* 2 to PL_TEXT_PARTS_MAX parts, in any order             */
+    size_t              all_n;
+    pl_text_part        none;   /* n may be 0: words that may not be there, neither among */
+    unsigned            within; /* the parts nor within `within` before or after; from    */
+                                /* the start of the first to the end of the last part     */
+    unsigned            flags;  /* pl_keyword_flags of every part                         */
 } pl_text_combination;
 
 enum pl_textdb_flags {

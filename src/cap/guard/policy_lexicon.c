@@ -40,20 +40,35 @@ static pl_rc time_add(const adder *a, const pl_lexicon_entry *e, pl_error *err)
                                    to > 0 ? to + DAY_S - 1 : 0, err);
 }
 
-/* One combination for each word that may complete the entry. */
-static pl_rc combinations_add(const adder *a, const pl_lexicon_entry *e, pl_error *err)
+/* A list, behind what stands there already. */
+static void part_fill(pl_str words[PL_TEXT_ANY_MAX], pl_text_part *part, pl_str list)
 {
-    pl_str none[PL_TEXT_PARTS_MAX], all[2] = { e->text }, with = e->with, without = e->without;
-    size_t none_n = 0;
-    pl_rc  rc = PL_OK;
+    while (part->n < PL_TEXT_ANY_MAX && pl_str_split(&list, '|', &words[part->n]))
+        part->n++;
+    part->any = words;
+}
 
-    while (none_n < PL_TEXT_PARTS_MAX && pl_str_split(&without, '|', &none[none_n]))
-        none_n++;
-    while (rc == PL_OK && pl_str_split(&with, '|', &all[1])) {
-        pl_text_combination c = { all, 2, none, none_n, e->within, keyword_flags(e) };
+static pl_rc combination_add(const adder *a, const pl_lexicon_entry *e, pl_error *err)
+{
+    pl_str       words[PL_TEXT_PARTS_MAX][PL_TEXT_ANY_MAX] = { { e->text } };
+    pl_text_part all[3] = { { words[0], 1 }, { words[1], 0 }, { words[2], 0 } };
+    pl_text_combination c = { .all = all, .all_n = e->and_with.n > 0 ? 3 : 2,
+                              .within = e->within, .flags = keyword_flags(e) };
 
-        rc = pl_textdb_builder_combination(a->builder, a->rule, &c, err);
-    }
+    part_fill(words[0], &all[0], e->any);
+    part_fill(words[1], &all[1], e->with);
+    part_fill(words[2], &all[2], e->and_with);
+    part_fill(words[3], &c.none, e->without);
+    return pl_textdb_builder_combination(a->builder, a->rule, &c, err);
+}
+
+static pl_rc keywords_add(const adder *a, const pl_lexicon_entry *e, pl_error *err)
+{
+    pl_str any = e->any, word;
+    pl_rc  rc = pl_textdb_builder_keyword(a->builder, a->rule, e->text, keyword_flags(e), err);
+
+    while (rc == PL_OK && pl_str_split(&any, '|', &word))
+        rc = pl_textdb_builder_keyword(a->builder, a->rule, word, keyword_flags(e), err);
     return rc;
 }
 
@@ -88,9 +103,9 @@ static pl_rc entry_add(void *ctx, const pl_lexicon_entry *e, pl_error *err)
     if (rc == PL_OK)
         rc = time_add(a, e, err);
     if (rc == PL_OK && e->with.n > 0)
-        rc = combinations_add(a, e, err);
-    else if (rc == PL_OK)
-        rc = pl_textdb_builder_keyword(a->builder, a->rule, e->text, keyword_flags(e), err);
+        return combination_add(a, e, err);
+    if (rc == PL_OK)
+        rc = keywords_add(a, e, err);
     if (rc == PL_OK)
         rc = pl_variants_each(a->variants, e, variant_add, a, err);
     return rc == PL_OK ? exceptions_add(a, e, err) : rc;

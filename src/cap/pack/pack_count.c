@@ -33,8 +33,8 @@ static pl_rc is_new(counter *c, const pl_lexicon_entry *e, bool *out, pl_error *
     size_t   n = pack_fold(e->text, key, KEY_MAX / 2, &chars);
     uint64_t seen = 0;
 
-    (void)snprintf(key + n, sizeof key - n, "\t%.*s", (int)(e->with.n > 700 ? 700 : e->with.n),
-                   e->with.p);
+    (void)snprintf(key + n, sizeof key - n, "\t%.*s\t%.*s", (int)(e->with.n > 500 ? 500 : e->with.n),
+                   e->with.p, (int)(e->and_with.n > 200 ? 200 : e->and_with.n), e->and_with.p);
     if (!pack_set_put(c->texts, pl_str_z(key), 1, &seen))
         return pl_fail(err, PL_NOMEM, "out of memory");
     *out = seen == 0;

@@ -81,7 +81,7 @@ bool pack_lexicon_has(const pl_pack *p, const char *path);
 typedef enum pack_field {
     PACK_ID, PACK_TEXT, PACK_CATEGORY, PACK_LANG, PACK_SEVERITY, PACK_SOURCE, PACK_UPDATED,
     PACK_FLAGS, PACK_RISK, PACK_FROM, PACK_TO, PACK_WITH, PACK_WITHIN, PACK_WITHOUT, PACK_EXCEPT,
-    PACK_FIELDS,
+    PACK_ANY, PACK_AND, PACK_FIELDS,
 } pack_field;
 #define PACK_REQUIRED PACK_FLAGS /* fields before this one must be there */
 

@@ -2,6 +2,7 @@
 #include "base/banned.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "base/yaml.h"
@@ -15,6 +16,7 @@
 #define SHORT_LATIN  4
 #define WITHIN       20 /* when an entry does not say */
 #define LIST_MAX     64
+#define ANY_MAX      (PL_TEXT_ANY_MAX - 1) /* besides the text */
 #define FOLDED_MAX   (PL_TEXT_KEYWORD_MAX * 8)
 
 /* Categories of design §5; a pack may add its own under its id. */
@@ -145,6 +147,7 @@ static bool entry_of(const pack_row *row, pl_lexicon_entry *e)
         .lang = f[PACK_LANG], .source = f[PACK_SOURCE], .updated = f[PACK_UPDATED],
         .risk = or_nothing(f[PACK_RISK]), .from = or_nothing(f[PACK_FROM]),
         .to = or_nothing(f[PACK_TO]), .with = or_nothing(f[PACK_WITH]),
+        .any = or_nothing(f[PACK_ANY]), .and_with = or_nothing(f[PACK_AND]),
         .without = or_nothing(f[PACK_WITHOUT]), .except = or_nothing(f[PACK_EXCEPT]),
         .severity = (int)small_number(f[PACK_SEVERITY]),
         .within = f[PACK_WITHIN].p != NULL ? small_number(f[PACK_WITHIN]) : WITHIN,
@@ -223,12 +226,25 @@ static void list_check(reader *rd, pl_str list, size_t most, pl_str inner)
 
 static void combination_check(reader *rd, const pl_lexicon_entry *e)
 {
-    if (e->with.n == 0 && (e->without.n > 0 || rd->row->field[PACK_WITHIN].p != NULL))
-        wrong(rd, PACK_ERROR, "'within' and 'without' need 'with'", e->text);
+    if (e->with.n == 0 && (e->without.n > 0 || e->and_with.n > 0 || rd->row->field[PACK_WITHIN].p != NULL))
+        wrong(rd, PACK_ERROR, "'within', 'without' and 'and' need 'with'", e->text);
     if (e->within < 1 || e->within > PL_TEXT_WITHIN_MAX)
         wrong(rd, PACK_ERROR, "within must be 1 to 1000 characters", rd->row->field[PACK_WITHIN]);
-    list_check(rd, e->with, LIST_MAX, PL_STR(""));
-    list_check(rd, e->without, PL_TEXT_PARTS_MAX, PL_STR(""));
+    list_check(rd, e->any, ANY_MAX, PL_STR(""));
+    list_check(rd, e->with, ANY_MAX, PL_STR(""));
+    list_check(rd, e->and_with, ANY_MAX, PL_STR(""));
+    list_check(rd, e->without, ANY_MAX, PL_STR(""));
+}
+
+/* What tells entries with one text apart: their lists. */
+static uint32_t lists_sum(const pl_lexicon_entry *e)
+{
+    const pl_str lists[] = { e->any, e->with, e->and_with, e->without };
+    uint32_t     sum = 0;
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        sum = sum * 31 + pl_crc32c(lists[i].p, lists[i].n);
+    return sum;
 }
 
 static void text_check(reader *rd, const pl_lexicon_entry *e)
@@ -244,8 +260,8 @@ static void text_check(reader *rd, const pl_lexicon_entry *e)
     if (han == 0 && (e->flags & PL_LEXICON_WORD) == 0)
         wrong(rd, PACK_WARNING, "text without the flag 'word' also hits inside words", e->text);
     list_check(rd, e->except, LIST_MAX, (pl_str){ key, n });
-    (void)snprintf(key + n, sizeof key - n, "\t%.*s\t%.*s", (int)(e->category.n > 96 ? 96 : e->category.n),
-                   e->category.p, (int)(e->with.n > 400 ? 400 : e->with.n), e->with.p);
+    (void)snprintf(key + n, sizeof key - n, "\t%.*s\t%08x", (int)(e->category.n > 96 ? 96 : e->category.n),
+                   e->category.p, lists_sum(e));
     unique_check(rd, rd->texts, pl_str_z(key), "text folds to the same as that of");
 }
 

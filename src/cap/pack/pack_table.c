@@ -7,7 +7,8 @@
 
 const char *const pack_field_names[] = {
     "id",   "text", "category", "lang", "severity", "source",  "updated", "flags",
-    "risk", "from", "to",       "with", "within",   "without", "except",  NULL,
+    "risk", "from", "to",       "with", "within",   "without", "except",
+    "any",  "and",  NULL,
 };
 
 typedef struct table {

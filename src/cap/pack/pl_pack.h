@@ -37,7 +37,9 @@ typedef struct pl_lexicon_entry {
     pl_str   id, text, category, lang, source, updated; /* borrowed from the pack */
     pl_str   risk;     /* class of a risk taxonomy, e.g. "A.2-e" */
     pl_str   from, to; /* first and last day on which it applies */
+    pl_str   any;      /* further words that stand for the text */
     pl_str   with;     /* a combination: one of these as well, */
+    pl_str   and_with; /* and one of these, */
     unsigned within;   /* at most so many characters away, */
     pl_str   without;  /* and none of these as near */
     pl_str   except;   /* phrases that contain the text and are meant otherwise */

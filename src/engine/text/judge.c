@@ -128,95 +128,155 @@ static void parts_forget(pl_match *m, uint32_t cell)
     j->last = cell;
 }
 
-static void part_remember(pl_judge *j, const pl_hit *h)
+/* In its own slot, in one that no combination needs any more, or in that of the oldest. */
+static void part_remember(const pl_textdb *db, pl_judge *j, uint32_t set, uint32_t cell)
 {
-    unsigned at = 0;
-
-    while (at < PARTS && j->part[at] != h->entry + 1)
-        at++;
-    if (at == PARTS) {
-        at = j->part_next;
-        j->part_next = (uint8_t)((at + 1) % PARTS);
-    }
-    j->part[at] = h->entry + 1;
-    j->part_at[at] = (uint16_t)h->first_cell;
-}
-
-/* How many of the combination's parts were seen within reach of `cell`, and from where. */
-typedef struct parts_seen {
-    unsigned all;  /* bit per part */
-    uint32_t from; /* cells back from `cell` where the first of them begins */
-    uint32_t none; /* cells back to the last part that may not be there     */
-} parts_seen;
-
-static parts_seen parts_look(const pl_match *m, uint32_t combo, uint32_t cell, uint32_t within)
-{
-    parts_seen s = { .none = UINT32_MAX };
+    unsigned at = 0, oldest = 0;
 
     for (unsigned i = 0; i < PARTS; i++) {
-        uint32_t entry = m->judge.part[i] - 1, flags;
-        uint16_t back = (uint16_t)(cell - m->judge.part_at[i]);
+        unsigned age = j->part[i] == 0 ? UINT32_MAX : (uint16_t)(cell - j->part_at[i]);
 
-        if (m->judge.part[i] == 0 || entry_get(m->db, entry, ENTRY_OWNER) != combo)
-            continue;
-        flags = entry_get(m->db, entry, ENTRY_FLAGS);
-        if (flags & ENTRY_NONE) {
-            s.none = back < s.none ? back : s.none;
-        } else if (back < within) {
-            s.all |= 1u << ENTRY_PART_AT(flags);
-            s.from = back > s.from ? back : s.from;
+        if (j->part[i] == set + 1) {
+            at = i;
+            break;
+        }
+        if (age >= db->reach)
+            age = UINT32_MAX;
+        if (age > oldest) {
+            oldest = age;
+            at = i;
         }
     }
-    return s;
+    j->part[at] = set + 1;
+    j->part_at[at] = (uint16_t)cell;
 }
 
-static void combo_undo(pl_judge *j, uint32_t combo)
+/* How many cells before `cell` the last word of the set began; UINT32_MAX: there was none. */
+static uint32_t part_back(const pl_judge *j, uint32_t set, uint32_t cell)
+{
+    for (unsigned i = 0; i < PARTS; i++)
+        if (j->part[i] == set + 1)
+            return (uint16_t)(cell - j->part_at[i]);
+    return UINT32_MAX;
+}
+
+static bool combo_is_complete(const pl_match *m, uint32_t combo, uint32_t cell)
+{
+    uint32_t shape = combo_get(m->db, combo, COMBO_SHAPE), within = SHAPE_WITHIN(shape);
+    uint32_t none = combo_get(m->db, combo, COMBO_NONE), from = 0;
+
+    for (uint32_t i = 0; i < SHAPE_ALL(shape); i++) {
+        uint32_t back = part_back(&m->judge, combo_get(m->db, combo, COMBO_PART + (int)i), cell);
+
+        if (back >= within)
+            return false;
+        from = back > from ? back : from;
+    }
+    if (none == NO_SET)
+        return true;
+    none = part_back(&m->judge, none, cell);
+    return none == UINT32_MAX || none > from + within;
+}
+
+/* --- what is found at one cell --------------------------------------------------------- */
+
+/* Keywords and complete combinations, to be reported in order. */
+typedef struct ready {
+    pl_text_finding f;
+    uint32_t        owner, until; /* as of pl_waiting */
+} ready;
+
+typedef struct ready_list {
+    size_t n;
+    ready  at[2 * HITS];
+} ready_list;
+
+static void report_all(pl_match *m, ready_list *l, const pl_sink *to)
+{
+    for (size_t i = 1; i < l->n; i++) {
+        ready  r = l->at[i];
+        size_t k = i;
+
+        for (; k > 0 && finding_compare(&l->at[k - 1].f, &r.f) > 0; k--)
+            l->at[k] = l->at[k - 1];
+        l->at[k] = r;
+    }
+    for (size_t i = 0; i < l->n && !m->stopped; i++) {
+        const ready *r = &l->at[i];
+
+        if (r->until > 0 || m->judge.waits > 0)
+            queue(m, &r->f, r->owner, r->until, to);
+        else
+            emit(m, &r->f, to);
+    }
+    l->n = 0;
+}
+
+static void ready_put(pl_match *m, ready_list *l, const ready *r, const pl_sink *to)
+{
+    if (l->n == sizeof l->at / sizeof *l->at)
+        report_all(m, l, to);
+    l->at[l->n++] = *r;
+}
+
+static void combo_undo(pl_judge *j, ready_list *l, uint32_t combo)
 {
     for (unsigned i = j->waits; i-- > 0;)
         if (j->waiting[i].owner == (combo | WAITING_COMBO))
             drop(j, i);
+    for (size_t i = l->n; i-- > 0;)
+        if (l->at[i].owner == (combo | WAITING_COMBO))
+            l->at[i] = l->at[--l->n];
 }
 
-static void take_part(pl_match *m, const pl_hit *h, uint32_t cell, const pl_sink *to)
+/* Of several words of a part that end here the longest completes the combination. */
+static bool is_reported(const ready_list *l, uint32_t combo)
 {
-    uint32_t   combo = entry_get(m->db, h->entry, ENTRY_OWNER);
-    uint32_t   shape = combo_get(m->db, combo, COMBO_SHAPE), within = SHAPE_WITHIN(shape);
-    parts_seen s;
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].owner == (combo | WAITING_COMBO))
+            return true;
+    return false;
+}
+
+static void take_part(pl_match *m, const pl_hit *h, uint32_t cell, ready_list *l, const pl_sink *to)
+{
+    const pl_textdb *db = m->db;
+    uint32_t         set = entry_get(db, h->entry, ENTRY_OWNER);
 
     parts_forget(m, cell);
-    part_remember(&m->judge, h);
-    if (flags_of(m, h) & ENTRY_NONE) {
-        combo_undo(&m->judge, combo);
-        return;
+    part_remember(db, &m->judge, set, h->first_cell);
+    for (uint32_t u = db->set_first[set]; u < db->set_first[set + 1] && !m->stopped; u++) {
+        uint32_t combo = db->set_use[u];
+        ready    r = { h->f, combo | WAITING_COMBO, 0 };
+
+        if (combo_get(db, combo, COMBO_NONE) == set) {
+            combo_undo(&m->judge, l, combo);
+        } else if (combo_is_complete(m, combo, cell) && !is_reported(l, combo)) {
+            r.f.rule = combo_get(db, combo, COMBO_RULE);
+            if (combo_get(db, combo, COMBO_NONE) != NO_SET)
+                r.until = cell + SHAPE_WITHIN(combo_get(db, combo, COMBO_SHAPE));
+            ready_put(m, l, &r, to);
+        }
     }
-    s = parts_look(m, combo, cell, within);
-    if (s.all != (1u << SHAPE_ALL(shape)) - 1 ||
-        (s.none != UINT32_MAX && s.none <= s.from + within))
-        return;
-    queue(m, &h->f, combo | WAITING_COMBO, SHAPE_NONE(shape) > 0 ? cell + within : 0, to);
 }
 
-/* --- keywords ----------------------------------------------------------------------- */
-
-static void take_keyword(pl_match *m, const pl_hit *h, uint32_t cell, const pl_sink *to)
+static void take_keyword(pl_match *m, const pl_hit *h, uint32_t cell, ready_list *l,
+                         const pl_sink *to)
 {
-    uint32_t wait = ENTRY_WAIT(flags_of(m, h));
+    uint32_t    wait = ENTRY_WAIT(flags_of(m, h));
+    const ready r = { h->f, h->f.rule, wait > 0 ? cell + wait : 0 };
 
-    if (wait > 0 || m->judge.waits > 0)
-        queue(m, &h->f, h->f.rule, wait > 0 ? cell + wait : 0, to);
-    else
-        emit(m, &h->f, to);
+    ready_put(m, l, &r, to);
 }
 
-/* By start and rule; parts by the rule of their combination. */
+/* By start and rule; parts, whose combinations have rules, behind keywords. */
 static void sort_hits(const pl_match *m, pl_hit *hits, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        pl_hit   h = hits[i];
-        uint32_t owner = entry_get(m->db, h.entry, ENTRY_OWNER), flags = flags_of(m, &h);
-        size_t   at = i;
+        pl_hit h = hits[i];
+        size_t at = i;
 
-        h.f.rule = flags & (ENTRY_PART | ENTRY_NONE) ? combo_get(m->db, owner, COMBO_RULE) : owner;
+        h.f.rule = flags_of(m, &h) & ENTRY_PART ? UINT32_MAX : entry_get(m->db, h.entry, ENTRY_OWNER);
         for (; at > 0 && finding_compare(&hits[at - 1].f, &h.f) > 0; at--)
             hits[at] = hits[at - 1];
         hits[at] = h;
@@ -232,18 +292,21 @@ static bool is_repeat(const pl_match *m, const pl_hit *hits, size_t i)
 
 void pl_judge_take(pl_match *m, pl_hit *hits, size_t n, uint32_t cell, const pl_sink *to)
 {
-    uint64_t allowed;
+    ready_list l;
+    uint64_t   allowed;
 
+    l.n = 0;
     sort_hits(m, hits, n);
     allowed = m->db->has_exceptions ? allow(m, hits, n) : UINT64_MAX;
     for (size_t i = 0; i < n && !m->stopped; i++) {
         uint32_t kind = flags_of(m, &hits[i]) & ENTRY_KIND;
 
-        if (kind & (ENTRY_PART | ENTRY_NONE))
-            take_part(m, &hits[i], cell, to);
+        if (kind == ENTRY_PART)
+            take_part(m, &hits[i], cell, &l, to);
         else if (kind == 0 && hits[i].f.start < allowed && !is_repeat(m, hits, i))
-            take_keyword(m, &hits[i], cell, to);
+            take_keyword(m, &hits[i], cell, &l, to);
     }
+    report_all(m, &l, to);
     /* what has nothing to wait for and nothing to wait behind */
     pl_judge_pass(m, 1, to);
 }

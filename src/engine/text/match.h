@@ -24,10 +24,10 @@ typedef struct pl_waiting {
 
 typedef struct pl_judge {
     pl_waiting waiting[WAITING];
-    uint32_t   part[PARTS];    /* entry + 1 of a part that was seen, 0: none */
-    uint16_t   part_at[PARTS]; /* ... and the cell where it began            */
+    uint32_t   part[PARTS];    /* set + 1 of which a word was seen, 0: none  */
+    uint16_t   part_at[PARTS]; /* ... and the cell where the last one began  */
     uint32_t   last;           /* cell of the last part                      */
-    uint8_t    waits, part_next;
+    uint8_t    waits;
 } pl_judge;
 
 typedef struct pl_match {

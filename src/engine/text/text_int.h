@@ -16,7 +16,7 @@
 #include "engine/text/lits.h"
 
 #define TEXTDB_MAGIC   0x58544c50u /* "PLTX" */
-#define TEXTDB_VERSION 2u
+#define TEXTDB_VERSION 3u
 
 /* Word offsets inside the header of 32 words. */
 enum {
@@ -34,13 +34,15 @@ enum {
     HDR_RULES,
     HDR_STRINGS,
     HDR_LITS,
+    HDR_SETS,
     HDR_USED, /* the rest is zero */
     HDR_WORDS = 32
 };
 
 /* Records, in words. */
 enum { ENTRY_OWNER, ENTRY_LOOKS, ENTRY_FLAGS, ENTRY_WORDS };
-enum { COMBO_RULE, COMBO_SHAPE, COMBO_WORDS };
+enum { COMBO_RULE, COMBO_SHAPE, COMBO_PART, COMBO_NONE = COMBO_PART + PL_TEXT_PARTS_MAX, COMBO_WORDS };
+#define NO_SET UINT32_MAX
 enum {
     RULE_ID, RULE_ID_LEN, RULE_CATEGORY, RULE_CATEGORY_LEN, RULE_SEVERITY,
     RULE_FROM, RULE_TO = RULE_FROM + 2, RULE_WORDS = RULE_TO + 2
@@ -49,20 +51,19 @@ enum {
 #define NO_LOOKS UINT32_MAX /* ENTRY_LOOKS: every cell is LOOK_PLAIN */
 
 /* ENTRY_FLAGS: pl_keyword_flags, what the entry is for, and how many cells must follow before an
- * exception around it can be ruled out. ENTRY_OWNER is a rule, for parts a combination. */
+ * exception around it can be ruled out. ENTRY_OWNER is a rule, for parts a set: words of which one
+ * stands for all, and which several combinations may share. */
 #define KEYWORD_FLAGS (PL_KEYWORD_WORD | PL_KEYWORD_PINYIN | PL_KEYWORD_SPLIT)
-enum { ENTRY_PART = 1 << 3, ENTRY_NONE = 1 << 4, ENTRY_EXCEPTION = 1 << 5 };
-#define ENTRY_KIND       (ENTRY_PART | ENTRY_NONE | ENTRY_EXCEPTION)
-#define ENTRY_WAIT(f)    ((f) >> 8 & 0xffu)
-#define ENTRY_PART_AT(f) ((f) >> 16 & 0xffu)
-#define ENTRY_FLAGS_OF(keyword_flags, kind, wait, part)                                            \
-    ((uint32_t)(keyword_flags) | (uint32_t)(kind) | (uint32_t)(wait) << 8 | (uint32_t)(part) << 16)
+enum { ENTRY_PART = 1 << 3, ENTRY_EXCEPTION = 1 << 5 };
+#define ENTRY_KIND    (ENTRY_PART | ENTRY_EXCEPTION)
+#define ENTRY_WAIT(f) ((f) >> 8 & 0xffu)
+#define ENTRY_FLAGS_OF(keyword_flags, kind, wait)                                                  \
+    ((uint32_t)(keyword_flags) | (uint32_t)(kind) | (uint32_t)(wait) << 8)
 
-/* COMBO_SHAPE: within, parts that must be there, parts that may not. */
-#define SHAPE(within, all, none) ((uint32_t)(within) | (uint32_t)(all) << 16 | (uint32_t)(none) << 24)
-#define SHAPE_WITHIN(s)          ((s)&0xffffu)
-#define SHAPE_ALL(s)             ((s) >> 16 & 0xffu)
-#define SHAPE_NONE(s)            ((s) >> 24)
+/* COMBO_SHAPE: within, parts that must be there. */
+#define SHAPE(within, all) ((uint32_t)(within) | (uint32_t)(all) << 16)
+#define SHAPE_WITHIN(s)    ((s)&0xffffu)
+#define SHAPE_ALL(s)       ((s) >> 16)
 
 /* Nobody has told the time. */
 #define NO_TIME INT64_MIN
@@ -70,10 +71,15 @@ enum { ENTRY_PART = 1 << 3, ENTRY_NONE = 1 << 4, ENTRY_EXCEPTION = 1 << 5 };
 struct pl_textdb {
     const uint8_t *ends, *firsts, *entries, *combos, *rules, *units, *looks, *strings;
     uint32_t       literals, unit_count, entry_count, look_count, combo_count, rule_count;
+    uint32_t       set_count;
     uint32_t       string_bytes;
     bool           exact, has_exceptions, has_times;
     pl_lits       *lits;      /* NULL when there is no literal */
     void          *lits_copy; /* its image, where the section is not aligned for it */
+    uint32_t      *set_first; /* of each set, in set_use; one more at the end             */
+    uint32_t      *set_use;   /* combinations that have the set, rising                   */
+    uint8_t       *part_only; /* bit per literal: all its entries are parts               */
+    uint32_t       reach;     /* cells after which no combination remembers a part        */
     uint32_t      *root;      /* first literal by its first unit; one more at the end */
     uint8_t       *pairs;     /* hashed bit set of the literals' first two units; may lie with yes */
     uint32_t       pair_mask;

@@ -10,6 +10,19 @@ typedef struct stretch {
     uint16_t from, to;
 } stretch;
 
+/* Where a literal ends in the block. */
+typedef struct literal_hit {
+    uint32_t literal, end;
+} literal_hit;
+
+/* Part sets that were hit, as long as a stream would remember them all. */
+typedef struct sets_seen {
+    unsigned n; /* PARTS + 1: too many */
+    uint32_t set[PARTS];
+} sets_seen;
+
+enum { LATER = 1024 };
+
 typedef struct scanner {
     pl_match         match;
     const pl_textdb *db;
@@ -19,6 +32,10 @@ typedef struct scanner {
     uint32_t         carry, stretches;
     pl_units         u;
     stretch          stretch[TRANSCODE_ROOM];
+    bool             crowded; /* there was no room for all hits of the block */
+    sets_seen        sets, tail; /* in the block and at the end of the one before; at its end */
+    uint32_t         hits;
+    literal_hit      hit[LATER];
 } scanner;
 
 /* Keeps the end of the block, for literals that go on in the next. */
@@ -133,25 +150,125 @@ static bool may_be_found(const scanner *s, uint32_t literal, uint32_t from, uint
     return false;
 }
 
-static int on_literal(void *ctx, uint32_t literal, size_t end)
+static void stretch_add(scanner *s, uint32_t literal, uint32_t end)
 {
-    scanner *s = ctx;
-    uint32_t from, length;
+    uint32_t length = literal_length(s->db, literal);
+    uint32_t from = length < end ? end - length : 0;
 
-    if (literal >= s->db->literals || end <= s->carry || end > s->u.n)
-        return 0;
-    length = literal_length(s->db, literal);
-    from = length < end ? (uint32_t)end - length : 0;
-    if (length <= end && !may_be_found(s, literal, from, (uint32_t)end))
-        return 0;
+    if (length <= end && !may_be_found(s, literal, from, end))
+        return;
     while (s->stretches > 0 && s->stretch[s->stretches - 1].to >= from) {
         s->stretches--;
         if (s->stretch[s->stretches].from < from)
             from = s->stretch[s->stretches].from;
     }
     s->stretch[s->stretches++] = (stretch){ (uint16_t)from, (uint16_t)end };
+}
+
+/* --- parts of combinations ---------------------------------------------------------------- */
+
+static void sets_put(sets_seen *seen, uint32_t set)
+{
+    for (unsigned i = 0; i < seen->n && i < PARTS; i++)
+        if (seen->set[i] == set)
+            return;
+    if (seen->n < PARTS)
+        seen->set[seen->n++] = set;
+    else
+        seen->n = PARTS + 1;
+}
+
+static void sets_of_literal(const pl_textdb *db, uint32_t literal, sets_seen *seen)
+{
+    for (uint32_t e = literal_entry(db, literal); e < literal_entry(db, literal + 1); e++)
+        if (entry_get(db, e, ENTRY_FLAGS) & ENTRY_PART)
+            sets_put(seen, entry_get(db, e, ENTRY_OWNER));
+}
+
+static bool sets_have(const sets_seen *seen, uint32_t set)
+{
+    unsigned i = 0;
+
+    while (i < seen->n && seen->set[i] != set)
+        i++;
+    return i < seen->n;
+}
+
+/* Whether all parts of some combination of the set were hit. */
+static bool set_matters(const pl_textdb *db, const sets_seen *seen, uint32_t set)
+{
+    enum { MANY = 512 }; /* then it is not worth the look */
+
+    if (db->set_first[set + 1] - db->set_first[set] > MANY)
+        return true;
+    for (uint32_t u = db->set_first[set]; u < db->set_first[set + 1]; u++) {
+        uint32_t combo = db->set_use[u], i = 0, all = SHAPE_ALL(combo_get(db, combo, COMBO_SHAPE));
+
+        while (i < all && sets_have(seen, combo_get(db, combo, COMBO_PART + (int)i)))
+            i++;
+        if (i == all)
+            return true;
+    }
+    return false;
+}
+
+static bool literal_matters(const scanner *s, uint32_t literal, const bool matters[PARTS])
+{
+    const pl_textdb *db = s->db;
+
+    if (!(db->part_only[literal / 8] >> literal % 8 & 1))
+        return true;
+    for (uint32_t e = literal_entry(db, literal); e < literal_entry(db, literal + 1); e++)
+        for (unsigned i = 0; i < s->sets.n; i++)
+            if (s->sets.set[i] == entry_get(db, e, ENTRY_OWNER) && matters[i])
+                return true;
+    return false;
+}
+
+/* Words like "make" are parts of many combinations and common in any text. Where the block and the
+ * end of the one before hold no combination as a whole, they need not be read, but for those at the
+ * end of the block. With more different parts than a stream remembers, all are read, so that both
+ * forget the same. */
+static void take_hits(scanner *s)
+{
+    const pl_textdb *db = s->db;
+    bool             matters[PARTS] = { false }, all = s->crowded || s->sets.n > PARTS;
+    uint32_t         end = s->u.at == s->u.end ? UINT32_MAX
+                         : s->u.n > db->reach + PL_CELLS_MAX ? s->u.n - db->reach - PL_CELLS_MAX : 0;
+
+    for (unsigned i = 0; i < s->sets.n && !all; i++)
+        matters[i] = set_matters(db, &s->sets, s->sets.set[i]);
+    for (uint32_t i = 0; i < s->hits; i++) {
+        literal_hit h = s->hit[i];
+
+        if (h.end > end)
+            sets_of_literal(db, h.literal, &s->tail);
+        if (all || h.end > end || literal_matters(s, h.literal, matters))
+            stretch_add(s, h.literal, h.end);
+    }
+    s->hits = 0;
+}
+
+static int on_literal(void *ctx, uint32_t literal, size_t end)
+{
+    scanner *s = ctx;
+
+    if (literal >= s->db->literals || end <= s->carry || end > s->u.n)
+        return 0;
+    if (s->db->set_count == 0) {
+        stretch_add(s, literal, (uint32_t)end);
+        return 0;
+    }
+    sets_of_literal(s->db, literal, &s->sets);
+    s->hit[s->hits++] = (literal_hit){ literal, (uint32_t)end };
+    if (s->hits == LATER) {
+        s->crowded = true;
+        take_hits(s);
+    }
     return 0;
 }
+
+/* --- reading ------------------------------------------------------------------------------- */
 
 /* Reads the values of one character. False: it begins a cell after number `last`. */
 static bool read_values(scanner *s, uint32_t v, size_t start, size_t end, uint32_t last)
@@ -204,7 +321,11 @@ static void scan_cells(scanner *s)
     while (s->u.at < s->u.end && !s->match.stopped) {
         pl_units_fill(&s->u);
         s->stretches = 0;
+        s->crowded = false;
+        s->sets = s->tail;
+        s->tail.n = 0;
         pl_lits_scan_units(s->db->lits, s->u.units, s->u.n, on_literal, s);
+        take_hits(s);
         for (uint32_t i = 0; i < s->stretches && !s->match.stopped; i++)
             read_stretch(s, s->stretch[i]);
         carry(s);
@@ -297,7 +418,8 @@ void pl_text_scan(const pl_textdb *db, pl_str text, pl_text_emit_fn emit, void *
     s.db = db;
     s.text = text;
     s.sink = to;
-    s.carry = 0;
+    s.carry = s.hits = 0;
+    s.tail.n = 0;
     pl_units_init(&s.u, text);
     scan_cells(&s);
 }

@@ -36,6 +36,7 @@ static pl_rc open_header(pl_textdb *db, pl_str bytes, pl_error *err)
     db->combo_count = ld32(p, HDR_COMBOS);
     db->rule_count = ld32(p, HDR_RULES);
     db->string_bytes = ld32(p, HDR_STRINGS);
+    db->set_count = ld32(p, HDR_SETS);
     return PL_OK;
 }
 
@@ -100,16 +101,33 @@ static pl_rc check_rules(const pl_textdb *db, pl_error *err)
     return PL_OK;
 }
 
+/* As many sets as the shape says, and no more. */
+static bool combo_sets_sound(const pl_textdb *db, uint32_t combo)
+{
+    uint32_t all = SHAPE_ALL(combo_get(db, combo, COMBO_SHAPE));
+    uint32_t none = combo_get(db, combo, COMBO_NONE);
+
+    for (uint32_t i = 0; i < PL_TEXT_PARTS_MAX; i++) {
+        uint32_t set = combo_get(db, combo, COMBO_PART + (int)i);
+
+        if (i < all ? set >= db->set_count : set != NO_SET)
+            return false;
+    }
+    return none == NO_SET || none < db->set_count;
+}
+
 static pl_rc check_combos(const pl_textdb *db, pl_error *err)
 {
     for (uint32_t i = 0; i < db->combo_count; i++) {
         uint32_t shape = combo_get(db, i, COMBO_SHAPE);
 
         if (combo_get(db, i, COMBO_RULE) >= db->rule_count || SHAPE_ALL(shape) < 2 ||
-            SHAPE_ALL(shape) > PL_TEXT_PARTS_MAX || SHAPE_NONE(shape) > PL_TEXT_PARTS_MAX ||
-            SHAPE_WITHIN(shape) == 0 || SHAPE_WITHIN(shape) > PL_TEXT_WITHIN_MAX)
+            SHAPE_ALL(shape) > PL_TEXT_PARTS_MAX || SHAPE_WITHIN(shape) == 0 ||
+            SHAPE_WITHIN(shape) > PL_TEXT_WITHIN_MAX || !combo_sets_sound(db, i))
             return damaged(err, "combination", i);
     }
+    if (db->set_count > (uint64_t)db->combo_count * (PL_TEXT_PARTS_MAX + 1))
+        return damaged(err, "number of sets", db->set_count);
     return PL_OK;
 }
 
@@ -129,20 +147,16 @@ static bool entry_sound(const pl_textdb *db, uint32_t i, uint32_t length)
     uint32_t owner = entry_get(db, i, ENTRY_OWNER), flags = entry_get(db, i, ENTRY_FLAGS);
     uint32_t looks = entry_get(db, i, ENTRY_LOOKS), kind = flags & ENTRY_KIND;
 
-    if (flags & ~(uint32_t)(KEYWORD_FLAGS | ENTRY_KIND | 0xff00 | 0xff0000) ||
+    if (flags & ~(uint32_t)(KEYWORD_FLAGS | ENTRY_KIND | 0xff00) ||
         ENTRY_WAIT(flags) > PL_CELLS_MAX)
         return false;
     if (looks != NO_LOOKS && (looks > db->look_count || length > db->look_count - looks))
         return false;
     if (kind == 0)
-        return owner < db->rule_count && ENTRY_PART_AT(flags) == 0;
+        return owner < db->rule_count;
     if (kind == ENTRY_EXCEPTION)
-        return owner == 0 && ENTRY_PART_AT(flags) == 0;
-    if (owner >= db->combo_count)
-        return false;
-    owner = combo_get(db, owner, COMBO_SHAPE);
-    return kind == ENTRY_PART ? ENTRY_PART_AT(flags) < SHAPE_ALL(owner)
-                              : kind == ENTRY_NONE && ENTRY_PART_AT(flags) < SHAPE_NONE(owner);
+        return owner == 0;
+    return kind == ENTRY_PART && owner < db->set_count;
 }
 
 /* Literal i begins where the one before ends, and is greater. */
@@ -201,6 +215,56 @@ static void note_literal(pl_textdb *db, uint32_t i)
 
         db->pairs[h >> 3] = (uint8_t)(db->pairs[h >> 3] | 1u << (h & 7));
     }
+}
+
+static void note_parts(pl_textdb *db)
+{
+    for (uint32_t i = 0; i < db->combo_count; i++) {
+        uint32_t within = SHAPE_WITHIN(combo_get(db, i, COMBO_SHAPE));
+        uint32_t reach = combo_get(db, i, COMBO_NONE) == NO_SET ? within : 2 * within;
+
+        db->reach = reach > db->reach ? reach : db->reach;
+    }
+    for (uint32_t i = 0; i < db->literals; i++) {
+        bool all = true;
+
+        for (uint32_t e = literal_entry(db, i); e < literal_entry(db, i + 1); e++)
+            all &= (entry_get(db, e, ENTRY_FLAGS) & ENTRY_PART) != 0;
+        db->part_only[i / 8] = (uint8_t)(db->part_only[i / 8] | all << i % 8);
+    }
+}
+
+/* Which combinations have each set: counted, then filled in order. */
+static pl_rc fill_sets(pl_textdb *db, pl_error *err)
+{
+    size_t    words = (size_t)db->combo_count * (PL_TEXT_PARTS_MAX + 1);
+    uint32_t *at;
+
+    if (db->set_count == 0)
+        return PL_OK;
+    db->set_first = calloc((size_t)db->set_count + 2, sizeof *db->set_first);
+    db->set_use = malloc(words * sizeof *db->set_use);
+    db->part_only = calloc(db->literals / 8 + 1, 1);
+    if (!db->set_first || !db->set_use || !db->part_only)
+        return pl_fail(err, PL_NOMEM, "out of memory for a text database handle");
+    at = db->set_first + 1; /* one ahead, so that filling moves them into place */
+    for (size_t w = 0; w < words; w++) {
+        uint32_t set = combo_get(db, (uint32_t)(w / (PL_TEXT_PARTS_MAX + 1)),
+                                 COMBO_PART + (int)(w % (PL_TEXT_PARTS_MAX + 1)));
+        if (set != NO_SET)
+            at[set + 1]++;
+    }
+    for (uint32_t i = 1; i <= db->set_count; i++)
+        at[i] += at[i - 1];
+    for (size_t w = 0; w < words; w++) {
+        uint32_t combo = (uint32_t)(w / (PL_TEXT_PARTS_MAX + 1));
+        uint32_t set = combo_get(db, combo, COMBO_PART + (int)(w % (PL_TEXT_PARTS_MAX + 1)));
+
+        if (set != NO_SET)
+            db->set_use[at[set]++] = combo;
+    }
+    note_parts(db);
+    return PL_OK;
 }
 
 static pl_rc fill_tables(pl_textdb *db, pl_error *err)
@@ -268,6 +332,8 @@ pl_rc pl_textdb_open(pl_str bytes, pl_textdb **out, pl_error *err)
         rc = open_lits(db, lits, err);
     if (rc == PL_OK)
         rc = fill_tables(db, err);
+    if (rc == PL_OK)
+        rc = fill_sets(db, err);
     if (rc != PL_OK) {
         pl_textdb_free(db);
         return rc;
@@ -282,6 +348,9 @@ void pl_textdb_free(pl_textdb *db)
         return;
     pl_lits_free(db->lits);
     free(db->lits_copy);
+    free(db->set_first);
+    free(db->set_use);
+    free(db->part_only);
     free(db->root);
     free(db->pairs);
     free(db);

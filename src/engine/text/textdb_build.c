@@ -17,8 +17,13 @@ typedef struct rule_item {
 } rule_item;
 
 typedef struct combo_item {
-    uint32_t rule, shape;
+    uint32_t rule, shape, part[PL_TEXT_PARTS_MAX], none;
 } combo_item;
+
+/* Words of which one stands for all: they are kept as a string, in `sets`. */
+typedef struct set_item {
+    uint32_t at, n;
+} set_item;
 
 struct pl_textdb_builder {
     rule_item    *rules;
@@ -27,6 +32,11 @@ struct pl_textdb_builder {
     size_t        id_cap;
     combo_item   *combos;
     size_t        combo_count, combo_cap;
+    set_item     *sets;
+    size_t        set_count, set_cap;
+    pl_buf        set_words;
+    uint32_t     *set_ids; /* hash table over set_words: index + 1 */
+    size_t        set_id_cap;
     pl_text_item *items;
     size_t        item_count, item_cap;
     pl_buf        strings;
@@ -62,6 +72,7 @@ pl_rc pl_textdb_builder_new(pl_textdb_builder **out, pl_error *err)
     b->strings = PL_BUF_INIT(POOL_MAX);
     b->units = PL_BUF_INIT(POOL_MAX);
     b->looks = PL_BUF_INIT(POOL_MAX);
+    b->set_words = PL_BUF_INIT(POOL_MAX);
     *out = b;
     return PL_OK;
 }
@@ -73,6 +84,9 @@ void pl_textdb_builder_free(pl_textdb_builder *b)
     free(b->rules);
     free(b->ids);
     free(b->combos);
+    free(b->sets);
+    free(b->set_ids);
+    pl_buf_done(&b->set_words);
     free(b->items);
     pl_buf_done(&b->strings);
     pl_buf_done(&b->units);
@@ -280,45 +294,151 @@ pl_rc pl_textdb_builder_keyword(pl_textdb_builder *b, uint32_t rule, pl_str keyw
     return item_add(b, keyword, (pl_text_item){ .owner = rule, .flags = (uint8_t)flags }, err);
 }
 
-static pl_rc parts_add(pl_textdb_builder *b, uint32_t combo, const pl_str *parts, size_t n,
-                       unsigned flags, pl_error *err)
-{
-    pl_rc rc = PL_OK;
+/* --- combinations -------------------------------------------------------------- */
 
-    for (size_t i = 0; rc == PL_OK && i < n; i++)
-        rc = item_add(b, parts[i],
-                      (pl_text_item){ .owner = combo, .flags = (uint8_t)flags, .part = (uint8_t)i },
+static int word_compare(const void *a, const void *b)
+{
+    const pl_str *x = a, *y = b;
+    int           c = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+
+    return c != 0 ? c : (x->n > y->n) - (x->n < y->n);
+}
+
+static uint32_t *set_slot(const pl_textdb_builder *b, uint32_t *ids, size_t cap, pl_str words)
+{
+    size_t at = pl_crc32c(words.p, words.n) & (cap - 1);
+
+    while (ids[at] != 0) {
+        const set_item *s = &b->sets[ids[at] - 1];
+
+        if (s->n == words.n && memcmp(b->set_words.p + s->at, words.p, words.n) == 0)
+            break;
+        at = (at + 1) & (cap - 1);
+    }
+    return &ids[at];
+}
+
+static pl_rc sets_grow(pl_textdb_builder *b, pl_error *err)
+{
+    size_t    cap = b->set_id_cap ? b->set_id_cap * 2 : 64;
+    uint32_t *ids;
+    pl_rc     rc = grow((void **)&b->sets, &b->set_cap, b->set_count, sizeof(set_item), err);
+
+    if (rc != PL_OK || b->set_count * 2 < b->set_id_cap)
+        return rc;
+    ids = calloc(cap, sizeof *ids);
+    if (!ids)
+        return pl_fail(err, PL_NOMEM, "out of memory for %zu parts", b->set_count);
+    for (size_t i = 0; i < b->set_count; i++)
+        *set_slot(b, ids, cap, (pl_str){ b->set_words.p + b->sets[i].at, b->sets[i].n }) =
+            (uint32_t)i + 1;
+    free(b->set_ids);
+    b->set_ids = ids;
+    b->set_id_cap = cap;
+    return PL_OK;
+}
+
+static pl_rc set_words_put(pl_buf *to, const pl_text_part *part, unsigned flags, pl_error *err)
+{
+    pl_str *sorted = malloc(part->n * sizeof *sorted);
+
+    if (!sorted)
+        return pl_fail(err, PL_NOMEM, "out of memory for a part of %zu words", part->n);
+    memcpy(sorted, part->any, part->n * sizeof *sorted);
+    qsort(sorted, part->n, sizeof *sorted, word_compare);
+    pl_buf_printf(to, "%x", flags);
+    for (size_t i = 0; i < part->n; i++) {
+        if (i > 0 && word_compare(&sorted[i - 1], &sorted[i]) == 0)
+            continue;
+        pl_buf_put(to, PL_STR("\n"));
+        pl_buf_put(to, sorted[i]);
+    }
+    free(sorted);
+    return pl_buf_check(to, err);
+}
+
+/* The set of these words; the same words with the same flags are one. */
+static pl_rc set_add(pl_textdb_builder *b, const pl_text_part *part, unsigned flags, uint32_t *set,
+                     pl_error *err)
+{
+    size_t    before = b->set_words.n, items = b->item_count;
+    uint32_t *slot;
+    pl_rc     rc = part->n >= 1 && part->n <= PL_TEXT_ANY_MAX
+                       ? sets_grow(b, err)
+                       : pl_fail(err, PL_INVALID, "a part has 1 to %d words", PL_TEXT_ANY_MAX);
+
+    if (rc == PL_OK)
+        rc = set_words_put(&b->set_words, part, flags, err);
+    if (rc != PL_OK)
+        return rc;
+    slot = set_slot(b, b->set_ids, b->set_id_cap,
+                    (pl_str){ b->set_words.p + before, b->set_words.n - before });
+    if (*slot != 0) {
+        b->set_words.n = before;
+        *set = *slot - 1;
+        return PL_OK;
+    }
+    for (size_t i = 0; rc == PL_OK && i < part->n; i++)
+        rc = item_add(b, part->any[i],
+                      (pl_text_item){ .owner = (uint32_t)b->set_count,
+                                      .flags = (uint8_t)(flags | ENTRY_PART) },
                       err);
-    return rc;
+    if (rc != PL_OK) {
+        b->set_words.n = before;
+        b->item_count = items;
+        return rc;
+    }
+    b->sets[b->set_count] = (set_item){ (uint32_t)before, (uint32_t)(b->set_words.n - before) };
+    *set = (uint32_t)b->set_count++;
+    *slot = *set + 1;
+    return PL_OK;
+}
+
+/* Sets that a refused combination has brought: the last ones, so nothing was put behind them. */
+static void sets_drop(pl_textdb_builder *b, size_t from)
+{
+    while (b->set_count > from) {
+        const set_item *s = &b->sets[b->set_count - 1];
+
+        *set_slot(b, b->set_ids, b->set_id_cap, (pl_str){ b->set_words.p + s->at, s->n }) = 0;
+        b->set_words.n = s->at;
+        b->set_count--;
+    }
+}
+
+static pl_rc shape_check(const pl_text_combination *c, pl_error *err)
+{
+    if (c->all_n < 2 || c->all_n > PL_TEXT_PARTS_MAX)
+        return pl_fail(err, PL_INVALID, "a combination has 2 to %d parts", PL_TEXT_PARTS_MAX);
+    if (c->within == 0 || c->within > PL_TEXT_WITHIN_MAX)
+        return pl_fail(err, PL_INVALID, "a combination lies within 1 to %d characters",
+                       PL_TEXT_WITHIN_MAX);
+    return flags_check(c->flags, err);
 }
 
 pl_rc pl_textdb_builder_combination(pl_textdb_builder *b, uint32_t rule,
                                     const pl_text_combination *c, pl_error *err)
 {
-    size_t   before = b->item_count;
-    uint32_t combo = (uint32_t)b->combo_count;
-    pl_rc    rc = rule_check(b, rule, "combination", err);
+    combo_item combo = { .rule = rule, .none = NO_SET };
+    size_t     items = b->item_count, sets = b->set_count;
+    pl_rc      rc = rule_check(b, rule, "combination", err);
 
+    memset(combo.part, 0xff, sizeof combo.part); /* NO_SET */
     if (rc == PL_OK)
-        rc = flags_check(c->flags, err);
-    if (rc == PL_OK && (c->all_n < 2 || c->all_n > PL_TEXT_PARTS_MAX ||
-                        c->none_n > PL_TEXT_PARTS_MAX))
-        rc = pl_fail(err, PL_INVALID, "a combination has 2 to %d parts and at most %d that may "
-                     "not be there", PL_TEXT_PARTS_MAX, PL_TEXT_PARTS_MAX);
-    if (rc == PL_OK && (c->within == 0 || c->within > PL_TEXT_WITHIN_MAX))
-        rc = pl_fail(err, PL_INVALID, "a combination lies within 1 to %d characters",
-                     PL_TEXT_WITHIN_MAX);
+        rc = shape_check(c, err);
     if (rc == PL_OK)
-        rc = grow((void **)&b->combos, &b->combo_cap, b->combo_count, sizeof(combo_item), err);
-    if (rc == PL_OK)
-        rc = parts_add(b, combo, c->all, c->all_n, c->flags | ENTRY_PART, err);
-    if (rc == PL_OK)
-        rc = parts_add(b, combo, c->none, c->none_n, c->flags | ENTRY_NONE, err);
+        rc = grow((void **)&b->combos, &b->combo_cap, b->combo_count, sizeof combo, err);
+    for (size_t i = 0; rc == PL_OK && i < c->all_n; i++)
+        rc = set_add(b, &c->all[i], c->flags, &combo.part[i], err);
+    if (rc == PL_OK && c->none.n > 0)
+        rc = set_add(b, &c->none, c->flags, &combo.none, err);
     if (rc != PL_OK) {
-        b->item_count = before;
+        sets_drop(b, sets);
+        b->item_count = items;
         return rc;
     }
-    b->combos[b->combo_count++] = (combo_item){ rule, SHAPE(c->within, c->all_n, c->none_n) };
+    combo.shape = SHAPE(c->within, c->all_n);
+    b->combos[b->combo_count++] = combo;
     return PL_OK;
 }
 
@@ -357,8 +477,14 @@ static void write_rules(const pl_textdb_builder *b, uint8_t *rules, uint8_t *str
 static void write_combos(const pl_textdb_builder *b, uint8_t *combos)
 {
     for (size_t i = 0; i < b->combo_count; i++) {
-        st32(combos + i * COMBO_WORDS * 4, COMBO_RULE, b->combos[i].rule);
-        st32(combos + i * COMBO_WORDS * 4, COMBO_SHAPE, b->combos[i].shape);
+        const combo_item *c = &b->combos[i];
+        uint8_t          *at = combos + i * COMBO_WORDS * 4;
+
+        st32(at, COMBO_RULE, c->rule);
+        st32(at, COMBO_SHAPE, c->shape);
+        for (size_t k = 0; k < PL_TEXT_PARTS_MAX; k++)
+            st32(at, COMBO_PART + k, c->part[k]);
+        st32(at, COMBO_NONE, c->none);
     }
 }
 
@@ -378,6 +504,7 @@ static void write_header(const pl_textdb_builder *b, const pl_text_literals *l, 
     st32(p, HDR_RULES, (uint32_t)b->rule_count);
     st32(p, HDR_STRINGS, (uint32_t)b->strings.n);
     st32(p, HDR_LITS, (uint32_t)l->image_n);
+    st32(p, HDR_SETS, (uint32_t)b->set_count);
     st32(p, HDR_CRC, pl_crc32c(p + (HDR_CRC + 1) * 4, n - (HDR_CRC + 1) * 4));
 }
 

@@ -11,10 +11,10 @@ typedef struct pl_text_item {
     uint64_t key;   /* its first units, to compare by                    */
     uint32_t at;    /* bytes into the units                              */
     uint32_t looks; /* bytes into the looks, or NO_LOOKS                 */
-    uint32_t owner; /* rule, or combination                              */
+    uint32_t owner; /* rule, or set                                      */
     uint8_t  n;     /* units                                             */
     uint8_t  flags; /* pl_keyword_flags and ENTRY_KIND                   */
-    uint8_t  part, wait;
+    uint8_t  wait;
 } pl_text_item;
 
 typedef struct pl_text_items {

@@ -41,8 +41,6 @@ static int item_compare(const void *a, const void *b, void *items)
         c = (x->flags & ENTRY_KIND) - (y->flags & ENTRY_KIND);
     if (c == 0)
         c = (x->owner > y->owner) - (x->owner < y->owner);
-    if (c == 0)
-        c = x->part - y->part;
     return c != 0 ? c : looks_compare(items, x, y);
 }
 
@@ -179,7 +177,7 @@ void pl_text_literals_write(const pl_text_literals *l, const pl_text_image *to)
 
         st32(e, ENTRY_OWNER, x->owner);
         st32(e, ENTRY_LOOKS, x->looks == NO_LOOKS ? NO_LOOKS : looks);
-        st32(e, ENTRY_FLAGS, ENTRY_FLAGS_OF(x->flags & KEYWORD_FLAGS, kind, x->wait, x->part));
+        st32(e, ENTRY_FLAGS, ENTRY_FLAGS_OF(x->flags & KEYWORD_FLAGS, kind, x->wait));
         if (x->looks == NO_LOOKS)
             continue;
         memcpy(to->looks + (size_t)looks * 2, s->looks + x->looks, x->n * 2u);

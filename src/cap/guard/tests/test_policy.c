@@ -296,6 +296,22 @@ static void assert_meets(const char *entries, const char *text, const char *rule
     pl_test_rmtree(root);
 }
 
+#define COMBINED                                                                                   \
+    "id\ttext\tcategory\tlang\tseverity\tsource\tupdated\tflags\tany\twith\tand\twithout\twithin\n"  \
+    "c\t制作\tharm.weapons\tzh\t3\town\t2026-11-25\t-\t自制|制造\t样弹|样枪\t怎么|如何\t防止\t12\n"    \
+    "a\t样药\tharm.drugs\tzh\t3\town\t2026-11-25\t-\t样粉\t-\t-\t-\t-\n"
+
+static void compile__takes_lists_of_words_for_each_part(void **state)
+{
+    (void)state;
+    assert_meets(COMBINED, "怎么制作样弹", "c", 0);
+    assert_meets(COMBINED, "样枪如何自制", "c", 0);
+    assert_meets(COMBINED, "自制样枪", "", 0);
+    assert_meets(COMBINED, "如何防止有人自制样枪", "", 0);
+    assert_meets(COMBINED, "样粉", "a", 0); /* further words of an entry that stands alone */
+    assert_meets(COMBINED, "样药", "a", 0);
+}
+
 #define HEAD "id\ttext\tcategory\tlang\tseverity\tsource\tupdated\tflags\n"
 #define WORDS                                                                                      \
     HEAD "p\t禁用样词\tharm.fraud\tzh\t3\town\t2026-11-25\tpinyin\n"                              \
@@ -328,6 +344,7 @@ int main(void)
         cmocka_unit_test(compile__says_where_the_mistake_is),
         cmocka_unit_test(compile__puts_the_model_of_a_pack_in),
         cmocka_unit_test(compile__refuses_what_is_no_model),
+        cmocka_unit_test(compile__takes_lists_of_words_for_each_part),
         cmocka_unit_test(compile__makes_the_spellings_that_entries_ask_for),
         cmocka_unit_test(compile__leaves_deprecated_entries_out),
         cmocka_unit_test(category__patterns_match_prefixes_at_dots_only),

@@ -454,14 +454,15 @@ static void pack_entries__may_be_missing_only_where_slots_are_named(void **state
 /* Every column there is, in an order of its own, and the same entry in YAML. */
 #define WIDE_HEADER                                                                               \
     "risk\tid\ttext\twith\twithin\twithout\texcept\tfrom\tto\tcategory\tlang\tseverity\tflags\t"       \
-    "source\tupdated\n"
+    "source\tupdated\tany\tand\n"
 #define WIDE                                                                                      \
     "A.2-e\tw.1\twidget\tmake|build\t12\ttoy\tmy widget\t2026-01-01\t2026-12-31\tharm.hate\ten\t"   \
-    "2\tword,pinyin,split\town\t2026-11-22\n"
+    "2\tword,pinyin,split\town\t2026-11-22\tgadget|gizmo\thow to\n"
 static const char wide_yaml[] =
     "defaults: {lang: en, source: own, updated: \"2026-11-22\", category: harm.hate}\n"
     "entries:\n"
     "  - {id: w.1, text: widget, with: [make, build], within: 12, without: [toy],\n"
+    "     any: [gadget, gizmo], and: [how to],\n"
     "     except: [my widget], from: \"2026-01-01\", to: \"2026-12-31\", severity: 2,\n"
     "     flags: [word, pinyin, split], risk: A.2-e}\n";
 
@@ -476,6 +477,8 @@ static void assert_wide(fx *f)
     assert_str(s.e[0].risk, "A.2-e");
     assert_str(s.e[0].text, "widget");
     assert_str(s.e[0].with, "make|build");
+    assert_str(s.e[0].any, "gadget|gizmo");
+    assert_str(s.e[0].and_with, "how to");
     assert_int_equal(s.e[0].within, 12);
     assert_str(s.e[0].without, "toy");
     assert_str(s.e[0].except, "my widget");
@@ -689,6 +692,8 @@ static pl_rc count_entry(void *ctx, const pl_lexicon_entry *e, pl_error *err)
 /* What packs/lexicon-starter/README.md promises. */
 static int least(const char *class, int zh)
 {
+    if (strcmp(class, "illegal") == 0)
+        return 1; /* combinations only */
     if (strcmp(class, "sexual") == 0)
         return 15;
     return zh ? 300 : 150;
@@ -697,7 +702,8 @@ static int least(const char *class, int zh)
 static void lexicon_starter__lints_clean_and_covers_its_classes(void **state)
 {
     static const char *const classes[] = { "fraud",  "self_harm", "violence", "weapons", "drugs",
-                                           "sexual", "child",     "hate",     "privacy", "malware" };
+                                           "sexual", "child",     "hate",     "privacy", "malware",
+                                           "illegal" };
     fx         *f = *state;
     const char *folders[] = { PL_TEST_SOURCE_ROOT "/packs", NULL };
     tally       t = { json_object() };
@@ -714,8 +720,8 @@ static void lexicon_starter__lints_clean_and_covers_its_classes(void **state)
     json_decref(problems);
     assert_ok(pl_pack_open("lexicon-starter", folders, &p, &f->err), &f->err);
     assert_ok(pl_pack_lexicon_each(p, count_entry, &t, &f->err), &f->err);
-    assert_int_equal(json_object_size(t.n), 20);
-    for (size_t i = 0; i < 10; i++)
+    assert_int_equal(json_object_size(t.n), 22);
+    for (size_t i = 0; i < 11; i++)
         for (int zh = 0; zh < 2; zh++) {
             char key[100];
 

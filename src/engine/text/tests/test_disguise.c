@@ -225,8 +225,9 @@ static void text_scan__allows_what_an_exception_holds(void **state)
 
 static void text_scan__finds_combinations_nearby(void **state)
 {
-    static const pl_str all[] = { PL_STR("炸药"), PL_STR("配方") }, none[] = { PL_STR("历史") };
-    static const pl_text_combination c = { all, 2, none, 1, 8, 0 };
+    static const pl_str words[] = { PL_STR("炸药"), PL_STR("配方"), PL_STR("历史") };
+    static const pl_text_part all[] = { { words, 1 }, { words + 1, 1 } };
+    static const pl_text_combination c = { all, 2, { words + 2, 1 }, 8, 0 };
     made                             m = make_begin();
 
     (void)state;
@@ -243,11 +244,73 @@ static void text_scan__finds_combinations_nearby(void **state)
     make_drop(&m);
 }
 
+static void text_scan__takes_any_word_of_a_part(void **state)
+{
+    static const pl_str making[] = { PL_STR("制作"), PL_STR("制造"), PL_STR("造") };
+    static const pl_str weapons[] = { PL_STR("炸药"), PL_STR("土炸药"), PL_STR("手枪") };
+    static const pl_str drugs[] = { PL_STR("冰毒"), PL_STR("麻黄碱") };
+    static const pl_text_part        arms[] = { { making, 3 }, { weapons, 3 } };
+    static const pl_text_part        dope[] = { { making, 3 }, { drugs, 2 } };
+    static const pl_text_combination a = { .all = arms, .all_n = 2, .within = 8 };
+    static const pl_text_combination b = { .all = dope, .all_n = 2, .within = 8 };
+    static const pl_text_rule        second = { PL_STR("s"), PL_STR("c"), 1 };
+    made                             m = make_begin();
+    uint32_t                         index;
+
+    (void)state;
+    assert_int_equal(pl_textdb_builder_rule(m.b, &second, &index, NULL), PL_OK);
+    assert_int_equal(pl_textdb_builder_combination(m.b, 0, &a, NULL), PL_OK);
+    assert_int_equal(pl_textdb_builder_combination(m.b, 1, &b, NULL), PL_OK);
+    make_end(&m);
+    expect(m.db, "制造手枪", 0, 6, 12, 0);
+    expect(m.db, "制作一把手枪", 0, 12, 18, 0);
+    expect(m.db, "冰毒的制作", 1, 9, 15, 0);
+    expect(m.db, "造土炸药", 0, 3, 12, 0); /* the longest word, once */
+    expect(m.db, "制作制造造制作制造造麻黄碱", 1, 30, 39, 0); /* one part, however often it is said */
+    expect_nothing(m.db, "炸药，冰毒，手枪");
+    make_drop(&m);
+}
+
+static void text_scan__wants_every_part(void **state)
+{
+    static const pl_str how[] = { PL_STR("怎么"), PL_STR("如何") }, making[] = { PL_STR("做") };
+    static const pl_str weapons[] = { PL_STR("炸药"), PL_STR("手枪") };
+    static const pl_text_part        all[] = { { how, 2 }, { making, 1 }, { weapons, 2 } };
+    static const pl_text_combination c = { .all = all, .all_n = 3, .within = 8 };
+    made                             m = make_begin();
+
+    (void)state;
+    assert_int_equal(pl_textdb_builder_combination(m.b, 0, &c, NULL), PL_OK);
+    make_end(&m);
+    expect(m.db, "如何做手枪", 0, 9, 15, 0);
+    expect(m.db, "炸药怎么做", 0, 12, 15, 0);
+    expect_nothing(m.db, "如何买手枪");
+    expect_nothing(m.db, "做炸药");
+    make_drop(&m);
+}
+
+static void builder_combination__refuses_what_is_none(void **state)
+{
+    static const pl_str       word[] = { PL_STR("ab"), PL_STR("") };
+    static const pl_text_part all[] = { { word, 1 }, { word, 0 }, { word + 1, 1 } };
+    pl_text_combination       c = { .all = all, .all_n = 1, .within = 8 };
+    made                      m = make_begin();
+
+    (void)state;
+    assert_int_equal(pl_textdb_builder_combination(m.b, 0, &c, NULL), PL_INVALID); /* one part */
+    c.all_n = 2;
+    assert_int_equal(pl_textdb_builder_combination(m.b, 0, &c, NULL), PL_INVALID); /* no word */
+    c.all_n = 3;
+    assert_int_equal(pl_textdb_builder_combination(m.b, 0, &c, NULL), PL_INVALID);
+    make_end(&m);
+    make_drop(&m);
+}
+
 static void text_stream__decides_combinations_as_soon_as_it_can(void **state)
 {
-    static const pl_str              all[] = { PL_STR("ab"), PL_STR("cd") };
-    static const pl_str              none[] = { PL_STR("no") };
-    static const pl_text_combination c = { all, 2, none, 1, 6, 0 };
+    static const pl_str              words[] = { PL_STR("ab"), PL_STR("cd"), PL_STR("no") };
+    static const pl_text_part        all[] = { { words, 1 }, { words + 1, 1 } };
+    static const pl_text_combination c = { all, 2, { words + 2, 1 }, 6, 0 };
     made                             m = make_begin();
     pl_text_stream                  *s = malloc(pl_text_stream_size());
     findings                         f = { 0 };
@@ -302,6 +365,9 @@ int main(void)
         cmocka_unit_test(text_scan__marks_generated_spellings),
         cmocka_unit_test(text_scan__allows_what_an_exception_holds),
         cmocka_unit_test(text_scan__finds_combinations_nearby),
+        cmocka_unit_test(text_scan__takes_any_word_of_a_part),
+        cmocka_unit_test(text_scan__wants_every_part),
+        cmocka_unit_test(builder_combination__refuses_what_is_none),
         cmocka_unit_test(text_stream__decides_combinations_as_soon_as_it_can),
         cmocka_unit_test(textdb_now__limits_rules_in_time),
     };

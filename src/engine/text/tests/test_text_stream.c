@@ -351,6 +351,61 @@ static void world_make(world *w)
     memcpy(w->text, text, w->n);
 }
 
+/* Some words of a combination. */
+static pl_text_part part_of(world *w, pl_str out[3])
+{
+    size_t n = 1 + rng_below(&w->r, 3);
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = w->keywords[rng_below(&w->r, (uint32_t)w->count)].text;
+    return (pl_text_part){ out, n };
+}
+
+static void combination_add(world *w, pl_textdb_builder *b, uint32_t rule)
+{
+    pl_str              words[4][3];
+    pl_text_part        all[3];
+    pl_text_combination c = { .all = all, .all_n = 2 + rng_below(&w->r, 2),
+                              .within = 1 + rng_below(&w->r, 30),
+                              .flags = rule % 2 ? PL_KEYWORD_WORD : 0 };
+
+    for (size_t i = 0; i < c.all_n; i++)
+        all[i] = part_of(w, words[i]);
+    if (rng_below(&w->r, 3) == 0)
+        c.none = part_of(w, words[3]);
+    assert_rc(pl_textdb_builder_combination(b, rule, &c, NULL), PL_OK);
+}
+
+/* A world of combinations, and of keywords and exceptions beside them. */
+static void world_combine(world *w)
+{
+    pl_textdb_builder *b = NULL;
+    pl_error           err = { 0 };
+
+    world_make(w);
+    db_drop(&w->f);
+    assert_ok(pl_textdb_builder_new(&b, &err), &err);
+    pl_textdb_builder_flags(b, w->flags);
+    for (uint32_t i = 0; i < 6; i++) {
+        char         id[8];
+        uint32_t     index;
+        pl_text_rule rule = { .category = PL_STR("c"), .severity = 1 };
+        pl_str       word = w->keywords[rng_below(&w->r, (uint32_t)w->count)].text;
+
+        rule.id = (pl_str){ id, (size_t)snprintf(id, sizeof id, "r%u", i) };
+        assert_ok(pl_textdb_builder_rule(b, &rule, &index, &err), &err);
+        if (rng_below(&w->r, 4) == 0)
+            assert_rc(pl_textdb_builder_keyword(b, i, word, 0, NULL), PL_OK);
+        else
+            combination_add(w, b, i);
+        if (rng_below(&w->r, 8) == 0)
+            assert_rc(pl_textdb_builder_exception(b, word, 0, NULL), PL_OK);
+    }
+    assert_ok(pl_textdb_builder_finish(b, &w->f.bytes, &w->f.n, &err), &err);
+    pl_textdb_builder_free(b);
+    assert_ok(pl_textdb_open((pl_str){ w->f.bytes, w->f.n }, &w->f.db, &err), &err);
+}
+
 static void world_drop(world *w)
 {
     db_drop(&w->f);
@@ -514,6 +569,37 @@ static void text_stream__does_not_mind_how_the_text_is_cut(void **state)
     }
 }
 
+static void text_stream__combines_however_the_text_is_cut(void **state)
+{
+    static const uint32_t most[] = { 1, 3, 40 };
+    world                 w = { .r = rng_seeded("combinations") };
+    size_t                total = 0;
+
+    (void)state;
+    for (int round = 0; round < 600; round++) {
+        w.flags = round % 4 == 0 ? PL_TEXTDB_EXACT : 0;
+        world_combine(&w);
+        findings whole = scan(w.f.db, (pl_str){ w.text, w.n });
+
+        total += whole.n;
+        for (size_t i = 1; i < whole.n; i++)
+            assert_true(finding_compare(&whole.list[i - 1], &whole.list[i]) <= 0);
+        for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+            findings pieces = feed_in_pieces(&w, most[i]);
+
+            if (!findings_equal(&whole, &pieces)) {
+                findings_print("whole", &whole);
+                findings_print("pieces", &pieces);
+                fail_msg("round %d, pieces of at most %u bytes", round, most[i]);
+            }
+            findings_drop(&pieces);
+        }
+        findings_drop(&whole);
+        world_drop(&w);
+    }
+    assert_true(total > 1000);
+}
+
 /* Texts of several blocks of the block scanner, with the keywords all along. */
 static void text_scan__agrees_with_streams_beyond_a_block(void **state)
 {
@@ -600,6 +686,7 @@ int main(void)
         cmocka_unit_test(text_scan__agrees_with_a_slow_matcher_in_exact_databases),
         cmocka_unit_test(text_scan__finds_what_is_plain_as_a_slow_matcher_does),
         cmocka_unit_test(text_stream__does_not_mind_how_the_text_is_cut),
+        cmocka_unit_test(text_stream__combines_however_the_text_is_cut),
         cmocka_unit_test(text_scan__agrees_with_streams_beyond_a_block),
         cmocka_unit_test(text_stream__knows_exactly_what_is_safe),
     };
