@@ -73,7 +73,7 @@ t 'required minimums that are not met are a finding' \
 t 'unless nobody asks' \
     exits 0 plumbline pack lint lexicon-cn-a1-slots --minimums cn-keyword-minimums --fail-on none
 t 'the count says the same in JSON' count_json
-t 'the day of the count matters' says '31 <= 7' \
+t 'the day of the count matters' says '30 <= 7' \
     plumbline pack lint lexicon-starter --minimums cn-keyword-minimums --as-of 2026-12-26
 t 'a word that is none is wrong usage' exits 2 plumbline pack lint lexicon-starter \
     --minimums cn-keyword-minimums --fail-on maybe
