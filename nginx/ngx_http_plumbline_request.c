@@ -218,6 +218,28 @@ plumbline_body(ngx_http_request_t *r, pl_str *out)
     return NGX_OK;
 }
 
+/* The upstream gets the body as the policy changed it; the guard keeps it as long as the request. */
+static ngx_int_t
+plumbline_replace_body(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
+{
+    pl_str       body = pl_exchange_forward(ctx->exchange);
+    ngx_buf_t   *b = ngx_calloc_buf(r->pool);
+    ngx_chain_t *cl = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || cl == NULL) {
+        return NGX_ERROR;
+    }
+    b->pos = b->start = (u_char *) body.p;
+    b->last = b->end = b->pos + body.n;
+    b->memory = 1;
+    b->last_buf = 1;
+    cl->buf = b;
+    cl->next = NULL;
+    r->request_body->bufs = cl;
+    r->headers_in.content_length_n = (off_t) body.n;
+    return NGX_OK;
+}
+
 /* Room for the event, or what the route's fail mode says without it. */
 static ngx_int_t
 plumbline_admit(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
@@ -275,6 +297,9 @@ plumbline_judge(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
             pl_gate_count(gate, PL_COUNT_BAD_REQUESTS, 1);
         }
         return NGX_DONE;
+    }
+    if (pl_exchange_forward(ctx->exchange).n && plumbline_replace_body(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     if (pl_exchange_is_stream(ctx->exchange)) {
         pl_gate_count(gate, PL_COUNT_STREAMS, 1);

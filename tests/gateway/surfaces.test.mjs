@@ -152,3 +152,29 @@ test('unknown paths: refused, or passed unread and on record, as the route says'
   assert.equal(got.status, 200, 'any method');
   expectAbsent((await post('/v1/chat/completions', ask(name('still'), HARM.en))).buf, HARM.en);
 });
+
+test('personal data: a pseudonym to the model, the original back to the client', async () => {
+  const policy = path.join(product.dir, 'policy/default.yaml');
+  fs.writeFileSync(policy, fs.readFileSync(policy, 'utf8').replace('packs: [lexicon-starter]', 'packs: [lexicon-starter]\ndetectors: [pii.email, pii.cn_mobile]')
+    .replace(/( +)input:\n/, '$1input:\n$1  - {category: "pii.*", action: redact}\n').replace(/( +)output:\n/, '$1output:\n$1  - {category: "pii.*", action: replace}\n'));
+  assert.equal((await product.api('POST', '/api/v1/policy/activate', {})).status, 200);
+  const m = name('pii');
+  const mail = 'ann.lee@example.org';
+  const echo = (call) => {
+    const text = call.json.messages.at(-1).content;
+    return up.sse(up.chunksOf(m, [...text]), { gap: 0 })(call);
+  };
+  model.on(m, echo);
+  const send = () => chat(product.gateway, ask(m, `Write to ${mail} please`, { stream: true }));
+  await product.until('the new policy is in force', async () => (await Promise.all(Array.from({ length: 8 }, send))).every(() => !model.callsFor(m).slice(-8).some((c) => c.body.includes(mail))), 3000);
+  const r = await send();
+  labelOf(readStream(r.buf).text, `Write to ${mail} please`);
+  const { body } = model.callsFor(m).at(-1);
+  assert.match(body.toString(), /Write to EMAIL_[0-9a-f]{12} please/);
+  assert.equal(Number(model.callsFor(m).at(-1).headers['content-length']), body.length);
+  const masked = name('mask');
+  model.on(masked, answers.chat({ pieces: ['Call 1381', '2345678', ' now'] }));
+  labelOf(readStream((await chat(product.gateway, ask(masked, 'hi', { stream: true }))).buf).text, 'Call 138****5678 now');
+  const { event } = await product.receipt(readStream(r.buf).event);
+  assert.equal(event.input.findings.find((f) => f.category === 'pii.email').action, 'redact');
+});

@@ -10,6 +10,16 @@
 
 #define SCRATCH_MAX (64u << 20)
 
+/* The id's random end decides which exchanges are acted on where that is a share of them. */
+static bool is_enforced(const pl_exchange *x)
+{
+    uint32_t h = 2166136261u;
+
+    for (const char *p = x->o.id + 10; *p; p++)
+        h = (h ^ (uint8_t)*p) * 16777619u;
+    return (h >> 8) % 100 < x->route->enforce_share;
+}
+
 pl_exchange *pl_exchange_new(const pl_exchange_options *o)
 {
     pl_exchange *x = calloc(1, sizeof *x);
@@ -32,6 +42,8 @@ pl_exchange *pl_exchange_new(const pl_exchange_options *o)
     x->inner = PL_BUF_INIT(SCRATCH_MAX);
     x->leaf = PL_BUF_INIT(PL_EVENT_MAX);
     x->surface = o->surface;
+    x->in.shadow = x->out.shadow = !is_enforced(x);
+    x->forward = PL_BUF_INIT(SCRATCH_MAX);
     x->is_raw = !x->surface;
     pl_stream_init(&x->stream, o->max_response);
     return x;
@@ -45,6 +57,7 @@ static void choice_free(choice *c)
         pl_screen_stream_done(c->ch[i]->scan);
         pl_buf_done(&c->ch[i]->pending);
         pl_buf_done(&c->ch[i]->echo.bytes);
+        free(c->ch[i]->mask);
         free(c->ch[i]->scan);
         free(c->ch[i]);
     }
@@ -60,6 +73,8 @@ void pl_exchange_free(pl_exchange *x)
         choice_free(x->choices[i]);
     pl_stream_done(&x->stream);
     pl_answer_done(&x->answer);
+    pl_buf_done(&x->forward);
+    pl_pseudonym_done(&x->names);
     pl_buf_done(&x->body);
     pl_buf_done(&x->collect);
     pl_buf_done(&x->scratch);
@@ -80,6 +95,27 @@ static void keep_model(pl_exchange *x)
     memcpy(x->model, m.p ? m.p : "", m.n);
     x->model[m.n] = '\0';
     x->facts.model = (pl_str){ x->model, m.n };
+}
+
+/* Makes the body to forward; false: something that the policy wants replaced would stay. */
+static bool replace(pl_exchange *x, pl_str body)
+{
+    request_facts facts;
+    tally         left;
+
+    tally_init(&left);
+    if (pl_request_redact(x->o.policy, x->o.route, x->surface, body, x->o.salt, &x->names,
+                          &x->forward, NULL) != PL_OK)
+        return false;
+    if (pl_request_judge(x->o.policy, x->o.route, x->surface, pl_buf_str(&x->forward), &facts,
+                         &left, NULL) != PL_OK)
+        return false;
+    return left.changing < 0 && left.blocking < 0;
+}
+
+pl_str pl_exchange_forward(const pl_exchange *x)
+{
+    return pl_buf_str(&x->forward);
 }
 
 pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
@@ -109,6 +145,12 @@ pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
         x->verdict = "block";
         x->direction = "input";
         pl_reply_block(x, x->in.blocking);
+        return PL_EXCHANGE_ANSWER;
+    }
+    if (x->in.changing >= 0 && !replace(x, body)) {
+        x->verdict = "block";
+        x->direction = "input";
+        pl_reply_block(x, x->in.changing);
         return PL_EXCHANGE_ANSWER;
     }
     if (x->facts.unscreened && x->route->media_refuse) {
@@ -148,8 +190,11 @@ bool pl_exchange_is_stream(const pl_exchange *x)
 static int on_finding(void *ctx, const pl_text_finding *f)
 {
     pl_exchange *x = ctx;
+    pl_action    action = pl_policy_action(x->o.policy, x->o.route, true, f->rule);
 
-    tally_add(&x->out, f->rule, pl_policy_action(x->o.policy, x->o.route, true, f->rule));
+    tally_add(&x->out, f->rule, action);
+    if (action >= PL_ACTION_REDACT && !x->out.shadow && !pl_mask_add(x, f) && x->out.blocking < 0)
+        x->out.blocking = f->rule; /* it cannot be replaced where it stands */
     return 0;
 }
 
@@ -234,6 +279,7 @@ static text_channel *channel_get(pl_exchange *x, choice *c, const answer_piece *
     ch->hash = p->hash;
     ch->pending = PL_BUF_INIT(x->o.max_response);
     ch->echo.bytes = PL_BUF_INIT(x->o.max_response);
+    ch->text_from = c->text_bytes;
     pl_screen_stream_init(ch->scan, pl_policy_screen(x->o.policy));
     c->ch[c->ch_n++] = ch;
     return ch;
@@ -259,10 +305,49 @@ static void channel_feed(pl_exchange *x, choice *c, text_channel *ch, const pl_j
         x->oom |= x->inner.failed;
         s = pl_buf_str(&x->inner);
     }
-    x->late |= ch->finished || c->finished;
+    x->late |= ch->kind != PK_FULL && (ch->finished || c->finished);
     x->out.scanned += s.n;
     ch->fed += s.n;
+    x->scanning = ch;
     pl_screen_stream_feed(ch->scan, s, on_finding, x);
+    x->scanning = NULL;
+}
+
+static void channel_finish(pl_exchange *x, text_channel *ch)
+{
+    pl_str rest = ch->escape.n ? (pl_str){ ch->escape.pend, ch->escape.n } : PL_STR("?");
+
+    if (ch->finished)
+        return;
+    if (ch->escape.n || ch->escape.high) { /* an escape that never ended is plain text */
+        ch->fed += rest.n;
+        pl_screen_stream_feed(ch->scan, rest, on_finding, x);
+        ch->escape = (unescaper){ 0 };
+    }
+    x->scanning = ch;
+    pl_screen_stream_finish(ch->scan, on_finding, x);
+    x->scanning = NULL;
+    ch->finished = true;
+}
+
+/* A text that is repeated whole is masked as its pieces were: a channel of its own, used again
+ * for the next one in the same place of an event. */
+static void full_take(pl_exchange *x, choice *c, answer_piece *p)
+{
+    text_channel *ch;
+
+    p->hash = (uint32_t)(p - x->answer.piece);
+    ch = channel_get(x, c, p);
+    x->oom |= ch == NULL;
+    if (!ch)
+        return;
+    pl_screen_stream_reset(ch->scan);
+    ch->fed = ch->mask_n = 0;
+    ch->finished = false;
+    p->ch = ch;
+    p->from = 0;
+    channel_feed(x, c, ch, &p->t);
+    channel_finish(x, ch);
 }
 
 text_channel *pl_exchange_take(pl_exchange *x, answer_piece *p, choice **out)
@@ -278,7 +363,9 @@ text_channel *pl_exchange_take(pl_exchange *x, answer_piece *p, choice **out)
         return NULL;
     c->has_tool |= p->is_tool;
     c->has_logprobs |= p->kind == PK_LOGPROBS;
-    if (p->kind == PK_FULL)
+    if (p->kind == PK_FULL && x->route->masks)
+        full_take(x, c, p);
+    else if (p->kind == PK_FULL)
         pl_exchange_scan_single(x, pl_exchange_token(x, &p->t));
     if (p->kind < PK_TEXT || p->kind > PK_ALSO)
         return NULL;
@@ -302,21 +389,6 @@ bool pl_exchange_says_label(const pl_exchange *x, const answer_piece *p)
     return ch && ch->labelled;
 }
 
-static void channel_finish(pl_exchange *x, text_channel *ch)
-{
-    pl_str rest = ch->escape.n ? (pl_str){ ch->escape.pend, ch->escape.n } : PL_STR("?");
-
-    if (ch->finished)
-        return;
-    if (ch->escape.n || ch->escape.high) { /* an escape that never ended is plain text */
-        ch->fed += rest.n;
-        pl_screen_stream_feed(ch->scan, rest, on_finding, x);
-        ch->escape = (unescaper){ 0 };
-    }
-    pl_screen_stream_finish(ch->scan, on_finding, x);
-    ch->finished = true;
-}
-
 void pl_choice_finish_sub(pl_exchange *x, choice *c, int32_t sub)
 {
     for (size_t i = 0; i < c->ch_n; i++)
@@ -329,6 +401,35 @@ void pl_choice_finish(pl_exchange *x, choice *c)
     for (size_t i = 0; i < c->ch_n; i++)
         channel_finish(x, c->ch[i]);
     c->finished = true;
+}
+
+bool pl_choice_is_changed(const pl_exchange *x, const choice *c)
+{
+    for (size_t i = 0; i < c->ch_n; i++)
+        if (c->ch[i]->mask_n)
+            return true;
+    return x->names.n > 0;
+}
+
+void pl_choice_shown(const pl_exchange *x, const choice *c, pl_buf *out)
+{
+    pl_buf masked = PL_BUF_INIT(PL_TEXT_KEPT * 2);
+    size_t at = 0;
+
+    for (size_t i = 0; i < c->ch_n; i++) {
+        const text_channel *ch = c->ch[i];
+
+        if (ch->kind != PK_TEXT || ch->text_from < at || ch->text_from + ch->fed > c->text.n)
+            continue;
+        pl_buf_put(&masked, (pl_str){ c->text.p + at, (size_t)ch->text_from - at });
+        masked.failed |= !pl_mask_put(ch, 0, (pl_str){ c->text.p + ch->text_from,
+                                                       (size_t)ch->fed }, &masked);
+        at = (size_t)(ch->text_from + ch->fed);
+    }
+    pl_buf_put(&masked, (pl_str){ pl_buf_str(&c->text).p + at, c->text.n - at });
+    pl_pseudonym_restore(&x->names, pl_buf_str(&masked), out);
+    out->failed |= masked.failed;
+    pl_buf_done(&masked);
 }
 
 /* --- label ------------------------------------------------------------------------ */

@@ -45,7 +45,6 @@ static void findings(const pl_exchange *x, pl_buf *b, const tally *t, size_t mos
 {
     size_t n = t->n < most ? t->n : most;
 
-    static const char *const action[] = { "allow", "log", "block" };
     const pl_textdb *db = pl_policy_textdb(x->o.policy);
 
     pl_buf_puts(b, ",\"findings\":[");
@@ -56,7 +55,7 @@ static void findings(const pl_exchange *x, pl_buf *b, const tally *t, size_t mos
         pl_buf_putc(b, '"');
         member(b, "category", r.category);
         number_member(b, "severity", r.severity);
-        member(b, "action", pl_str_z(action[t->row[i].action]));
+        member(b, "action", pl_str_z(pl_action_name(t->row[i].action)));
         number_member(b, "count", t->row[i].count);
         pl_buf_putc(b, '}');
     }
@@ -66,11 +65,20 @@ static void findings(const pl_exchange *x, pl_buf *b, const tally *t, size_t mos
 }
 
 /* The text that trace will see again: NFC, without blanks at the end. */
-static pl_rc traced_text(const choice *c, char **out, size_t *n)
+static pl_rc traced_text(const pl_exchange *x, const choice *c, char **out, size_t *n)
 {
-    pl_str s = pl_textlabel_strip(pl_buf_str(&c->text), NULL, 0);
+    pl_buf shown = PL_BUF_INIT(PL_TEXT_KEPT * 2);
+    pl_str s = pl_buf_str(&c->text);
+    pl_rc  rc;
 
-    return pl_utf8_nfc(s, out, n, NULL);
+    if (pl_choice_is_changed(x, c)) {
+        pl_choice_shown(x, c, &shown);
+        s = pl_buf_str(&shown);
+    }
+    s = pl_textlabel_strip(s, NULL, 0);
+    rc = shown.failed ? PL_LIMIT : pl_utf8_nfc(s, out, n, NULL);
+    pl_buf_done(&shown);
+    return rc;
 }
 
 static void output(pl_exchange *x, pl_buf *b, int i)
@@ -80,7 +88,7 @@ static void output(pl_exchange *x, pl_buf *b, int i)
     char   *text = NULL;
     size_t  n = 0;
 
-    if (c && c->text_bytes && !c->text.failed && traced_text(c, &text, &n) == PL_OK && n) {
+    if (c && c->text_bytes && !c->text.failed && traced_text(x, c, &text, &n) == PL_OK && n) {
         pl_hash h = pl_commit(x->o.salt, (pl_str){ text, n });
         pl_hex(h.b, sizeof h.b, hex);
         pl_hmac_sha256(x->o.index_key, 32, (pl_str){ text, n },
@@ -120,6 +128,8 @@ static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
     pl_buf_puts(b, x->facts.is_stream ? "true" : "false");
     member(b, "policy", pl_policy_name(x->o.policy));
     member(b, "policy_sha256", (pl_str){ pl_policy_digest(x->o.policy), 64 });
+    if (x->in.shadow)
+        member(b, "mode", PL_STR("shadow"));
     member(b, "verdict", pl_str_z(x->verdict));
     member(b, "direction", pl_str_z(x->direction));
     member(b, "reason", pl_str_z(x->reason));

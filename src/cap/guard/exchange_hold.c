@@ -82,7 +82,7 @@ void pl_hold_mark(pl_exchange *x, text_channel *ch)
     s->marks[s->marks_n++] = (held_mark){ ch, channel_end(ch) };
 }
 
-void pl_hold_queue(pl_exchange *x, pl_str bytes, size_t first, pl_buf *out)
+static void queue_put(pl_exchange *x, pl_str bytes, size_t first, pl_buf *out)
 {
     stream_state *s = &x->stream;
     held_event    e = { .bytes = bytes.n, .mark = first, .mark_n = s->marks_n - first };
@@ -102,6 +102,20 @@ void pl_hold_queue(pl_exchange *x, pl_str bytes, size_t first, pl_buf *out)
         return;
     }
     s->events[s->events_n++] = e;
+}
+
+/* Everything that leaves comes through here, so this is where pseudonyms are put back. */
+void pl_hold_queue(pl_exchange *x, pl_str bytes, size_t first, pl_buf *out)
+{
+    pl_buf restored = PL_BUF_INIT(x->o.max_response * 8 + 65536);
+
+    if (x->names.n) {
+        pl_pseudonym_restore(&x->names, bytes, &restored);
+        x->oom |= restored.failed;
+        bytes = pl_buf_str(&restored);
+    }
+    queue_put(x, bytes, first, out);
+    pl_buf_done(&restored);
 }
 
 void pl_hold_drop(stream_state *s)
@@ -137,16 +151,37 @@ void pl_edit_add(pl_exchange *x, size_t from, size_t to, pl_str text)
     edit_put(x, e);
 }
 
-/* The inside of piece p becomes this text. */
-static void edit_piece(pl_exchange *x, const answer_piece *p, pl_str text)
+/* Appends text, which stands at `from` in its channel, as the inside of a JSON string. */
+static void text_say(pl_exchange *x, const text_channel *ch, uint64_t from, pl_str text, pl_buf *b)
+{
+    pl_buf masked = PL_BUF_INIT(x->o.max_response);
+
+    if (pl_mask_touches(ch, from, text.n)) {
+        x->oom |= !pl_mask_put(ch, from, text, &masked) || masked.failed;
+        text = pl_buf_str(&masked);
+    }
+    pl_buf_json(b, text);
+    x->oom |= b->failed;
+    pl_buf_done(&masked);
+}
+
+/* The inside of piece p becomes this text, which stands at `from` in its channel. */
+static void edit_piece(pl_exchange *x, const answer_piece *p, pl_str text, uint64_t from)
 {
     pl_buf *b = &x->stream.edit_text;
     edit    e = { p->t.start + 1, p->t.end - 1, b->n, 0 };
 
-    pl_buf_json(b, text);
-    x->oom |= b->failed;
+    text_say(x, p->ch, from, text, b);
     e.text_n = b->n - e.text;
     edit_put(x, e);
+}
+
+void pl_edit_masked(pl_exchange *x, const answer_piece *p)
+{
+    pl_str text = pl_exchange_token(x, &p->t);
+
+    if (p->ch && p->ch->kind != PK_ARGS && pl_mask_touches(p->ch, p->from, text.n))
+        edit_piece(x, p, text, p->from);
 }
 
 static void line_feeds_to_blanks(pl_buf *b, size_t from)
@@ -270,7 +305,7 @@ void pl_hold_flush(pl_exchange *x, text_channel *ch, pl_buf *out)
 
     if (ch->pending.n == 0)
         return;
-    pl_buf_json(&json, pl_buf_str(&ch->pending));
+    text_say(x, ch, ch->pending_from, pl_buf_str(&ch->pending), &json);
     x->oom |= json.failed || !pl_hold_say(x, ch, pl_buf_str(&json), out);
     pl_buf_clear(&ch->pending);
     pl_buf_done(&json);
@@ -317,15 +352,19 @@ static size_t releasable(pl_exchange *x, text_channel *ch, uint64_t *scanned)
 {
     uint64_t safe = pl_screen_stream_safe(ch->scan);
     uint64_t avail = safe > ch->pending_from ? safe - ch->pending_from : 0;
-    size_t   n;
+    size_t   n, tail;
 
     if (ch->finished || ch->kind == PK_NAME) {
         *scanned = ch->fed - ch->pending_from;
         return ch->pending.n;
     }
+    /* a pseudonym that may be in the making is whole when it is put back */
+    tail = pl_pseudonym_tail(&x->names, pl_buf_str(&ch->pending));
+    if (avail > ch->pending.n - tail)
+        avail = ch->pending.n - tail;
     if (ch->kind == PK_ARGS)
         return escaped_cut(x, ch, avail, scanned);
-    n = plain_cut(ch, avail);
+    n = plain_cut(ch, pl_mask_cut(ch, ch->pending_from, plain_cut(ch, avail)));
     *scanned = n;
     return n;
 }
@@ -344,7 +383,7 @@ static void piece_cut(pl_exchange *x, answer_piece *p)
     pl_buf_put(&ch->pending, pl_exchange_token(x, &p->t));
     x->oom |= ch->pending.failed;
     n = releasable(x, ch, &scanned);
-    edit_piece(x, p, (pl_str){ pl_buf_str(&ch->pending).p, n });
+    edit_piece(x, p, (pl_str){ pl_buf_str(&ch->pending).p, n }, ch->pending_from);
     pl_buf_drop_front(&ch->pending, n);
     ch->pending_from += scanned;
     if (n)
@@ -355,10 +394,10 @@ static void piece_cut(pl_exchange *x, answer_piece *p)
 static void piece_whole(pl_exchange *x, answer_piece *p)
 {
     if (p->ch->pending.n == 0)
-        return;
+        p->ch->pending_from = p->from;
     pl_buf_put(&p->ch->pending, pl_exchange_token(x, &p->t));
     x->oom |= p->ch->pending.failed;
-    edit_piece(x, p, pl_buf_str(&p->ch->pending));
+    edit_piece(x, p, pl_buf_str(&p->ch->pending), p->ch->pending_from);
     pl_buf_clear(&p->ch->pending);
 }
 
@@ -377,7 +416,8 @@ static bool is_undecided(const answer *a)
     for (size_t i = 0; i < a->n; i++) {
         const text_channel *ch = a->piece[i].ch;
 
-        if (ch && (ch->pending.n || !channel_is_safe(ch, channel_end(ch))))
+        if (ch && (ch->pending.n || !channel_is_safe(ch, channel_end(ch)) ||
+                   pl_mask_touches(ch, a->piece[i].from, ch->fed - a->piece[i].from)))
             return true;
     }
     return false;
@@ -407,7 +447,7 @@ void pl_hold_event(stream_event *e)
     answer       *a = &x->answer;
     bool          cuts = pl_hold_is_empty(s) && !a->has_logprobs && !a->has_unlisted;
 
-    if (is_undecided(a)) {
+    if (x->names.n || is_undecided(a)) {
         for (size_t i = 0; i < a->n; i++)
             if (a->piece[i].ch && cuts)
                 piece_cut(x, &a->piece[i]);

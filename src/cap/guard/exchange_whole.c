@@ -28,12 +28,13 @@ static pl_rc answer_judge(pl_exchange *x, pl_str body, pl_error *err)
     return rc;
 }
 
-/* Copies the answer with a label at the end of the last text of each choice that takes one. */
+/* Copies the answer: masked, pseudonyms put back, with a label at the end of the last text of
+ * each choice that takes one. */
 static void label_and_copy(pl_exchange *x, pl_str json)
 {
     const answer *a = &x->answer;
     stream_state *s = &x->stream;
-    pl_buf        label = PL_BUF_INIT(8192);
+    pl_buf        label = PL_BUF_INIT(8192), edited = PL_BUF_INIT(x->body.limit);
     size_t        at = 0;
 
     pl_exchange_label_json(x, &label);
@@ -41,17 +42,23 @@ static void label_and_copy(pl_exchange *x, pl_str json)
         const answer_piece *p = &a->piece[i];
         choice             *c = p->ch && p->kind == PK_TEXT ? x->choices[p->choice] : NULL;
 
+        pl_edit_masked(x, p);
         if (!c || !pl_choice_takes_label(x, c))
             continue;
         c->labelled = true;
         pl_edit_add(x, p->t.end - 1, p->t.end - 1, pl_buf_str(&label));
     }
     for (size_t i = 0; i < s->edits_n; i++) {
-        pl_buf_put(&x->body, (pl_str){ json.p + at, s->edits[i].from - at });
-        pl_buf_put(&x->body, pl_buf_str(&label));
-        at = s->edits[i].from;
+        const edit *d = &s->edits[i];
+
+        pl_buf_put(&edited, (pl_str){ json.p + at, d->from - at });
+        pl_buf_put(&edited, (pl_str){ pl_buf_str(&s->edit_text).p + d->text, d->text_n });
+        at = d->to;
     }
-    pl_buf_put(&x->body, (pl_str){ json.p + at, json.n - at });
+    pl_buf_put(&edited, (pl_str){ json.p + at, json.n - at });
+    pl_pseudonym_restore(&x->names, pl_buf_str(&edited), &x->body);
+    x->body.failed |= edited.failed || x->oom;
+    pl_buf_done(&edited);
     pl_buf_done(&label);
 }
 

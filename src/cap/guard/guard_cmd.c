@@ -54,7 +54,6 @@ typedef struct tester {
 
 static int on_finding(void *ctx, const pl_text_finding *f)
 {
-    static const char *const action[] = { "allow", "log", "block" };
     tester      *t = ctx;
     pl_text_rule r = pl_textdb_rule_get(pl_policy_textdb(t->policy), f->rule);
     pl_action    in = pl_policy_action(t->policy, t->route, false, f->rule);
@@ -63,8 +62,8 @@ static int on_finding(void *ctx, const pl_text_finding *f)
     t->blocks |= in == PL_ACTION_BLOCK || out == PL_ACTION_BLOCK;
     json_array_append_new(t->findings, json_pack("{s:s%, s:s%, s:i, s:I, s:I, s:s, s:s}", "rule",
         r.id.p, r.id.n, "category", r.category.p, r.category.n, "severity", r.severity, "start",
-        (json_int_t)f->start, "end", (json_int_t)f->end, "input", action[in], "output",
-        action[out]));
+        (json_int_t)f->start, "end", (json_int_t)f->end, "input", pl_action_name(in), "output",
+        pl_action_name(out)));
     return 0;
 }
 

@@ -6,6 +6,8 @@
 #include "cap/guard/pl_guard.h"
 #include "cap/guard/surface.h"
 #include "cap/pack/pl_pack.h"
+#include "cap/guard/pseudonym.h"
+#include "engine/text/redact.h"
 #include <plumbline/log.h>
 
 /* --- policy ------------------------------------------------------------------- */
@@ -22,6 +24,8 @@ typedef struct policy_route {
     pl_str       name;
     pl_fail_mode fail;
     bool         media_refuse, unknown_pass;
+    bool         masks; /* some findings of answers are replaced */
+    unsigned     enforce_share; /* percent of exchanges that are acted on; the rest is only recorded */
     bool         label_explicit;
     pl_str       label_zh, label_en;
     uint8_t     *action[2]; /* [is_output][rule index] */
@@ -59,7 +63,9 @@ typedef struct tally {
     tally_row row[PL_TALLY_RULES];
     size_t    n;
     uint32_t  more;    /* findings of rules beyond the table */
-    int64_t   blocking; /* first blocking rule, or -1 */
+    int64_t  blocking; /* first blocking rule, or -1 */
+    int64_t  changing; /* first rule whose finding is replaced, or -1 */
+    bool     shadow;   /* actions are recorded and not taken */
     uint64_t  scanned; /* bytes that went through the scanner */
 } tally;
 
@@ -84,6 +90,10 @@ typedef struct request_facts {
  * facts->model views the body. */
 pl_rc pl_request_judge(const pl_policy *p, int route, const pl_surface *s, pl_str body,
                        request_facts *facts, tally *found, pl_error *err);
+
+/* Appends the request with pseudonyms and masks where the policy wants them. */
+pl_rc pl_request_redact(const pl_policy *p, int route, const pl_surface *s, pl_str body,
+                        const uint8_t key[32], pseudonyms *names, pl_buf *out, pl_error *err);
 
 /* Undoes a second level of JSON string escapes, in pieces. */
 void pl_unescaper_feed(unescaper *u, pl_str piece, pl_buf *out);
@@ -113,8 +123,13 @@ struct text_channel {
     pl_buf    pending;      /* said by the upstream, not released to the client */
     uint64_t  pending_from; /* where pending begins, in bytes given to scan     */
     unescaper pending_escape; /* state there */
-    echo   echo;
+    echo      echo;
+    pl_redact_item *mask;   /* what is replaced in it, offsets as scanned */
+    size_t    mask_n, mask_cap;
+    uint64_t  text_from;    /* PK_TEXT: where it begins in its choice's text */
 };
+
+#define PL_MASKS_MAX 4096 /* per channel; more is a block */
 
 /* One choice as it grows. */
 typedef struct choice {
@@ -214,6 +229,9 @@ struct pl_exchange {
     answer   answer;
     stream_state stream;
     pl_buf   scratch, inner;
+    text_channel *scanning; /* the one being fed, for findings */
+    pl_buf   forward;       /* the request with its replacements */
+    pseudonyms names;
 
     choice  *choices[PL_CHOICES_MAX];
     int      choice_count;  /* highest index used + 1 */
@@ -238,6 +256,10 @@ void pl_exchange_scan_single(pl_exchange *x, pl_str s);
 /* The token's text; valid until the next call. */
 pl_str pl_exchange_token(pl_exchange *x, const pl_jsontok *t);
 bool pl_exchange_blocked(const pl_exchange *x);
+/* Is the text of a choice shown to its reader other than the upstream said it? */
+bool pl_choice_is_changed(const pl_exchange *x, const choice *c);
+/* Appends the text as shown: masked, pseudonyms undone. */
+void pl_choice_shown(const pl_exchange *x, const choice *c, pl_buf *out);
 /* May choice c carry the label inside its text? */
 bool pl_choice_takes_label(const pl_exchange *x, const choice *c);
 pl_str pl_exchange_label_text(const pl_exchange *x);
@@ -280,7 +302,19 @@ void pl_hold_flush(pl_exchange *x, text_channel *ch, pl_buf *out);
 void pl_hold_echo_keep(stream_event *e, const answer_piece *piece);
 /* Says text (the inside of a JSON string) on ch; false: it has no echo. */
 bool pl_hold_say(pl_exchange *x, text_channel *ch, pl_str text_json, pl_buf *out);
+/* In a whole answer: a piece with its findings masked. */
+void pl_edit_masked(pl_exchange *x, const answer_piece *p);
 void pl_edit_add(pl_exchange *x, size_t from, size_t to, pl_str text);
+
+/* --- exchange_mask.c: findings of an answer that are replaced -------------------------------- */
+
+/* Notes a finding of the channel being fed; false: it cannot be replaced there. */
+bool pl_mask_add(pl_exchange *x, const pl_text_finding *f);
+/* n bytes from `from` on, or fewer, so that no mask is cut in two. */
+size_t pl_mask_cut(const text_channel *ch, uint64_t from, size_t n);
+bool pl_mask_touches(const text_channel *ch, uint64_t from, size_t n);
+/* Appends text, which stands at `from` in the channel, masked. */
+bool pl_mask_put(const text_channel *ch, uint64_t from, pl_str text, pl_buf *out);
 
 /* --- exchange_reply.c: replies made here ---------------------------------------------- */
 

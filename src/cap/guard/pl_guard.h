@@ -35,7 +35,18 @@
 
 typedef struct pl_policy pl_policy;
 
-typedef enum pl_action { PL_ACTION_ALLOW = 0, PL_ACTION_LOG = 1, PL_ACTION_BLOCK = 2 } pl_action;
+/* REDACT: out of a request, and back into its answer; in an answer the same as REPLACE.
+ * REPLACE: by a mask ("138****8000"). */
+typedef enum pl_action {
+    PL_ACTION_ALLOW = 0,
+    PL_ACTION_LOG = 1,
+    PL_ACTION_BLOCK = 2,
+    PL_ACTION_REDACT = 3,
+    PL_ACTION_REPLACE = 4
+} pl_action;
+const char *pl_action_name(pl_action a);
+/* PL_NOTFOUND: there is no such action. */
+pl_rc pl_action_parse(pl_str name, pl_action *out);
 typedef enum pl_fail_mode { PL_FAIL_CLOSED = 0, PL_FAIL_OPEN = 1 } pl_fail_mode;
 
 /* Maps and checks a compiled policy below an open directory (AT_FDCWD allowed). */
@@ -101,6 +112,8 @@ void         pl_exchange_free(pl_exchange *x);
 
 /* Judges the complete request body. */
 pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body);
+/* FORWARD: the body to send instead of the received one; empty: that one, unchanged. */
+pl_str pl_exchange_forward(const pl_exchange *x);
 /* Makes the exchange answer with an error in its surface's form instead (stop switch, engine
  * not ready, upstream down …). Allowed until a reply or stream has begun. */
 void pl_exchange_refuse(pl_exchange *x, int status, const char *type, const char *code,

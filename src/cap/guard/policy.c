@@ -45,16 +45,22 @@ static pl_str text_of(const json_t *o, const char *key)
     return (pl_str){ json_string_value(v), json_string_length(v) };
 }
 
-static pl_rc action_parse(pl_str s, uint8_t *out, pl_error *err)
-{
-    static const char *const names[] = { "allow", "log", "block" };
+static const char *const actions[] = { "allow", "log", "block", "redact", "replace" };
+#define ACTIONS (sizeof actions / sizeof actions[0])
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (pl_str_eqz(s, names[i])) {
-            *out = (uint8_t)i;
+const char *pl_action_name(pl_action a)
+{
+    return actions[a];
+}
+
+pl_rc pl_action_parse(pl_str name, pl_action *out)
+{
+    for (size_t i = 0; i < ACTIONS; i++)
+        if (pl_str_eqz(name, actions[i])) {
+            *out = (pl_action)i;
             return PL_OK;
         }
-    return pl_fail(err, PL_INVALID, "unknown action '" PL_STR_FMT "'", PL_STR_ARG(s));
+    return PL_NOTFOUND;
 }
 
 /* The first row whose category and severity fit decides. */
@@ -66,15 +72,15 @@ static pl_rc actions_fill(uint8_t *table, const pl_textdb *db, const json_t *row
         const json_t *row = json_array_get(rows, i);
         pl_str        category = text_of(row, "category");
         json_int_t    least = json_integer_value(json_object_get(row, "min_severity"));
-        uint8_t       action = 0;
-        pl_rc         rc = action_parse(text_of(row, "action"), &action, err);
+        pl_str        name = text_of(row, "action");
+        pl_action     action;
 
-        if (rc != PL_OK)
-            return rc;
+        if (pl_action_parse(name, &action) != PL_OK)
+            return pl_fail(err, PL_INVALID, "unknown action '" PL_STR_FMT "'", PL_STR_ARG(name));
         for (uint32_t r = 0; r < n; r++) {
             pl_text_rule rule = pl_textdb_rule_get(db, r);
             if (rule.severity >= least && pl_category_matches(category, rule.category))
-                table[r] = action;
+                table[r] = (uint8_t)action;
         }
     }
     return PL_OK;
@@ -100,6 +106,9 @@ static pl_rc route_fill(policy_route *r, const pl_textdb *db, const json_t *o, p
 
     r->name = text_of(o, "name");
     r->fail = pl_str_eqz(text_of(o, "fail"), "open") ? PL_FAIL_OPEN : PL_FAIL_CLOSED;
+    r->enforce_share = 100;
+    if (json_is_integer(json_object_get(o, "enforce_share")))
+        r->enforce_share = (unsigned)json_integer_value(json_object_get(o, "enforce_share"));
     r->unknown_pass = pl_str_eqz(text_of(o, "unknown"), "pass");
     r->media_refuse = pl_str_eqz(text_of(o, "media"), "refuse");
     r->label_explicit = json_is_true(json_object_get(label, "explicit"));
@@ -116,6 +125,8 @@ static pl_rc route_fill(policy_route *r, const pl_textdb *db, const json_t *o, p
         if (rc != PL_OK)
             return rc;
     }
+    for (uint32_t i = 0; i < pl_textdb_rule_count(db); i++)
+        r->masks |= r->action[1][i] >= PL_ACTION_REDACT;
     return PL_OK;
 }
 

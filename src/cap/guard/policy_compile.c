@@ -285,7 +285,7 @@ static pl_rc model(compiler *c, const json_t *m)
 static pl_rc rule_row(compiler *c, const char *where, const json_t *row)
 {
     static const char *const keys[] = { "category", "min_severity", "action", NULL };
-    static const char *const actions[] = { "allow", "log", "block", NULL };
+    static const char *const actions[] = { "allow", "log", "redact", "replace", "block", NULL };
     const json_t *least = json_object_get(row, "min_severity");
     pl_rc         rc = only(c, where, row, keys, "a rule must be a mapping");
 
@@ -294,7 +294,7 @@ static pl_rc rule_row(compiler *c, const char *where, const json_t *row)
     if (!json_is_string(json_object_get(row, "category")))
         return bad(c, where, "the rule has no 'category'");
     if (!one_of(json_object_get(row, "action"), actions))
-        return bad(c, where, "'action' must be allow, log or block");
+        return bad(c, where, "'action' must be allow, log, redact, replace or block");
     if (least && !is_severity(least))
         return bad(c, where, "'min_severity' must be 1, 2, 3 or 4");
     return PL_OK;
@@ -399,10 +399,30 @@ static pl_rc optional_word(compiler *c, const char *where, const json_t *o, cons
     return PL_OK;
 }
 
+/* mode: shadow is a share of 0. */
+static pl_rc enforcement(compiler *c, const char *where, const json_t *r, json_t *out)
+{
+    static const char *const modes[] = { "enforce", "shadow", NULL };
+    const json_t *share = json_object_get(r, "enforce_share"), *mode = json_object_get(r, "mode");
+    json_int_t    percent = share ? json_integer_value(share) : 100;
+
+    if (mode && !one_of(mode, modes))
+        return bad(c, where, "'mode' must be enforce or shadow");
+    if (share && (!json_is_integer(share) || percent < 0 || percent > 100))
+        return bad(c, where, "'enforce_share' must be a whole number of percent, 0 to 100");
+    if (mode && strcmp(json_string_value(mode), "shadow") == 0) {
+        if (share && percent > 0)
+            return bad(c, where, "'mode: shadow' enforces nothing: leave 'enforce_share' out");
+        percent = 0;
+    }
+    json_object_set_new(out, "enforce_share", json_integer(percent));
+    return PL_OK;
+}
+
 static pl_rc route(compiler *c, const char *name, const json_t *r, json_t *out)
 {
-    static const char *const keys[] = { "fail", "media", "unknown", "input", "output", "label", "answers",
-                                        NULL };
+    static const char *const keys[] = { "fail", "media", "unknown", "mode", "enforce_share",
+                                        "input", "output", "label", "answers", NULL };
     static const char *const fail[] = { "closed", "open", NULL };
     static const char *const media[] = { "pass", "refuse", NULL };
     static const char *const unknown[] = { "refuse", "pass", NULL };
@@ -422,6 +442,8 @@ static pl_rc route(compiler *c, const char *name, const json_t *r, json_t *out)
         rc = optional_word(c, where, r, "media", media, out);
     if (rc == PL_OK)
         rc = optional_word(c, where, r, "unknown", unknown, out);
+    if (rc == PL_OK)
+        rc = enforcement(c, where, r, out);
     if (rc == PL_OK)
         rc = rule_rows(c, where, "input", json_object_get(r, "input"), in_rows);
     if (rc == PL_OK)

@@ -5,7 +5,7 @@
 
 void tally_init(tally *t)
 {
-    *t = (tally){ .blocking = -1 };
+    *t = (tally){ .blocking = -1, .changing = -1 };
 }
 
 void tally_add(tally *t, uint32_t rule, pl_action action)
@@ -14,8 +14,10 @@ void tally_add(tally *t, uint32_t rule, pl_action action)
 
     if (action == PL_ACTION_ALLOW)
         return;
-    if (action == PL_ACTION_BLOCK && t->blocking < 0)
+    if (action == PL_ACTION_BLOCK && t->blocking < 0 && !t->shadow)
         t->blocking = rule;
+    if (action >= PL_ACTION_REDACT && t->changing < 0 && !t->shadow)
+        t->changing = rule;
     while (i < t->n && t->row[i].rule != rule)
         i++;
     if (i < t->n)
