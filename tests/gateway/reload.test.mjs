@@ -135,6 +135,18 @@ test('a stream keeps the policy it began with', async () => {
   verifyReceipt(await product.receipt(s.event), { digest: s.digest });
 });
 
+test('one call puts the policy before back into force, and another undoes that', async () => {
+  const first = await policyInForce();
+  const second = await activate((s) => s.replace(/^version: *\d+/m, 'version: 77'));
+  assert.notEqual(second, first);
+  for (const [want, not] of [[first, second], [second, first]]) {
+    const r = await product.cli(['policy', 'rollback', '--json']);
+    assert.equal(r.code, 0, r.stderr);
+    assert.ok(JSON.parse(r.stdout).ledger_index >= 0, 'it is in the ledger');
+    assert.equal(await settled(not), want);
+  }
+});
+
 test('a policy source with a mistake is refused with its line; the old one stays', async () => {
   const good = fs.readFileSync(policyFile(), 'utf8');
   const before_ = await policyInForce();

@@ -297,6 +297,14 @@ static pl_rc api_activate(pl_api_request *q, pl_api_reply *r, pl_error *err)
     return rc == PL_OK ? guard_policy_activate(g, q->services, q->db, q->who, &r->body, err) : rc;
 }
 
+static pl_rc api_rollback(pl_api_request *q, pl_api_reply *r, pl_error *err)
+{
+    guard_run *g;
+    pl_rc      rc = ready(&g, err);
+
+    return rc == PL_OK ? guard_policy_rollback(g, q->services, q->db, q->who, &r->body, err) : rc;
+}
+
 const pl_route guard_routes[] = {
     { "GET", "/api/v1/overview", PL_ROLES_STAFF, api_overview },
     { "GET", "/api/v1/events", PL_ROLES_STAFF, api_events },
@@ -306,5 +314,6 @@ const pl_route guard_routes[] = {
     { "POST", "/api/v1/guard/resume", PL_ROLES_OPERATE, api_resume },
     { "GET", "/api/v1/policy", PL_ROLES_STAFF, api_policy },
     { "POST", "/api/v1/policy/activate", PL_ROLES_OPERATE, api_activate },
+    { "POST", "/api/v1/policy/rollback", PL_ROLES_OPERATE, api_rollback },
     { NULL, NULL, 0, NULL },
 };

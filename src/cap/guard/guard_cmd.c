@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cap/guard/guard_run.h"
+#include "cap/guard/policy_cases.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -122,7 +123,9 @@ static int cmd_test(pl_cmd_ctx *c)
         return pl_cmd_fail(c, &err);
     t.route = pl_policy_route_find(t.policy, pl_str_z(route ? route : "default"));
     t.findings = json_array();
-    if (t.route < 0) {
+    if (t.route >= 0 && c->opt(c->host, "cases")) {
+        code = policy_test_cases(c, t.policy, t.route, c->opt(c->host, "cases"));
+    } else if (t.route < 0) {
         pl_fail(&err, PL_NOTFOUND, "the policy has no route '%s'", route ? route : "default");
         code = pl_cmd_fail(c, &err);
     } else {
@@ -130,6 +133,23 @@ static int cmd_test(pl_cmd_ctx *c)
     }
     json_decref(t.findings);
     pl_policy_unref(t.policy);
+    return code;
+}
+
+static int cmd_replay(pl_cmd_ctx *c)
+{
+    const char *route = c->opt(c->host, "route");
+    pl_policy  *was = NULL, *now = NULL;
+    pl_error    err;
+    int         code;
+
+    if (pl_policy_openat(AT_FDCWD, c->argv[0], &was, &err) != PL_OK ||
+        pl_policy_openat(AT_FDCWD, c->argv[1], &now, &err) != PL_OK)
+        code = pl_cmd_fail(c, &err);
+    else
+        code = policy_replay(c, was, now, route ? route : "default", c->argv[2]);
+    pl_policy_unref(was);
+    pl_policy_unref(now);
     return code;
 }
 
@@ -269,6 +289,11 @@ static int cmd_activate(pl_cmd_ctx *c)
     return call(c, "POST", "/api/v1/policy/activate", NULL, print_policy);
 }
 
+static int cmd_rollback(pl_cmd_ctx *c)
+{
+    return call(c, "POST", "/api/v1/policy/rollback", NULL, print_policy);
+}
+
 static const pl_opt opts_compile[] = {
     { "output", "DB", "file to write (replaced atomically)", "要写入的文件（原子替换）" },
     { "packs", "DIR", "folder of packs searched first", "优先查找的包目录" },
@@ -276,6 +301,12 @@ static const pl_opt opts_compile[] = {
 };
 static const pl_opt opts_route[] = {
     { "route", "NAME", "route to judge by (default: default)", "按哪条路由判定（默认 default）" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt opts_test[] = {
+    { "route", "NAME", "route to judge by (default: default)", "按哪条路由判定（默认 default）" },
+    { "cases", "FILE", "run cases (JSON lines) instead of judging a text",
+      "运行用例文件（每行一个 JSON），而非判定一段文本" },
     { NULL, NULL, NULL, NULL },
 };
 static const pl_opt opts_reason[] = {
@@ -288,9 +319,17 @@ const pl_cmd guard_commands[] = {
     { "policy", "compile", "SRC", 1, 1, opts_compile, "turn a policy and its packs into a database",
       "把策略及其包编译成策略库", "plumbline policy compile policy/default.yaml -o gateway/policy.db",
       cmd_compile },
-    { "policy", "test", "DB [FILE|-]", 1, 2, opts_route, "show what a policy finds in a text",
-      "显示策略在文本中的命中", "echo 'some text' | plumbline policy test gateway/policy.db",
-      cmd_test },
+    { "policy", "test", "DB [FILE|-]", 1, 2, opts_test,
+      "show what a policy finds in a text, or run a file of cases",
+      "显示策略在文本中的命中，或运行用例文件",
+      "echo 'some text' | plumbline policy test gateway/policy.db", cmd_test },
+    { "policy", "replay", "OLD NEW FILE|-", 3, 3, opts_route,
+      "show which past verdicts (cases or events) another policy would change",
+      "显示换用另一策略会改变哪些既往判定（用例或事件）",
+      "plumbline policy replay gateway/policy.db new.db events.jsonl", cmd_replay },
+    { "policy", "rollback", "", 0, 0, opts_none,
+      "put the policy that was in force before back into force", "恢复上一个生效的策略",
+      "plumbline policy rollback --dir plumbline-data", cmd_rollback },
     { "policy", "activate", "", 0, 0, opts_none,
       "compile the instance's policy and put it into force without a reload",
       "编译实例策略并立即生效（无需重载）", "plumbline policy activate --dir plumbline-data",

@@ -179,7 +179,29 @@ static pl_rc compile_and_swap(guard_run *g, pl_services *s, pl_error *err)
     return rc;
 }
 
-pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
+/* Swaps the database in force with the one before it, so that a second rollback undoes the first. */
+static pl_rc roll_back(guard_run *g, pl_services *s, pl_error *err)
+{
+    char      *path = pl_instance_path(s->instance, "gateway/policy.db");
+    char      *old = pl_instance_path(s->instance, "gateway/policy.db.previous");
+    pl_policy *check = NULL;
+    pl_rc      rc = path && old ? pl_policy_openat(AT_FDCWD, old, &check, err)
+                                : pl_fail(err, PL_NOMEM, "out of memory");
+
+    if (rc == PL_NOTFOUND)
+        pl_fail(err, PL_CONFLICT, "there is no policy before this one");
+    if (rc == PL_OK && renameat2(AT_FDCWD, old, AT_FDCWD, path, RENAME_EXCHANGE) != 0)
+        rc = pl_fail(err, PL_IO, "cannot exchange the policies: %s", strerror(errno));
+    if (rc == PL_OK)
+        pl_gate_policy_announce(g->gate);
+    pl_policy_unref(check);
+    free(path);
+    free(old);
+    return rc == PL_NOTFOUND ? PL_CONFLICT : rc;
+}
+
+static pl_rc put_into_force(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
+                            pl_rc (*swap_in)(guard_run *g, pl_services *s, pl_error *err),
                             json_t **out, pl_error *err)
 {
     json_t  *facts = NULL;
@@ -189,7 +211,7 @@ pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_pr
 
     pl_time_format(s->now_ms(), time);
     pthread_mutex_lock(&g->lock);
-    rc = compile_and_swap(g, s, err);
+    rc = swap_in(g, s, err);
     if (rc == PL_OK)
         rc = guard_policy_json(g, s, &facts, err);
     if (rc == PL_OK)
@@ -210,4 +232,16 @@ pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_pr
     json_object_set_new(facts, "ledger_index", json_integer((json_int_t)index));
     *out = facts;
     return PL_OK;
+}
+
+pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
+                            json_t **out, pl_error *err)
+{
+    return put_into_force(g, s, db, who, compile_and_swap, out, err);
+}
+
+pl_rc guard_policy_rollback(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
+                            json_t **out, pl_error *err)
+{
+    return put_into_force(g, s, db, who, roll_back, out, err);
 }

@@ -41,6 +41,9 @@ json_t *guard_stop_json(const guard_run *g);
 /* Compiles DIR/policy/default.yaml, swaps it in, keeps the previous one beside it. */
 pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
                             json_t **out, pl_error *err);
+/* Puts the database before it back; PL_CONFLICT: there is none. */
+pl_rc guard_policy_rollback(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
+                            json_t **out, pl_error *err);
 /* Facts of the policy in force. */
 pl_rc guard_policy_json(const guard_run *g, const pl_services *s, json_t **out, pl_error *err);
 
