@@ -140,16 +140,17 @@ test('unknown paths: refused, or passed unread and on record, as the route says'
   const policy = path.join(product.dir, 'policy/default.yaml');
   fs.writeFileSync(policy, fs.readFileSync(policy, 'utf8').replace(/unknown: *refuse/, 'unknown: pass'));
   assert.equal((await product.api('POST', '/api/v1/policy/activate', {})).status, 200);
-  await product.until('the new policy is in force in every worker', async () => (await Promise.all(Array.from({ length: 24 }, () => post('/v1/files', value)))).every((r) => r.status === 200), 3000);
-  const r = await post('/v1/files?x=1', value);
+  const r = await product.until('the new policy is in force', async () => {
+    const one = await post('/v1/files?x=1', value);
+    return one.status === 200 && one;
+  }, 3000);
   assert.equal(r.json().said, HARM.en);
   assert.equal(model.callsFor(value.model).at(-1).path, '/v1/files?x=1');
   assert.equal(r.headers['x-plumbline-ai-generated'], undefined);
   const receipt = await product.receipt(r.headers['x-plumbline-request-id']);
   assert.equal(receipt.event.surface, 'unknown');
   assert.equal(receipt.event.reason, 'unknown_surface');
-  const got = await request(`${product.gateway}/api/tags`);
-  assert.equal(got.status, 200, 'any method');
+  await product.until('any method', async () => (await request(`${product.gateway}/api/tags`)).status === 200, 3000);
   expectAbsent((await post('/v1/chat/completions', ask(name('still'), HARM.en))).buf, HARM.en);
 });
 
@@ -166,15 +167,17 @@ test('personal data: a pseudonym to the model, the original back to the client',
   };
   model.on(m, echo);
   const send = () => chat(product.gateway, ask(m, `Write to ${mail} please`, { stream: true }));
-  await product.until('the new policy is in force', async () => (await Promise.all(Array.from({ length: 8 }, send))).every(() => !model.callsFor(m).slice(-8).some((c) => c.body.includes(mail))), 3000);
-  const r = await send();
+  const r = await product.until('the new policy is in force', async () => {
+    const one = await send();
+    return !model.callsFor(m).at(-1).body.includes(mail) && one;
+  }, 3000);
   labelOf(readStream(r.buf).text, `Write to ${mail} please`);
   const { body } = model.callsFor(m).at(-1);
   assert.match(body.toString(), /Write to EMAIL_[0-9a-f]{12} please/);
   assert.equal(Number(model.callsFor(m).at(-1).headers['content-length']), body.length);
   const masked = name('mask');
   model.on(masked, answers.chat({ pieces: ['Call 1381', '2345678', ' now'] }));
-  labelOf(readStream((await chat(product.gateway, ask(masked, 'hi', { stream: true }))).buf).text, 'Call 138****5678 now');
+  await product.until('in every worker', async () => readStream((await chat(product.gateway, ask(masked, 'hi', { stream: true }))).buf).text.startsWith('Call 138****5678 now'), 3000);
   const { event } = await product.receipt(readStream(r.buf).event);
   assert.equal(event.input.findings.find((f) => f.category === 'pii.email').action, 'redact');
 });
