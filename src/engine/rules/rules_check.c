@@ -48,8 +48,8 @@ static const field *circle_in(node *n)
     return bad;
 }
 
-/* Whether any facts whatever, on one of a few days, make the rule fire; known() says the same of
- * all facts. */
+/* Whether any facts whatever, on one of a few days, make the rule fire; known() says what `given`
+ * says. */
 static bool can_fire(compiler *c, rule *r, const slot *given)
 {
     pl_rules_book *b = c->book;
@@ -79,6 +79,30 @@ static bool can_fire(compiler *c, rule *r, const slot *given)
     return can;
 }
 
+/* The same with one or two of the facts that the rule reads given: for rules that want one fact
+ * known and another not. */
+static bool can_fire_with_few(compiler *c, rule *r, slot *given)
+{
+    size_t n = c->book->nfacts;
+    bool   can = false;
+
+    for (size_t i = 0; i < n && !can; i++) {
+        if (!slot_has(&r->facts, i))
+            continue;
+        given[i].known = true;
+        can = can_fire(c, r, given);
+        for (size_t k = i + 1; k < n && !can; k++) {
+            if (!slot_has(&r->facts, k))
+                continue;
+            given[k].known = true;
+            can = can_fire(c, r, given);
+            given[k].known = false;
+        }
+        given[i].known = false;
+    }
+    return can;
+}
+
 static void never_firing(compiler *c)
 {
     size_t n = c->book->nfacts;
@@ -87,11 +111,12 @@ static void never_firing(compiler *c)
     for (size_t i = 0; all != NULL && i < n; i++)
         all[i].known = true;
     for (size_t i = 0; none != NULL && all != NULL && i < c->pack->nrules; i++) {
-        char at[40];
+        rule *r = &c->pack->rules[i];
+        char  at[40];
 
         (void)snprintf(at, sizeof at, "/rules/%zu", i);
-        if (!can_fire(c, &c->pack->rules[i], none) && !can_fire(c, &c->pack->rules[i], all))
-            remark(c, at, "rule '%s': no facts were found that fire it", c->pack->rules[i].id);
+        if (!can_fire(c, r, none) && !can_fire(c, r, all) && !can_fire_with_few(c, r, none))
+            remark(c, at, "rule '%s': no facts were found that fire it", r->id);
     }
     free(none);
     free(all);

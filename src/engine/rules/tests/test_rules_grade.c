@@ -90,6 +90,46 @@ static void expect(const char *facts, const char *day, const char *key, const ch
 
 #define DAY "2026-11-22"
 
+static void count_never_firing(void *ctx, const char *file, int line, const char *message)
+{
+    (void)file;
+    (void)line;
+    if (strstr(message, "no facts were found that fire it") != NULL)
+        ++*(int *)ctx;
+}
+
+/* A rule may want one fact given and another not; one that can never fire is told. */
+static void lint__finds_what_never_fires(void **state)
+{
+    static const struct {
+        const char *when;
+        int         warnings;
+    } rows[] = {
+        { "a and b", 0 }, { "known(a) and known(b) and b", 0 }, { "not known(a) and b", 0 },
+        { "known(a) and not known(b) and c", 0 }, { "known(a) and known(c) and not known(b)", 0 },
+        { "a and not a", 1 }, { "known(a) and not known(a)", 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char            rules[300];
+        pl_rules_book  *b = pl_rules_book_new();
+        pl_error        err = { 0 };
+        int             got = 0;
+        pl_rules_source s = { .id = "land", .version = "1", .jurisdiction = "XX", .legal_weight = "binding",
+                              .digest = "", .title_en = "Land", .title_zh = "国", .from = "2025-01-01",
+                              .facts = { "facts.yaml", PL_STR(facts_yaml) } };
+
+        (void)snprintf(rules, sizeof rules, "results:\n  x: {type: grade, values: [A, B], default: A}\n"
+                       "rules:\n  - {id: r, when: %s, grade: {x: B}, cite: [Art 1], evidence: V}\n", rows[i].when);
+        s.rules = (pl_rules_file){ "rules.yaml", pl_str_z(rules) };
+        assert_ok(pl_rules_book_add(b, &s, count_never_firing, &got, &err), &err);
+        if (got != rows[i].warnings)
+            fail_msg("'%s': %d warnings", rows[i].when, got);
+        pl_rules_book_free(b);
+    }
+}
+
 /* A key with `like` stands for the members that match; the first rule that has a key keeps it. */
 static void map__takes_its_keys_from_a_list(void **state)
 {
@@ -479,6 +519,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(map__takes_its_keys_from_a_list),
+        cmocka_unit_test(lint__finds_what_never_fires),
         cmocka_unit_test(grade__follows_precedence),
         cmocka_unit_test(grade__reports_only_axes_as_open),
         cmocka_unit_test(grade__that_is_open_tells_what_is_possible_and_missing),
