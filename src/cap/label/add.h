@@ -5,9 +5,9 @@
 #include "cap/cmd.h"
 #include "cap/label/issue.h"
 
-/* The verb with --producer: files and folders of c to `out`. visible: also as text people read
- * (text files only); n 0: not. Exit code. */
-int label_add_metadata(pl_cmd_ctx *c, const char *out, pl_str visible, bool at_start);
+/* The verb for files and folders of c to `out`. visible: a label people see or hear, NULL: none;
+ * notice: where it stands in documents. Exit code. */
+int label_add_files(pl_cmd_ctx *c, const char *out, const pl_visible_style *visible, pl_notice_place notice);
 
 /* Statements "label issued" on their way into the ledger of the instance. Safe from any thread. */
 typedef struct label_recorder label_recorder;

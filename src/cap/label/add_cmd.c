@@ -35,6 +35,8 @@ typedef struct add_run {
     int             worst; /* exit code of the worst failure */
     label_recorder *recorder;
     pl_cmd_progress progress;
+    pl_sign_how     sign; /* id NULL: not signed */
+    char           *tsa_roots;
 } add_run;
 
 static volatile sig_atomic_t interrupted;
@@ -186,7 +188,7 @@ static pl_rc list_make(add_run *x, const char *out, pl_error *err)
         rc = list_operand(x, x->c->argv[i], out, err);
     if (rc == PL_OK && x->n == 0)
         rc = pl_fail(err, PL_NOTFOUND, "there are no files to label");
-    if (rc == PL_OK && x->n > 1 && !strstr(x->id_pattern, "{sha256}") && !strstr(x->id_pattern, "{n}"))
+    if (rc == PL_OK && x->n > 1 && x->order.producer.n > 0 && !strstr(x->id_pattern, "{sha256}") && !strstr(x->id_pattern, "{n}"))
         rc = pl_fail(err, PL_INVALID, "each content needs a number of its own: use {sha256} or {n} in --content-id");
     return rc;
 }
@@ -205,14 +207,26 @@ static json_t *outcome_json(const add_file *f, const label_order *o, const label
         j, json_pack("{s:s, s:s, s:s%, s:O?, s:b}", "format", pl_media_format_name(r->format), "status",
                      r->skipped ? "skipped" : o->flags & LABEL_DRY ? "would-label" : "labelled", "content_id",
                      o->content_id.p, o->content_id.n, "replaced", r->replaced, "c2pa_broken", r->breaks_c2pa));
-    if (r->carrier) {
-        json_t *labels = json_pack("[{s:s, s:s}]", "carrier", r->carrier, "value", r->value ? r->value : "");
-        if (o->explicit_text.n)
-            (void)json_array_append_new(labels, json_pack("{s:s, s:s%, s:s}", "carrier", "text", "value", o->explicit_text.p,
-                                                          o->explicit_text.n, "position", o->explicit_start ? "start" : "end"));
-        (void)json_object_set_new(j, "labels", labels);
-    }
+    (void)json_object_update_new(j, json_pack("{s:b, s:b, s:[]}", "visible", r->is_shown, "signed", r->is_signed, "labels"));
+    if (r->carrier)
+        (void)json_array_append_new(json_object_get(j, "labels"),
+                                    json_pack("{s:s, s:s}", "carrier", r->carrier, "value", r->value ? r->value : ""));
     return j;
+}
+
+static void say_done(const add_run *x, const add_file *f, const label_order *o, const label_outcome *r)
+{
+    pl_cmd_ctx *c = x->c;
+
+    if (r->carrier)
+        (void)fprintf(c->out, o->flags & LABEL_DRY ? pl_cmd_say(c, "%s: would be labelled in %s\n", "%s：将写入标识（%s）\n")
+                                                   : pl_cmd_say(c, "%s: labelled in %s\n", "%s：已写入标识（%s）\n"),
+                      f->out, r->carrier);
+    if (r->is_shown)
+        (void)fprintf(c->out, pl_cmd_say(c, "%s: carries a label that people see or hear\n", "%s：已添加显式标识\n"), f->out);
+    if (r->is_signed)
+        (void)fprintf(c->out, pl_cmd_say(c, "%s: signed by %s (C2PA)\n", "%s：已由 %s 签名（C2PA）\n"), f->out,
+                      pl_sign_identity_subject(x->sign.id));
 }
 
 static void say(add_run *x, const add_file *f, const label_order *o, const label_outcome *r, const pl_error *err)
@@ -232,9 +246,7 @@ static void say(add_run *x, const add_file *f, const label_order *o, const label
     } else if (r->skipped) {
         (void)fprintf(c->out, pl_cmd_say(c, "%s: carries this label already\n", "%s：已带有该标识\n"), f->out);
     } else {
-        (void)fprintf(c->out, o->flags & LABEL_DRY ? pl_cmd_say(c, "%s: would be labelled in %s\n", "%s：将写入标识（%s）\n")
-                                                   : pl_cmd_say(c, "%s: labelled in %s\n", "%s：已写入标识（%s）\n"),
-                      f->out, r->carrier);
+        say_done(x, f, o, r);
         if (r->breaks_c2pa)
             (void)fprintf(c->err, pl_cmd_say(c, "plumbline: %s: its C2PA manifest was made for the file without this label; sign it anew\n",
                                              "plumbline：%s：文件中的 C2PA 清单不再匹配，请重新签名\n"), f->out);
@@ -285,6 +297,8 @@ static void finish_one(add_run *x, const add_file *f, const label_order *o, cons
 static void one(add_run *x, size_t i)
 {
     const add_file *f = &x->file[i];
+    const char     *base = strrchr(f->out, '/');
+    pl_sign_how     sign = x->sign;
     label_order     o = x->order;
     label_outcome   r = { .format = PL_MEDIA_UNKNOWN };
     char            id[ID_MAX + 1] = "";
@@ -292,6 +306,8 @@ static void one(add_run *x, size_t i)
     pl_rc           rc = content_id(x, i, id, &err);
 
     o.content_id = pl_str_z(id);
+    sign.title = pl_str_z(base ? base + 1 : f->out);
+    o.sign = sign.id ? &sign : NULL;
     if (rc == PL_OK && x->is_batch && !(o.flags & LABEL_DRY))
         rc = make_parent(f->out, &err);
     if (rc == PL_OK)
@@ -368,11 +384,35 @@ static pl_rc order_read(add_run *x, pl_signer **security, pl_error *err)
     x->id_pattern = option(c, "content-id") ? option(c, "content-id") : "";
     probe = x->order;
     probe.content_id = x->id_pattern[0] ? PL_STR("probe") : (pl_str){ "", 0 };
-    if (rc == PL_OK)
+    if (rc == PL_OK && (producer || option(c, "content-id")))
         rc = label_order_check(&probe, err);
+    if (rc == PL_OK && !producer && (key || option(c, "record") || option(c, "state")))
+        rc = pl_fail(err, PL_INVALID, "--security-key, --record and --state belong to a label: give --producer and --content-id");
     if (rc == PL_OK && key)
         rc = pl_keyfile_signer(key, NULL, security, err);
     x->order.security = *security;
+    if (rc == PL_OK && option(c, "source-type"))
+        rc = pl_source_type(option(c, "source-type"), &x->order.source_type, err);
+    return rc;
+}
+
+/* --c2pa: the identity is opened before anything is written. */
+static pl_rc sign_read(add_run *x, pl_sign_identity **id, pl_error *err)
+{
+    pl_cmd_ctx *c = x->c;
+    const char *key = option(c, "key"), *cert = option(c, "cert"), *roots = option(c, "tsa-roots");
+    size_t      n = 0;
+    pl_rc       rc = PL_OK;
+
+    if (!option(c, "c2pa"))
+        return key || cert || option(c, "tsa") ? pl_fail(err, PL_INVALID, "--key, --cert and --tsa belong to --c2pa") : PL_OK;
+    if (!key || !cert)
+        return pl_fail(err, PL_INVALID, "--c2pa needs the signer's key and certificate: --key FILE --cert FILE");
+    rc = pl_sign_identity_open(key, cert, option(c, "alg"), id, err);
+    if (rc == PL_OK && roots)
+        rc = pl_file_read(roots, 4u << 20, &x->tsa_roots, &n, err);
+    x->sign = (pl_sign_how){ .id = *id, .source_type = x->order.source_type, .is_edited = option(c, "edited") != NULL,
+                             .tsa = option(c, "tsa"), .tsa_roots = { x->tsa_roots, n }, .now_ms = c->now_ms };
     return rc;
 }
 
@@ -412,17 +452,20 @@ static int summary(add_run *x, pl_rc rc, pl_error *err)
     return x->failed ? x->worst : PL_EXIT_OK;
 }
 
-int label_add_metadata(pl_cmd_ctx *c, const char *out, pl_str visible, bool at_start)
+int label_add_files(pl_cmd_ctx *c, const char *out, const pl_visible_style *visible, pl_notice_place notice)
 {
-    add_run          x = { .c = c, .lock = PTHREAD_MUTEX_INITIALIZER };
-    struct sigaction sa = { .sa_handler = on_interrupt }, old;
-    pl_signer       *security = NULL;
-    pl_error         err = { PL_OK, "" };
-    pl_rc            rc = order_read(&x, &security, &err);
-    int              code;
+    add_run           x = { .c = c, .lock = PTHREAD_MUTEX_INITIALIZER };
+    struct sigaction  sa = { .sa_handler = on_interrupt }, old;
+    pl_signer        *security = NULL;
+    pl_sign_identity *id = NULL;
+    pl_error          err = { PL_OK, "" };
+    pl_rc             rc = order_read(&x, &security, &err);
+    int               code;
 
-    x.order.explicit_text = visible;
-    x.order.explicit_start = at_start;
+    x.order.visible = visible;
+    x.order.notice = notice;
+    if (rc == PL_OK)
+        rc = sign_read(&x, &id, &err);
     if (rc == PL_OK)
         rc = list_make(&x, out, &err);
     x.order.flags |= x.is_batch ? LABEL_RESUME : LABEL_SYNC | LABEL_FORCE;
@@ -442,6 +485,8 @@ int label_add_metadata(pl_cmd_ctx *c, const char *out, pl_str visible, bool at_s
     code = summary(&x, rc, &err);
     label_recorder_close(x.recorder);
     pl_signer_free(security);
+    pl_sign_identity_free(id);
+    free(x.tsa_roots);
     for (size_t i = 0; i < x.n; i++) {
         free(x.file[i].in);
         free(x.file[i].out);

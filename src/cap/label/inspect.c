@@ -156,24 +156,14 @@ static pl_rc visible(label_inspection *i, const pl_media_io *io, pl_error *err)
 
 /* --- the rest ---------------------------------------------------------------------------------- */
 
-static pl_rc manifest(label_inspection *i, const pl_media_io *io, const pl_media_item *it,
-                      const label_inspect_how *how, pl_error *err)
+/* The store inside the file: hashed, unless this is to be quick. */
+static pl_rc manifest(label_inspection *i, const label_inspect_how *how, pl_error *err)
 {
-    pl_media_range *store;
-    c2pa_how        h = { how->trust, how->tsa_roots, how->now_ms };
-    c2pa_asset      a = { io, i->format, NULL, 0 };
+    c2pa_how h = { how->trust, how->tsa_roots, how->now_ms };
+    pl_rc    rc = i->manifests > 0 && !how->quick ? pl_c2pa_check_media(i->media, 0, &h, i->arena, &i->c2pa, err)
+                                                  : PL_OK;
 
-    i->manifests++;
-    if (how->quick || i->c2pa || it->value.n == 0)
-        return PL_OK;
-    store = pl_arena_alloc(i->arena, (it->parts_n + 1) * sizeof *store);
-    if (!store)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    for (size_t k = 0; k < it->parts_n; k++)
-        store[k] = it->parts[k].frame;
-    a.store = store;
-    a.store_n = it->parts_n;
-    return pl_c2pa_check(it->value, &a, &h, i->arena, &i->c2pa, err);
+    return rc == PL_NOTFOUND ? PL_OK : rc; /* one of a thumbnail only */
 }
 
 static void field(label_inspection *i, const pl_media_item *it, const label_inspect_how *how)
@@ -235,8 +225,10 @@ static pl_rc collect(label_inspection *i, const pl_media_io *io, const label_ins
         else if (it->kind == PL_MEDIA_FIELD)
             field(i, it, how);
         else if (it->kind == PL_MEDIA_C2PA)
-            rc = manifest(i, io, it, how, err);
+            i->manifests++;
     }
+    if (rc == PL_OK)
+        rc = manifest(i, how, err);
     if (rc == PL_OK)
         rc = visible(i, io, err);
     return rc;

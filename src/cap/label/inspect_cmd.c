@@ -18,8 +18,8 @@ typedef struct inspect_run {
     pl_cmd_ctx       *c;
     label_inspect_how how;
     label_traces     *traces;
-    c2pa_trust        trust;
-    char             *pem;
+    pl_trust_files    trust;
+    char             *pem; /* roots of time stamps */
     int               code; /* worst so far */
 } inspect_run;
 
@@ -199,20 +199,18 @@ static void inspect_folder(inspect_run *x, const char *dir)
 static pl_rc run_open(inspect_run *x, pl_error *err)
 {
     char       *packs = pl_path_join(pl_datadir(), "packs");
-    const char *folders[] = { packs, NULL }, *pem = option(x->c, "trust");
+    const char *folders[] = { packs, NULL }, *roots = option(x->c, "tsa-roots"), *list;
     size_t      n = 0;
     pl_rc       rc = packs ? label_traces_open(folders, &x->traces, err) : pl_fail(err, PL_NOMEM, "out of memory");
 
     free(packs);
-    if (rc == PL_OK && pem)
-        rc = pl_file_read(pem, TRUST_MAX, &x->pem, &n, err);
+    if (rc == PL_OK && roots)
+        rc = pl_file_read(roots, TRUST_MAX, &x->pem, &n, err);
+    for (size_t i = 0; rc == PL_OK && (list = x->c->opt_nth(x->c->host, "trust", i)) != NULL; i++)
+        rc = pl_trust_files_add(&x->trust, list, err);
     x->how = (label_inspect_how){ .quick = option(x->c, "quick") != NULL, .declared = option(x->c, "declared") != NULL,
-                                  .traces = x->traces, .now_ms = x->c->now_ms };
-    if (rc == PL_OK && pem) {
-        x->trust.lists[0] = (c2pa_trust_list){ .name = pl_str_z(pem), .pem = { x->pem, n } };
-        x->trust.n = 1;
-        x->how.trust = &x->trust;
-    }
+                                  .traces = x->traces, .now_ms = x->c->now_ms, .tsa_roots = { x->pem, n },
+                                  .trust = x->trust.trust.n > 0 ? &x->trust.trust : NULL };
     return rc;
 }
 
@@ -236,6 +234,7 @@ int label_cmd_inspect(pl_cmd_ctx *c)
                 inspect_one(&x, c->argv[i]);
     label_traces_close(x.traces);
     free(x.pem);
+    pl_trust_files_done(&x.trust);
     return x.code;
 }
 

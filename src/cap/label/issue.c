@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "cap/label/issue.h"
 #include "cap/label/label_int.h"
+#include "cap/label/shown.h"
 
 #define KEPT_MAX 16384u /* bytes of a replaced label that a statement keeps */
 
@@ -115,32 +116,47 @@ static pl_rc look(const pl_media *m, unsigned flags, label_outcome *r, pl_error 
 
 typedef struct expected {
     const char *name, *carrier;
-    pl_str      label;
+    pl_str      label;   /* n 0: none was written */
+    int64_t     now_ms;  /* when it was signed, 0: it was not */
 } expected;
+
+/* The manifest holds and fits the file. */
+static pl_rc verify_manifest(const expected *x, const pl_media *m, pl_arena *a, pl_error *err)
+{
+    c2pa_how           how = { .now_ms = x->now_ms };
+    const c2pa_report *r = NULL;
+    pl_rc              rc = pl_c2pa_check_media(m, 0, &how, a, &r, err);
+
+    if (rc == PL_OK && r->integrity != C2PA_INTACT)
+        rc = pl_fail(err, PL_INVALID, "the manifest could not be verified in the new file; nothing was written");
+    return rc;
+}
 
 /* Exactly one label, where it was put, saying what it should. */
 static pl_rc verify(void *ctx, const pl_media_io *io, pl_error *err)
 {
     const expected *x = ctx;
-    pl_arena       *a = pl_arena_new(4u << 20);
+    pl_arena       *a = pl_arena_new(x->now_ms ? 256u << 20 : 4u << 20);
     pl_media       *m = NULL;
-    pl_aigc_report  want, got;
-    size_t          n = 0;
+    pl_aigc_report  want = { .n = 0 }, got;
+    size_t          n = 0, wanted = x->label.n > 0 ? 1 : 0;
     bool            same = true;
     pl_rc           rc = a ? pl_media_scan(io, x->name, PL_MEDIA_QUICK, &m, err) : pl_fail(err, PL_NOMEM, "out of memory");
 
-    if (rc == PL_OK)
+    if (rc == PL_OK && x->now_ms)
+        rc = verify_manifest(x, m, a, err);
+    if (rc == PL_OK && wanted)
         rc = pl_aigc_read(x->label, a, &want, err);
     for (size_t i = 0; rc == PL_OK && i < pl_media_items(m); i++) {
         const pl_media_item *it = pl_media_item_get(m, i);
-        if (!in_force(it))
+        if (!in_force(it) || !wanted)
             continue;
         n++;
         rc = pl_aigc_read(it->value, a, &got, err);
         for (int k = 0; rc == PL_OK && k < PL_AIGC_MEMBERS; k++)
             same &= pl_str_eq(want.label.m[k], got.label.m[k]) && strcmp(it->carrier, x->carrier) == 0;
     }
-    if (rc == PL_OK && (n != 1 || !same || pl_media_state_of(m) != PL_MEDIA_WHOLE))
+    if (rc == PL_OK && (n != wanted || !same || pl_media_state_of(m) != PL_MEDIA_WHOLE))
         rc = pl_fail(err, PL_INVALID, "the label could not be read back from the new file; nothing was written");
     pl_media_free(m);
     pl_arena_free(a);
@@ -160,7 +176,7 @@ static bool is_done(const char *out, const char *name, pl_str label)
     if (pl_media_scan(&f.io, name, 0, &m, NULL) == PL_OK && pl_media_state_of(m) == PL_MEDIA_WHOLE)
         for (size_t i = 0; i < pl_media_items(m); i++) {
             const pl_media_item *it = pl_media_item_get(m, i);
-            expected             x = { name, it->carrier, label };
+            expected             x = { name, it->carrier, label, 0 };
             if (in_force(it) && n++ == 0)
                 done = verify(&x, &f.io, NULL) == PL_OK;
         }
@@ -193,89 +209,123 @@ static pl_rc write_bytes(const pl_media_plan *p, expected *x, pl_buf *out, pl_er
     return rc;
 }
 
-static pl_rc put(const sink *s, const pl_media_io *io, const char *name, pl_str label, unsigned flags, label_outcome *r,
-                 pl_error *err)
-{
-    pl_media      *m = NULL;
-    pl_media_plan *p = NULL;
-    pl_media_edit  e = { .label = label, .source_type = flags & LABEL_IPTC ? LABEL_TRAINED_SOURCE : NULL };
-    expected       x = { name, "", label };
-    pl_rc          rc = pl_media_scan(io, name, PL_MEDIA_QUICK, &m, err);
+/* One file on its way: scanned, planned, perhaps signed over that plan. */
+typedef struct making {
+    pl_media      *m, *labelled, *original;
+    pl_media_plan *plan, *signed_plan;
+    media_file     planned; /* the labelled file, as if it were there already */
+    pl_arena      *a;
+} making;
 
-    if (rc == PL_OK && pl_media_format_of(m) == PL_MEDIA_UNKNOWN)
+static void making_done(making *k)
+{
+    pl_media_plan_free(k->signed_plan);
+    pl_media_free(k->labelled);
+    pl_media_free(k->original);
+    pl_media_plan_free(k->plan);
+    pl_media_free(k->m);
+    pl_arena_free(k->a);
+}
+
+static pl_rc plan_label(making *k, const media_file *in, const char *name, const label_order *o, pl_str label,
+                        label_outcome *r, pl_error *err)
+{
+    const char   *source = o->source_type ? o->source_type : LABEL_TRAINED_SOURCE;
+    pl_media_edit e = { .label = label, .source_type = o->flags & LABEL_IPTC ? source : NULL };
+    pl_rc         rc = pl_media_scan(&in->io, name, PL_MEDIA_QUICK, &k->m, err);
+
+    if (rc == PL_OK && pl_media_format_of(k->m) == PL_MEDIA_UNKNOWN)
         rc = pl_fail(err, PL_INVALID, "not supported yet: '%s' is of no format that can be labelled", name);
     if (rc == PL_OK)
-        rc = look(m, flags, r, err);
+        rc = look(k->m, label.n > 0 ? o->flags : o->flags | LABEL_REPLACE, r, err);
+    if (rc == PL_OK && label.n == 0)
+        (void)json_array_clear(r->replaced); /* what is there stays */
+    return rc == PL_OK ? pl_media_plan_new(k->m, &e, &k->plan, err) : rc;
+}
+
+/* REQ: C2PA-2.2/10.3.2  signed last, over everything else that was added */
+static pl_rc plan_signature(making *k, const media_file *in, const pl_media_io *original, const char *name,
+                            const label_order *o, pl_error *err)
+{
+    pl_sign_how how = *o->sign;
+    pl_rc       rc;
+
+    k->planned = (media_file){ .fd = in->fd, .st = in->st, .is_virtual = true, .io = pl_media_plan_io(k->plan) };
+    k->a = pl_arena_new(512u << 20);
+    rc = k->a ? pl_media_scan(&k->planned.io, name, 0, &k->labelled, err) : pl_fail(err, PL_NOMEM, "out of memory");
     if (rc == PL_OK)
-        rc = pl_media_plan_new(m, &e, &p, err);
+        rc = pl_media_scan(original, name, 0, &k->original, err);
+    how.original = k->original;
+    if (rc == PL_OK)
+        rc = pl_sign_media(k->labelled, &how, k->a, &k->signed_plan, err);
+    return rc;
+}
+
+static pl_rc write_out(const sink *s, const making *k, const label_order *o, expected *x, pl_error *err)
+{
+    const pl_media_plan *p = k->signed_plan ? k->signed_plan : k->plan;
+
+    if (o->flags & LABEL_DRY)
+        return PL_OK;
+    if (s->bytes)
+        return write_bytes(p, x, s->bytes, err);
+    return media_file_write(k->signed_plan ? &k->planned : s->in, p, s->out,
+                            (o->flags & LABEL_SYNC ? MEDIA_WRITE_SYNC : 0u) | (o->flags & LABEL_FORCE ? MEDIA_WRITE_REPLACE : 0u),
+                            verify, x, err);
+}
+
+static pl_rc put(const sink *s, const pl_media_io *original, const char *name, const label_order *o, pl_str label,
+                 label_outcome *r, pl_error *err)
+{
+    making   k = { .m = NULL };
+    expected x = { name, "", label, o->sign ? o->sign->now_ms : 0 };
+    pl_rc    rc = plan_label(&k, s->in, name, o, label, r, err);
+
+    if (rc == PL_OK && o->sign && !(o->flags & LABEL_DRY))
+        rc = plan_signature(&k, s->in, original, name, o, err);
     if (rc == PL_NOTFOUND) { /* to a caller that means a file that is not there */
         rc = PL_INVALID;
         if (err)
             err->rc = rc;
     }
     if (rc == PL_OK) {
-        r->carrier = x.carrier = pl_media_plan_carrier(p);
-        r->bytes = pl_media_plan_size(p);
-        r->value = pl_str_dup(label);
-        if (flags & LABEL_DRY)
-            rc = PL_OK;
-        else if (s->bytes)
-            rc = write_bytes(p, &x, s->bytes, err);
-        else
-            rc = media_file_write(s->in, p, s->out,
-                                  (flags & LABEL_SYNC ? MEDIA_WRITE_SYNC : 0u) | (flags & LABEL_FORCE ? MEDIA_WRITE_REPLACE : 0u),
-                                  verify, &x, err);
+        x.carrier = pl_media_plan_carrier(k.plan);
+        r->carrier = label.n > 0 ? x.carrier : NULL;
+        r->bytes = pl_media_plan_size(k.signed_plan ? k.signed_plan : k.plan);
+        r->value = label.n > 0 ? pl_str_dup(label) : NULL;
+        r->is_signed = o->sign != NULL;
+        r->breaks_c2pa &= o->sign == NULL;
+        rc = write_out(s, &k, o, &x, err);
     }
-    pl_media_plan_free(p);
-    pl_media_free(m);
+    making_done(&k);
     return rc;
 }
 
-/* Text with a visible label first, in memory. */
-static pl_rc with_visible(const pl_media_io *io, const char *name, const label_order *o, pl_buf *out, pl_error *err)
-{
-    char  *text;
-    pl_rc  rc;
-
-    if (io->size > PL_LABEL_FILE_MAX)
-        return pl_fail(err, PL_LIMIT, "'%s' is too long for a visible label", name);
-    text = malloc((size_t)io->size + 1);
-    rc = text ? io->read(io->ctx, 0, text, (size_t)io->size, err) : pl_fail(err, PL_NOMEM, "out of memory");
-    if (rc == PL_OK)
-        rc = pl_label_text_check((pl_str){ text, (size_t)io->size }, name, err);
-    if (rc == PL_OK)
-        rc = pl_label_text_add((pl_str){ text, (size_t)io->size }, o->explicit_text,
-                               o->explicit_start ? PL_LABEL_START : PL_LABEL_END, out, err);
-    free(text);
-    return rc;
-}
-
-static pl_rc issue(const sink *s, const pl_media_io *io, const char *name, const label_order *o, label_outcome *r,
+static pl_rc issue(const sink *s, const char *path, const char *name, const label_order *o, label_outcome *r,
                    pl_error *err)
 {
-    pl_buf label = PL_BUF_INIT(PL_AIGC_VALUE_MAX), text = PL_BUF_INIT(PL_LABEL_FILE_MAX + 4096);
-    pl_str view;
-    pl_media_io shown = *io;
-    media_file  memory = { .fd = -1 };
-    sink        to = *s;
-    pl_rc  rc = label_make(o, &label, err);
+    pl_buf     label = PL_BUF_INIT(PL_AIGC_VALUE_MAX);
+    shown_file shown = { .other = { .fd = -1 } };
+    sink       to = *s;
+    pl_rc      rc = o->producer.n > 0 ? label_make(o, &label, err) : PL_OK;
 
-    if (rc == PL_OK && o->explicit_text.n) {
-        rc = with_visible(io, name, o, &text, err);
-        view = pl_buf_str(&text);
-        shown = pl_media_io_of(&view);
-        memory.io = shown;
-        to.in = &memory;
-    }
-    if (rc == PL_OK && s->out && (o->flags & LABEL_RESUME) && is_done(s->out, name, pl_buf_str(&label))) {
+    if (rc == PL_OK && s->out && label.n > 0 && (o->flags & LABEL_RESUME) &&
+        is_done(s->out, name, pl_buf_str(&label))) {
         r->skipped = true;
         r->value = pl_str_dup(pl_buf_str(&label));
-        rc = pl_media_detect(io, name, &r->format, err);
-    } else if (rc == PL_OK) {
-        rc = put(&to, &shown, name, pl_buf_str(&label), o->flags, r, err);
+        rc = pl_media_detect(&s->in->io, name, &r->format, err);
+        pl_buf_done(&label);
+        return rc;
     }
+    if (rc == PL_OK && o->visible && !(o->flags & LABEL_DRY)) {
+        rc = shown_make(s->in, path, name, s->out, o, &shown, err);
+        to.in = &shown.file;
+        r->is_shown = true;
+    }
+    if (rc == PL_OK)
+        rc = put(&to, &s->in->io, name, o, pl_buf_str(&label), r, err);
+    shown_done(&shown);
     pl_buf_done(&label);
-    pl_buf_done(&text);
     return rc;
 }
 
@@ -289,7 +339,7 @@ pl_rc label_issue(const char *in, const char *out, const label_order *o, label_o
     rc = media_file_open(in, &f, err);
     if (rc != PL_OK)
         return rc;
-    rc = issue(&s, &f.io, in, o, r, err);
+    rc = issue(&s, in, in, o, r, err);
     media_file_close(&f);
     if (rc != PL_OK)
         label_outcome_done(r);
@@ -298,12 +348,12 @@ pl_rc label_issue(const char *in, const char *out, const label_order *o, label_o
 
 pl_rc label_issue_bytes(pl_str in, const char *name, const label_order *o, pl_buf *out, label_outcome *r, pl_error *err)
 {
-    pl_media_io io = pl_media_io_of(&in);
-    sink        s = { NULL, NULL, out };
-    pl_rc       rc;
+    media_file f = { .fd = -1, .io = pl_media_io_of(&in) };
+    sink       s = { &f, NULL, out };
+    pl_rc      rc;
 
     *r = (label_outcome){ .format = PL_MEDIA_UNKNOWN };
-    rc = issue(&s, &io, name, o, r, err);
+    rc = issue(&s, NULL, name, o, r, err);
     if (rc != PL_OK)
         label_outcome_done(r);
     return rc;
@@ -317,6 +367,7 @@ pl_rc label_issue_propagated(const char *in, const char *out, const label_inspec
     const char *why;
     media_file  f;
     sink        s = { &f, out, NULL };
+    label_order o = { .flags = flags | LABEL_REPLACE };
     pl_aigc     l;
     pl_rc       rc;
 
@@ -331,7 +382,7 @@ pl_rc label_issue_propagated(const char *in, const char *out, const label_inspec
     if (rc == PL_OK)
         rc = media_file_open(in, &f, err);
     if (rc == PL_OK) {
-        rc = put(&s, &f.io, in, pl_buf_str(&label), flags | LABEL_REPLACE, r, err);
+        rc = put(&s, &f.io, in, &o, pl_buf_str(&label), r, err);
         media_file_close(&f);
     }
     pl_buf_done(&label);
@@ -346,8 +397,10 @@ json_t *label_statement(const label_order *o, const label_outcome *r, const char
     char                     time[25];
     json_t                  *p, *carriers = json_pack("[s]", r->carrier);
 
-    if (o->explicit_text.n)
+    if (r->is_shown)
         (void)json_array_append_new(carriers, json_string("visible"));
+    if (r->is_signed)
+        (void)json_array_append_new(carriers, json_string("c2pa"));
     pl_time_format(now_ms, time);
     p = json_pack("{s:s, s:s%, s:s%, s:s, s:o, s:s, s:s}", "content_sha256", sha256_hex, "producer", o->producer.p,
                   o->producer.n, "content_id", o->content_id.p, o->content_id.n, "state", states[o->state - '1'], "carriers",

@@ -8,6 +8,8 @@
 
 #include "cap/label/inspect.h"
 #include "cap/label/media_file.h"
+#include "cap/label/sign.h"
+#include "cap/label/visible.h"
 
 #define LABEL_TRAINED_SOURCE                                                                       \
     "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -22,13 +24,16 @@ enum label_order_flags {
     LABEL_DRY = 1 << 6          /* everything but writing                                  */
 };
 
+/* Without a producer the metadata stays unlabelled: only seen, heard or signed. */
 typedef struct label_order {
     pl_str           producer, content_id;
     int              state; /* '1', '2', '3' */
     unsigned         flags;
     const pl_signer *security; /* SM2: SecurityData in ReservedCode1; NULL: none */
-    pl_str           explicit_text; /* a visible label in text files; n 0: none */
-    bool             explicit_start;
+    const pl_visible_style *visible; /* a label that is seen or heard; NULL: none        */
+    pl_notice_place  notice;         /* where it stands in texts and documents           */
+    const pl_sign_how *sign;         /* a C2PA manifest with this identity; NULL: none   */
+    const char      *source_type;    /* URI for IPTC and C2PA; NULL: a trained model     */
 } label_order;
 
 typedef struct label_outcome {
@@ -38,6 +43,7 @@ typedef struct label_outcome {
     json_t         *replaced; /* array of {"carrier","value","sha256"} */
     bool            skipped;  /* it was there already */
     bool            breaks_c2pa; /* a manifest in the file no longer fits it */
+    bool            is_shown, is_signed;
     uint64_t        bytes;
 } label_outcome;
 void label_outcome_done(label_outcome *o);

@@ -44,18 +44,57 @@ static bool is_text_name(const char *name)
 
 /* --- label add --------------------------------------------------------------------------- */
 
-static pl_rc place_parse(const char *s, pl_label_place *out, pl_error *err)
+/* Where a visible label goes. One word serves all media: a corner for pictures and video; start,
+ * middle, end (several, with commas) for sound; start, end or mark for texts and documents. */
+typedef struct place {
+    pl_notice_place  notice;
+    pl_visible_place corner;
+    unsigned         sound;
+} place;
+
+static pl_rc place_parse(const char *s, place *out, pl_error *err)
 {
-    if (!s || strcmp(s, "end") == 0)
-        *out = PL_LABEL_END;
-    else if (strcmp(s, "start") == 0)
-        *out = PL_LABEL_START;
-    else
-        return pl_fail(err, PL_INVALID, "unknown position '%s': start or end", s);
+    *out = (place){ PL_NOTICE_END, PL_VISIBLE_CALM, PL_AUDIBLE_START };
+    if (!s)
+        return PL_OK;
+    if (strcmp(s, "mark") == 0) {
+        out->notice = PL_NOTICE_MARK;
+        return PL_OK;
+    }
+    if (pl_visible_place_parse(pl_str_z(s), &out->corner, NULL) == PL_OK)
+        return PL_OK;
+    if (pl_audible_place_parse(pl_str_z(s), &out->sound, NULL) != PL_OK)
+        return pl_fail(err, PL_INVALID,
+                       "unknown position '%s': start, middle, end, mark, or a corner (top-left, top-right,"
+                       " bottom-left, bottom-right, calm)",
+                       s);
+    out->notice = out->sound & PL_AUDIBLE_START ? PL_NOTICE_START : PL_NOTICE_END;
     return PL_OK;
 }
 
-static pl_rc add(const char *in, const char *out_path, const char *wording, pl_label_place place,
+static pl_rc number_read(pl_cmd_ctx *c, const char *name, double *out, pl_error *err)
+{
+    const char *s = option(c, name);
+    char       *end = NULL;
+
+    *out = s ? strtod(s, &end) : 0;
+    if (s && (end == s || *end != '\0' || !(*out > 0)))
+        return pl_fail(err, PL_INVALID, "--%s wants a number above 0, not '%s'", name, s);
+    return PL_OK;
+}
+
+static pl_rc style_read(pl_cmd_ctx *c, const place *p, pl_visible_style *out, pl_error *err)
+{
+    pl_rc rc;
+
+    *out = (pl_visible_style){ .wording = pl_str_z(option(c, "text")), .place = p->corner, .sound = p->sound };
+    rc = number_read(c, "size", &out->percent, err);
+    if (rc == PL_OK)
+        rc = number_read(c, "seconds", &out->seconds, err);
+    return rc == PL_OK ? pl_visible_style_check(out, err) : rc;
+}
+
+static pl_rc add(const char *in, const char *out_path, const char *wording, pl_label_place where,
                  pl_str *label, pl_error *err)
 {
     pl_buf out = PL_BUF_INIT(PL_LABEL_FILE_MAX + 4096);
@@ -67,7 +106,7 @@ static pl_rc add(const char *in, const char *out_path, const char *wording, pl_l
         rc = pl_label_text_check((pl_str){ text, n }, in, err);
     if (rc == PL_OK) {
         *label = wording ? pl_str_z(wording) : pl_label_default((pl_str){ text, n });
-        rc = pl_label_text_add((pl_str){ text, n }, *label, place, &out, err);
+        rc = pl_label_text_add((pl_str){ text, n }, *label, where, &out, err);
     }
     if (rc == PL_OK)
         rc = pl_file_write_atomic(out_path, pl_buf_str(&out), 0644, err);
@@ -77,21 +116,19 @@ static pl_rc add(const char *in, const char *out_path, const char *wording, pl_l
 }
 
 /* A visible label alone, in a text file. */
-static int add_explicit(pl_cmd_ctx *c, const char *out, pl_label_place place)
+static int add_text(pl_cmd_ctx *c, const char *out, pl_label_place where)
 {
     const char *in = c->argv[0];
     pl_str      label = { "", 0 };
     pl_error    err;
 
-    if (c->argc != 1 || !is_text_name(in) || !is_text_name(out))
-        return fail(c, PL_INVALID, "not supported yet: --explicit alone labels one .txt or .md file");
-    if (add(in, out, option(c, "text"), place, &label, &err) != PL_OK)
+    if (add(in, out, option(c, "text"), where, &label, &err) != PL_OK)
         return pl_cmd_fail(c, &err);
     if (c->json)
         return print_json(c,
                           json_pack("{s:s, s:s, s:[{s:s, s:s%, s:s}]}", "file", in, "output", out,
                                     "labels", "carrier", "text", "value", label.p, label.n,
-                                    "position", place == PL_LABEL_END ? "end" : "start"),
+                                    "position", where == PL_LABEL_END ? "end" : "start"),
                           PL_EXIT_OK);
     fprintf(c->out, pl_cmd_say(c, "%s: labelled '%.*s'\n", "%s：已加标识“%.*s”\n"), out,
             (int)label.n, label.p);
@@ -100,28 +137,28 @@ static int add_explicit(pl_cmd_ctx *c, const char *out, pl_label_place place)
 
 static int cmd_add(pl_cmd_ctx *c)
 {
-    const char    *out = option(c, "output"), *wording = option(c, "text");
-    bool           explicit_too = option(c, "explicit") != NULL;
-    pl_label_place place = PL_LABEL_END;
-    pl_str         visible = { "", 0 };
-    pl_error       err;
+    const char      *out = option(c, "output");
+    bool             is_shown = option(c, "explicit") != NULL;
+    bool             is_labelled = option(c, "producer") || option(c, "content-id");
+    pl_visible_style style = { .wording = { NULL, 0 } };
+    place            p;
+    pl_error         err;
 
     if (!out) {
         fprintf(c->err, "plumbline: %s\n",
                 pl_cmd_say(c, "label add: '-o OUT' is missing", "label add：缺少“-o OUT”"));
         return PL_EXIT_USAGE;
     }
-    if (place_parse(option(c, "position"), &place, &err) != PL_OK)
+    if (!is_labelled && !is_shown && !option(c, "c2pa"))
+        return fail(c, PL_INVALID, "nothing to add: --producer CODE --content-id ID for the label in the"
+                                   " metadata, --explicit for one that people read, --c2pa to sign");
+    if (place_parse(option(c, "position"), &p, &err) != PL_OK)
         return pl_cmd_fail(c, &err);
-    if (!option(c, "producer") && !option(c, "content-id")) {
-        if (!explicit_too)
-            return fail(c, PL_INVALID, "nothing to add: --producer CODE --content-id ID for the label in the"
-                                       " metadata, --explicit for one that people read");
-        return add_explicit(c, out, place);
-    }
-    if (explicit_too)
-        visible = wording ? pl_str_z(wording) : pl_label_default(PL_STR("AI"));
-    return label_add_metadata(c, out, visible, place == PL_LABEL_START);
+    if (is_shown && !is_labelled && !option(c, "c2pa") && c->argc == 1 && is_text_name(c->argv[0]) && is_text_name(out))
+        return add_text(c, out, p.notice == PL_NOTICE_START ? PL_LABEL_START : PL_LABEL_END);
+    if (is_shown && style_read(c, &p, &style, &err) != PL_OK)
+        return pl_cmd_fail(c, &err);
+    return label_add_files(c, out, is_shown ? &style : NULL, p.notice);
 }
 
 static const pl_opt add_options[] = {
@@ -139,16 +176,27 @@ static const pl_opt add_options[] = {
     { "record", NULL, "append a statement per file to the ledger of the instance", "为每个文件向本实例账本追加一条声明" },
     { "dry-run", NULL, "say what would be done, write nothing", "只说明将做什么，不写文件" },
     { "jobs", "N", "files at a time", "同时处理的文件数" },
-    { "explicit", NULL, "add the label people can read (text files)", "添加显式标识（文本文件）" },
-    { "text", "WORDING", "the visible label's wording, default by the text's language",
-      "显式标识文字，默认按文本语言选择" },
-    { "position", "PLACE", "of the visible label: start or end (default)", "显式标识位置：start（开头）或 end（结尾，默认）" },
+    { "explicit", NULL, "a label people see or hear as well: pictures, video, sound, documents, text", "同时添加显式标识" },
+    { "text", "WORDING", "its wording: AI or 人工智能, and 生成 or 合成", "显式标识文字，须含 AI 或人工智能、生成或合成" },
+    { "position", "PLACE", "start, middle, end (sound: several, with commas), mark, or a corner: top-left … calm",
+      "显式标识位置：start、middle、end（音频可并列）、mark，或画面一角：top-left … calm" },
+    { "size", "PERCENT", "height of its glyphs, 5 % of the shorter side or more", "文字高度，不低于最短边的 5%" },
+    { "seconds", "S", "how long a video shows it from its first frame, 2 or more", "视频起始画面标识时长，不少于 2 秒" },
+    { "c2pa", NULL, "sign with a C2PA manifest; one that is there stays as the parent's", "以 C2PA 清单签名，原有清单作为父级保留" },
+    { "key", "PEM", "with --c2pa: the signer's private key", "C2PA 签名私钥" },
+    { "cert", "PEM", "with --c2pa: its certificate, and those above it", "C2PA 签名证书链" },
+    { "alg", "NAME", "with --c2pa: ES256, ES384, ES512, PS256, PS384, PS512, EdDSA", "C2PA 签名算法" },
+    { "source-type", "TERM", "digital source type, default trainedAlgorithmicMedia", "数字来源类型" },
+    { "edited", NULL, "with --c2pa: made elsewhere, edited here", "C2PA：在他处生成，此处编辑" },
+    { "tsa", "URL", "with --c2pa: RFC 3161 time stamp authority", "时间戳服务地址" },
+    { "tsa-roots", "PEM", "with --tsa: certificates its answer must lead to", "时间戳须链接到的根证书" },
     { NULL, NULL, NULL, NULL },
 };
 static const pl_opt inspect_options[] = {
     { "quick", NULL, "metadata only: nothing is hashed, integrity is not_checked", "只读元数据，不校验完整性" },
     { "declared", NULL, "whoever uploads it says that it is generated (Art. 6, item 2)", "上传者已声明为生成合成内容" },
-    { "trust", "PEM", "certificates of C2PA signers or authorities to trust", "信任的 C2PA 证书" },
+    { "trust", "PEM…", "list of C2PA authorities to trust; allowed:PEM: of signers themselves", "信任的 C2PA 证书列表" },
+    { "tsa-roots", "PEM", "certificates that time stamps must lead to, besides the trust lists", "时间戳须链接到的根证书" },
     { "as-platform", "CODE", "write the label a propagating platform must add, to -o OUT", "写出传播平台应添加的标识（-o）" },
     { "platform-id", "ID", "with --as-platform: the platform's number for the content", "平台内容编号" },
     { "any-producer", NULL, "with --as-platform: a name instead of a code", "以名称代替编码" },

@@ -76,7 +76,7 @@ static pl_rc copy_range(const media_file *in, int out, const pl_media_span *s, p
     char    *piece;
     pl_rc    rc = PL_OK;
 
-    while (in->fd >= 0 && done < s->n) {
+    while (in->fd >= 0 && !in->is_virtual && done < s->n) {
         off_t   from = (off_t)(s->from + done), to = (off_t)(s->out + done);
         size_t  want = s->n - done < (1u << 30) ? (size_t)(s->n - done) : 1u << 30;
         int     fault = pl_fault_point("media-copy");

@@ -14,6 +14,7 @@ typedef struct media_file {
     pl_media_io io;
     char       *bytes; /* of standard input, which is read whole; its io reads them */
     pl_str      view;
+    bool        is_virtual; /* io reads something made from the file, not the file */
 } media_file;
 
 #define MEDIA_STDIN_MAX (64u << 20)

@@ -333,7 +333,7 @@ static pl_rc draft_make(const pl_media *m, const pl_sign_how *how, pl_arena *a, 
     if (rc == PL_OK)
         rc = uuid(a, "xmp:iid:", &d->instance_id, err);
     if (rc == PL_OK)
-        rc = parent_take(m, how, a, d, err);
+        rc = parent_take(how->original ? how->original : m, how, a, d, err);
     return rc;
 }
 

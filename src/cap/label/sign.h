@@ -27,6 +27,7 @@ typedef struct pl_sign_how {
     const char *source_type; /* URI or term of the IPTC list; NULL: trainedAlgorithmicMedia */
     pl_str      title;       /* may be empty */
     bool        is_edited;   /* the file was made elsewhere and edited here */
+    const pl_media *original; /* the file before it was labelled: whose store is the parent's; NULL: m */
     const char *tsa;         /* URL of a time stamp authority; NULL: none */
     pl_str      tsa_roots;   /* PEM; n 0: any authority whose answer holds */
     int64_t     now_ms;

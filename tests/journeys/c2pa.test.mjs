@@ -1,0 +1,206 @@
+// `plumbline label add --c2pa` against the validators people use: the reference implementation
+// (c2pa-rs as WebAssembly) for every format, and an independent one in TypeScript for those it knows.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import fs from 'node:fs';
+import path from 'node:path';
+import { initSync, WasmReader } from '@contentauth/c2pa-wasm';
+import { BMFF, JPEG, PNG } from '@trustnxt/c2pa-ts/asset';
+import { SuperBox } from '@trustnxt/c2pa-ts/jumbf';
+import { ManifestStore } from '@trustnxt/c2pa-ts/manifest';
+import { BIN, makeTemp, run } from '../gateway/lib/product.mjs';
+
+const LABEL = ['--producer', '001191110102MAD55U9H0F10002', '--content-id', 'journey-1'];
+const require = createRequire(import.meta.url);
+let temp;
+
+const at = (name) => path.join(temp, name);
+
+async function ok(file, args) {
+  const r = await run(file, args, { cwd: temp });
+  assert.equal(r.code, 0, `${file} ${args.join(' ')}\n${r.stdout}${r.stderr}`);
+  return r.stdout;
+}
+
+// --- who signs --------------------------------------------------------------------------------
+
+const LEAF = 'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=emailProtection\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n';
+const KINDS = {
+  es256: ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+  es384: ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384'],
+  ps256: ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'],
+  ed25519: ['-algorithm', 'ED25519'],
+};
+
+async function identities() {
+  fs.writeFileSync(at('leaf.cnf'), LEAF);
+  await ok('openssl', ['genpkey', ...KINDS.es256, '-out', 'ca.key']);
+  await ok('openssl', ['req', '-x509', '-new', '-key', 'ca.key', '-days', '30', '-subj', '/O=Journey/CN=Journey Root', '-addext', 'keyUsage=critical,keyCertSign', '-out', 'ca.pem']);
+  for (const [name, how] of Object.entries(KINDS)) {
+    await ok('openssl', ['genpkey', ...how, '-out', `${name}.key`]);
+    fs.chmodSync(at(`${name}.key`), 0o600);
+    await ok('openssl', ['req', '-new', '-key', `${name}.key`, '-subj', `/O=Journey/CN=${name}`, '-out', 'leaf.csr']);
+    await ok('openssl', ['x509', '-req', '-in', 'leaf.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '20', '-extfile', 'leaf.cnf', '-out', `${name}.pem`]);
+  }
+}
+
+// --- what is signed ---------------------------------------------------------------------------
+
+const PDF = `%PDF-1.4
+1 0 obj
+<< /Type /Catalog /Pages 2 0 R >>
+endobj
+2 0 obj
+<< /Type /Pages /Kids [3 0 R] /Count 1 >>
+endobj
+3 0 obj
+<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] >>
+endobj
+`;
+
+/** With a table that is right. */
+function pdf() {
+  const offsets = [...PDF.matchAll(/^\d 0 obj/gm)].map((m) => `${String(m.index).padStart(10, '0')} 00000 n \n`);
+  return `${PDF}xref\n0 4\n0000000000 65535 f \n${offsets.join('')}trailer\n<< /Size 4 /Root 1 0 R >>\nstartxref\n${PDF.length}\n%%EOF\n`;
+}
+
+const FORMATS = {
+  'a.jpg': 'image/jpeg', 'a.png': 'image/png', 'a.webp': 'image/webp', 'a.gif': 'image/gif', 'a.avif': 'image/avif', 'a.svg': 'image/svg+xml',
+  'a.mp4': 'video/mp4', 'a.wav': 'audio/wav', 'a.mp3': 'audio/mpeg', 'a.flac': 'audio/flac', 'a.pdf': 'application/pdf',
+};
+
+async function samples() {
+  const ffmpeg = (args) => ok('ffmpeg', ['-v', 'error', '-f', 'lavfi', ...args]);
+  for (const f of ['a.jpg', 'a.png', 'a.webp', 'a.gif']) await ffmpeg(['-i', 'testsrc=size=320x240:duration=1:rate=1', '-frames:v', '1', f]);
+  await ffmpeg(['-i', 'testsrc=size=64x64:duration=1:rate=1', '-frames:v', '1', '-c:v', 'libaom-av1', '-still-picture', '1', '-cpu-used', '8', 'a.avif']);
+  await ffmpeg(['-i', 'testsrc=size=160x120:duration=3:rate=10', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', 'a.mp4']);
+  for (const f of ['a.wav', 'a.mp3', 'a.flac']) await ffmpeg(['-i', 'sine=frequency=300:duration=3', f]);
+  fs.writeFileSync(at('a.svg'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>\n');
+  fs.writeFileSync(at('a.pdf'), pdf());
+}
+
+// --- who judges -------------------------------------------------------------------------------
+
+async function reference(file, type) {
+  const settings = {
+    trust: { trust_anchors: fs.readFileSync(at('ca.pem'), 'utf8'), trust_config: '1.3.6.1.5.5.7.3.4\n' },
+    verify: { verify_trust: true, remote_manifest_fetch: false },
+  };
+  const reader = await WasmReader.fromBytes(type, new Uint8Array(fs.readFileSync(at(file))), JSON.stringify(settings));
+  const report = JSON.parse(reader.json());
+  reader.free();
+  return report;
+}
+
+async function assertReference(file, type) {
+  const r = await reference(file, type);
+  const failures = r.validation_results.activeManifest.failure.map((f) => `${f.code} ${f.explanation}`);
+  assert.deepEqual(failures, [], file);
+  assert.equal(r.validation_state, 'Trusted', file);
+  return r;
+}
+
+/** The TypeScript validator knows no trust lists: intact or not. */
+async function assertIndependent(file, Asset) {
+  const bytes = fs.readFileSync(at(file));
+  assert.ok(await Asset.canRead(bytes), file);
+  const asset = await Asset.create?.(bytes) ?? new Asset(bytes);
+  const store = ManifestStore.read(SuperBox.fromBuffer(await asset.getManifestJUMBF()));
+  const result = await store.validate(asset);
+  const bad = result.statusEntries.filter((e) => e.success === false && e.code !== 'signingCredential.untrusted').map((e) => e.code);
+  assert.deepEqual(bad, [], file);
+}
+
+before(async () => {
+  temp = makeTemp('pl-c2pa-');
+  initSync({ module: fs.readFileSync(path.join(path.dirname(require.resolve('@contentauth/c2pa-wasm')), 'c2pa_bg.wasm')) });
+  await identities();
+  await samples();
+});
+
+after(() => {
+  if (temp) fs.rmSync(temp, { recursive: true, force: true });
+});
+
+const sign = (from, to, kind, more = []) => ok(BIN, ['label', 'add', from, '-o', to, '--c2pa', '--key', `${kind}.key`, '--cert', `${kind}.pem`, ...more]);
+
+// PROVES: C2PA-2.2/10.3.2
+for (const [file, type] of Object.entries(FORMATS)) {
+  test(`label_add_c2pa__${file.slice(2)}_is_trusted_by_the_reference_implementation`, async () => {
+    await sign(file, `1-${file}`, 'es256', LABEL);
+    const r = await assertReference(`1-${file}`, type);
+    const active = r.manifests[r.active_manifest];
+    const actions = active.assertions.find((x) => x.label.startsWith('c2pa.actions')).data.actions;
+    assert.equal(actions[0].action, 'c2pa.created');
+    assert.match(actions[0].digitalSourceType, /trainedAlgorithmicMedia$/);
+    // Ours agrees, and knows the label as well.
+    const ours = JSON.parse(await ok(BIN, ['inspect', `1-${file}`, '--trust', 'ca.pem', '--json']));
+    assert.equal(ours.c2pa.state, 'Trusted');
+    assert.equal(ours.c2pa.integrity, 'intact');
+  });
+}
+
+for (const kind of Object.keys(KINDS)) {
+  test(`label_add_c2pa__signs_with_${kind}`, async () => {
+    await sign('a.jpg', `${kind}.jpg`, kind);
+    await assertReference(`${kind}.jpg`, 'image/jpeg');
+    await assertIndependent(`${kind}.jpg`, JPEG);
+  });
+}
+
+test('label_add_c2pa__is_accepted_by_an_independent_validator', async () => {
+  for (const [file, Asset] of [['i.png', PNG], ['i.avif', BMFF], ['i.jpg', JPEG]]) {
+    await sign(file.replace('i.', 'a.'), file, 'es256', LABEL);
+    await assertIndependent(file, Asset);
+  }
+});
+
+test('label_add_c2pa__keeps_an_earlier_manifest_as_the_parents', async () => {
+  await sign('a.jpg', 'first.jpg', 'es256', LABEL);
+  await sign('first.jpg', 'second.jpg', 'es384', ['--source-type', 'compositeWithTrainedAlgorithmicMedia']);
+  const r = await assertReference('second.jpg', 'image/jpeg');
+  assert.equal(Object.keys(r.manifests).length, 2);
+  assert.equal(r.manifests[r.active_manifest].ingredients[0].relationship, 'parentOf');
+  assert.equal(r.manifests[r.active_manifest].ingredients[0].active_manifest !== undefined, true);
+});
+
+test('label_add_c2pa__a_changed_picture_is_found_by_both', async () => {
+  await sign('a.jpg', 'whole.jpg', 'es256');
+  const bytes = fs.readFileSync(at('whole.jpg'));
+  bytes[bytes.length - 40] ^= 1;
+  fs.writeFileSync(at('broken.jpg'), bytes);
+  const theirs = await reference('broken.jpg', 'image/jpeg');
+  assert.equal(theirs.validation_state, 'Invalid');
+  assert.ok(theirs.validation_results.activeManifest.failure.some((f) => f.code === 'assertion.dataHash.mismatch'));
+  const r = await run(BIN, ['inspect', at('broken.jpg'), '--trust', at('ca.pem'), '--json']);
+  assert.equal(r.code, 1);
+  const ours = JSON.parse(r.stdout).c2pa;
+  assert.equal(ours.integrity, 'broken');
+  assert.equal(ours.signer.name, 'es256');
+  assert.ok(ours.codes.some((c) => c.code === 'assertion.dataHash.mismatch'));
+});
+
+test('label_add__shows_labels_and_signs_what_it_shows', async () => {
+  for (const [file, type] of [['a.jpg', 'image/jpeg'], ['a.mp4', 'video/mp4'], ['a.wav', 'audio/wav'], ['a.pdf', 'application/pdf']]) {
+    const out = JSON.parse(await sign(file, `e-${file}`, 'es256', [...LABEL, '--explicit', '--json']));
+    assert.equal(out.visible, true);
+    assert.equal(out.signed, true);
+    await assertReference(`e-${file}`, type);
+  }
+});
+
+test('label_add_c2pa__refuses_what_would_not_verify', async () => {
+  const refused = async (args, why) => {
+    const r = await run(BIN, ['label', 'add', at('a.jpg'), '-o', at('no.jpg'), ...args], { cwd: temp });
+    assert.equal(r.code, 4, r.stderr);
+    assert.match(r.stderr, why);
+    assert.equal(fs.existsSync(at('no.jpg')), false);
+  };
+  await refused(['--c2pa', '--key', 'es256.key', '--cert', 'es384.pem'], /is not that of/);
+  await refused(['--c2pa', '--key', 'ca.key', '--cert', 'ca.pem'], /cannot sign for C2PA|open to|permission/);
+  await refused(['--c2pa'], /--key FILE --cert FILE/);
+  await refused(['--c2pa', '--key', 'es256.key', '--cert', 'es256.pem', '--source-type', 'magic'], /no digital source type/);
+  await refused(['--explicit', '--size', '2'], /5\.2/);
+  await refused(['--explicit', '--text', 'made by a machine'], /5\.2/);
+});
