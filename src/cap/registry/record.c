@@ -165,20 +165,16 @@ static pl_rc version_write(registry_ctx *c, const registry_record *r, pl_str not
     return rc == PL_OK ? record_store_version_add(c->db, r->id, &v, err) : rc;
 }
 
+/* Inside a transaction. */
 static pl_rc write_all(registry_ctx *c, const registry_record *r, const json_t *relations, pl_str note,
                        bool is_new, pl_error *err)
 {
     const char *action = is_new ? "created" : r->is_retired ? "retired" : "changed";
-    pl_rc       rc = registry_begin(c->db, err);
+    pl_rc       rc = is_new ? record_store_add(c->db, r, err) : record_store_change(c->db, r, err);
 
-    if (rc != PL_OK)
-        return rc;
-    rc = is_new ? record_store_add(c->db, r, err) : record_store_change(c->db, r, err);
     if (rc == PL_OK)
         rc = record_store_relate(c->db, r->id, relations, err);
-    if (rc == PL_OK)
-        rc = version_write(c, r, note, action, err);
-    return registry_finish(c->db, rc, err);
+    return rc == PL_OK ? version_write(c, r, note, action, err) : rc;
 }
 
 /* Takes over what is there and what the change says. */
@@ -220,7 +216,8 @@ static pl_rc data_put(registry_ctx *c, const json_t *data, registry_record *r, p
     return r->data.n <= REGISTRY_DATA_MAX ? PL_OK : pl_fail(err, PL_LIMIT, "the record is too large");
 }
 
-pl_rc registry_record_put(registry_ctx *c, const registry_record_change *k, json_t **out, pl_error *err)
+/* Inside a transaction; *id is of the arena. */
+static pl_rc put(registry_ctx *c, const registry_record_change *k, pl_str *id, pl_error *err)
 {
     registry_record r = { .version = 0 };
     const pl_form  *form;
@@ -250,7 +247,103 @@ pl_rc registry_record_put(registry_ctx *c, const registry_record_change *k, json
     if (rc == PL_OK)
         rc = write_all(c, &r, relations, k->note, k->id.n == 0, err);
     json_decref(relations);
-    return rc == PL_OK ? pl_registry_record(c->db, c->a, r.id, 0, out, err) : rc;
+    *id = r.id;
+    return rc;
+}
+
+pl_rc registry_record_put(registry_ctx *c, const registry_record_change *k, json_t **out, pl_error *err)
+{
+    pl_str id = PL_STR("");
+    pl_rc  rc = registry_begin(c->db, err);
+
+    if (rc == PL_OK)
+        rc = registry_finish(c->db, put(c, k, &id, err), err);
+    return rc == PL_OK ? pl_registry_record(c->db, c->a, id, 0, out, err) : rc;
+}
+
+/* --- several at once -------------------------------------------------------------------------- */
+
+/* "@3" stands for the id of the third item, which comes before. */
+static json_t *resolved(const json_t *v, const json_t *ids)
+{
+    const char *text = json_string_value(v), *key;
+    json_t     *out, *one;
+    size_t      i;
+
+    if (text != NULL && text[0] == '@') {
+        uint64_t n = 0;
+
+        if (pl_str_u64(pl_str_z(text + 1), &n, NULL) == PL_OK && n >= 1 && n <= json_array_size(ids))
+            return json_incref(json_array_get(ids, n - 1));
+        return json_string(text);
+    }
+    if (!json_is_object(v) && !json_is_array(v))
+        return json_incref((json_t *)(uintptr_t)v);
+    out = json_is_object(v) ? json_object() : json_array();
+    json_object_foreach((json_t *)(uintptr_t)v, key, one)
+        (void)json_object_set_new(out, key, resolved(one, ids));
+    json_array_foreach((json_t *)(uintptr_t)v, i, one)
+        (void)json_array_append_new(out, resolved(one, ids));
+    return out;
+}
+
+/* Everything is looked at before anything is written: what the ledger says cannot be taken back. */
+static pl_rc items_check(registry_ctx *c, const json_t *items, pl_error *err)
+{
+    json_t  *ids = json_array(), *one;
+    size_t   i;
+    pl_error why = { 0 };
+    pl_rc    rc = PL_OK;
+
+    json_array_foreach((json_t *)(uintptr_t)items, i, one) {
+        pl_str         kind = pl_str_z(json_string_value(json_object_get(one, "kind")));
+        const pl_form *form = registry_kind_find(c->packs, kind);
+        json_t        *data = resolved(json_object_get(one, "data"), ids);
+
+        rc = form ? values_check(form, data, &why)
+                  : pl_fail(&why, PL_INVALID, "there is no kind of record '%.40s'", kind.p);
+        json_decref(data);
+        (void)json_array_append_new(ids, json_string("00000000000000000000000000"));
+        if (rc != PL_OK) {
+            rc = pl_fail(err, rc, "item %zu: %.230s", i + 1, why.text);
+            break;
+        }
+    }
+    json_decref(ids);
+    return rc;
+}
+
+static pl_rc items_put(registry_ctx *c, const json_t *items, pl_str note, json_t *ids, pl_error *err)
+{
+    json_t *one;
+    size_t  i;
+    pl_rc   rc = PL_OK;
+
+    json_array_foreach((json_t *)(uintptr_t)items, i, one) {
+        pl_str                 id = PL_STR("");
+        json_t                *data = resolved(json_object_get(one, "data"), ids);
+        registry_record_change k = { .kind = pl_str_z(json_string_value(json_object_get(one, "kind"))),
+                                     .note = note, .data = data, .id = PL_STR("") };
+
+        rc = put(c, &k, &id, err);
+        json_decref(data);
+        if (rc != PL_OK)
+            break;
+        (void)json_array_append_new(ids, json_stringn(id.p, id.n));
+    }
+    return rc;
+}
+
+pl_rc registry_records_put(registry_ctx *c, const json_t *items, pl_str note, json_t *ids, pl_error *err)
+{
+    pl_rc rc;
+
+    if (json_array_size(items) == 0 || json_array_size(items) > REGISTRY_LIST_MAX)
+        return pl_fail(err, PL_INVALID, "'items' must be a list of 1 to %d records", REGISTRY_LIST_MAX);
+    rc = items_check(c, items, err);
+    if (rc == PL_OK)
+        rc = registry_begin(c->db, err);
+    return rc == PL_OK ? registry_finish(c->db, items_put(c, items, note, ids, err), err) : rc;
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

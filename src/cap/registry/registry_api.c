@@ -84,6 +84,26 @@ static pl_rc records_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
     return rc == PL_OK ? reply(r, 201, out, err) : rc;
 }
 
+static pl_rc records_import(pl_api_request *q, pl_api_reply *r, pl_error *err)
+{
+    static const char *const keys[] = { "items", "note", NULL };
+    registry_ctx             c;
+    json_t                  *body = NULL, *ids = json_array();
+    pl_str                   note = PL_STR("");
+    pl_rc                    rc = pl_api_body(q, keys, &body, err);
+
+    if (rc == PL_OK)
+        rc = registry_ctx_of(q, &c, err);
+    if (rc == PL_OK)
+        rc = pl_json_get_str(body, "note", false, &note, err);
+    if (rc == PL_OK)
+        rc = registry_records_put(&c, json_object_get(body, "items"), note, ids, err);
+    if (rc == PL_OK)
+        return reply(r, 201, json_pack("{s:o}", "ids", ids), err);
+    json_decref(ids);
+    return rc;
+}
+
 static pl_rc record_get(pl_api_request *q, pl_api_reply *r, pl_error *err)
 {
     json_t *out = NULL, *related = json_array(), *by = json_array(), *files = NULL;
@@ -601,6 +621,7 @@ const pl_route registry_routes[] = {
     { "GET", "/api/v1/registry/kinds", PL_ROLES_ANY, kinds_get },
     { "GET", "/api/v1/registry/records", ROLES_READ, records_get },
     { "POST", "/api/v1/registry/records", ROLES_WRITE, records_post },
+    { "POST", "/api/v1/registry/import", ROLES_WRITE, records_import },
     { "GET", "/api/v1/registry/records/{id}", ROLES_READ, record_get },
     { "PUT", "/api/v1/registry/records/{id}", ROLES_WRITE, record_put },
     { "GET", "/api/v1/registry/records/{id}/versions", ROLES_READ, versions_get },

@@ -20,7 +20,9 @@ int registry_cmd_show(pl_cmd_ctx *c);
 int registry_cmd_list(pl_cmd_ctx *c);
 int registry_cmd_history(pl_cmd_ctx *c);
 int registry_cmd_retire(pl_cmd_ctx *c);
-extern const pl_opt registry_opts[];
+int registry_cmd_import(pl_cmd_ctx *c);
+int registry_cmd_export(pl_cmd_ctx *c);
+extern const pl_opt registry_opts[], registry_exchange_opts[];
 
 int filing_cmd_export(pl_cmd_ctx *c);
 int filing_cmd_import(pl_cmd_ctx *c);

@@ -77,6 +77,9 @@ typedef struct registry_record_change {
     bool          retires;
 } registry_record_change;
 pl_rc registry_record_put(registry_ctx *c, const registry_record_change *r, json_t **out, pl_error *err);
+/* Several records at once, all or none: [{"kind","data"}]; a value "@N" stands for the id of item N, counted
+ * from 1, which comes before. Appends their ids to `ids`. */
+pl_rc registry_records_put(registry_ctx *c, const json_t *items, pl_str note, json_t *ids, pl_error *err);
 json_t *registry_record_json(const registry_record *r);
 
 pl_rc record_store_add(pl_db *db, const registry_record *r, pl_error *err);
