@@ -82,3 +82,19 @@ pl_rc pl_registry_filing(pl_db *db, pl_arena *a, pl_str id, json_t **out, pl_err
     registry_packs_unref(packs);
     return rc;
 }
+
+pl_rc pl_registry_kind(pl_str kind, json_t **form, pl_error *err)
+{
+    registry_packs *packs = registry_packs_take();
+    const pl_form  *f = packs ? registry_kind_find(packs, kind) : NULL;
+    json_t         *copy = f ? json_deep_copy(pl_form_tree(f)) : NULL;
+
+    registry_packs_unref(packs);
+    if (f == NULL)
+        return pl_fail(err, PL_NOTFOUND, "there is no kind of record '%.*s'",
+                       (int)(kind.n < 40 ? kind.n : 40), kind.p);
+    if (copy == NULL)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    *form = copy;
+    return PL_OK;
+}

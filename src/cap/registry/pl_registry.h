@@ -21,5 +21,8 @@ pl_rc pl_registry_record(pl_db *db, pl_arena *a, pl_str id, int64_t version, jso
 /* A filing with everything: form values, history, deadlines, attachments. PL_NOTFOUND. New reference. */
 pl_rc pl_registry_filing(pl_db *db, pl_arena *a, pl_str id, json_t **out, pl_error *err);
 
+/* The form of a kind of records, as the packs have it now. PL_NOTFOUND. New reference. */
+pl_rc pl_registry_kind(pl_str kind, json_t **form, pl_error *err);
+
 extern const pl_capability pl_cap_registry;
 #endif

@@ -5,7 +5,8 @@
 #include "base/hash.h"
 #include "cap/account/pl_account.h"
 #include "cap/ledger/pl_ledger.h"
-#include "cap/registry/registry_call.h"
+#include "cap/registry/pl_registry_call.h"
+#include "cap/registry/registry_int.h"
 
 #include <ctype.h>
 #include <sys/stat.h>
@@ -14,9 +15,9 @@
 #define CALL_MS    60000
 #define CALL_MAX   (96u << 20)
 
-bool registry_call_is_operator(void)
+bool pl_registry_call_is_operator(void)
 {
-    const char *token = getenv(REGISTRY_TOKEN_ENV);
+    const char *token = getenv(PL_REGISTRY_TOKEN_ENV);
 
     return token == NULL || *token == '\0';
 }
@@ -31,7 +32,7 @@ typedef struct offline {
     pl_arena      *a;
     pl_principal   who;
     pl_services    s;
-    const registry_call *k;
+    const pl_registry_call *k;
 } offline;
 
 static int64_t started_ms; /* a verb is one moment */
@@ -70,16 +71,16 @@ static pl_rc database_exists(const pl_instance *i, pl_error *err)
 
 static pl_rc who_is_it(offline *o, pl_error *err)
 {
-    const char *token = getenv(REGISTRY_TOKEN_ENV);
+    const char *token = getenv(PL_REGISTRY_TOKEN_ENV);
     pl_rc       rc;
 
-    if (registry_call_is_operator()) {
+    if (pl_registry_call_is_operator()) {
         o->who = (pl_principal){ .id = "local", .name = "local operator",
                                  .roles = PL_ROLES_STAFF | (unsigned)PL_ROLE_PUBLIC, .is_local = 1 };
         return PL_OK;
     }
     rc = pl_token_find(o->db, pl_str_z(token), started_ms, &o->who, err);
-    return rc == PL_NOTFOUND ? pl_fail(err, PL_DENIED, "the token in " REGISTRY_TOKEN_ENV
+    return rc == PL_NOTFOUND ? pl_fail(err, PL_DENIED, "the token in " PL_REGISTRY_TOKEN_ENV
                                                        " is unknown, expired or revoked") : rc;
 }
 
@@ -149,12 +150,12 @@ static bool path_fits(const char *pattern, pl_str path, pl_str param[4])
     }
 }
 
-static const pl_route *route_of(const registry_call *k, pl_str param[4])
+static const pl_route *route_of(const pl_registry_call *k, pl_str param[4])
 {
     const pl_route *with_param = NULL;
     pl_str          p[4];
 
-    for (const pl_route *r = registry_routes; r->method != NULL; r++) {
+    for (const pl_route *r = k->routes ? k->routes : registry_routes; r->method != NULL; r++) {
         if (strcmp(r->method, k->method) != 0 || !path_fits(r->path, pl_str_z(k->path), p))
             continue;
         if (with_param == NULL || strchr(r->path, '{') == NULL) { /* a literal outranks a parameter */
@@ -187,7 +188,7 @@ static pl_rc route_call(offline *o, const pl_route *r, pl_api_request *q, json_t
     return rc;
 }
 
-static pl_rc offline_run(pl_cmd_ctx *c, offline *o, const registry_call *k, json_t **out, pl_buf *raw,
+static pl_rc offline_run(pl_cmd_ctx *c, offline *o, const pl_registry_call *k, json_t **out, pl_buf *raw,
                          pl_error *err)
 {
     char          *body = k->body ? pl_json_dump(k->body) : NULL;
@@ -223,7 +224,7 @@ static void query_put(pl_buf *b, pl_str s)
     }
 }
 
-static pl_rc path_build(const registry_call *k, pl_buf *out, pl_error *err)
+static pl_rc path_build(const pl_registry_call *k, pl_buf *out, pl_error *err)
 {
     char sep = '?';
 
@@ -260,11 +261,11 @@ static pl_rc problem_of(const pl_http_response *r, pl_error *err)
 }
 
 /* As the operator through control.sock, or with a token through the socket of everybody. */
-static pl_rc daemon_run(pl_cmd_ctx *c, const registry_call *k, json_t **out, pl_buf *raw, pl_error *err)
+static pl_rc daemon_run(pl_cmd_ctx *c, const pl_registry_call *k, json_t **out, pl_buf *raw, pl_error *err)
 {
     char              auth[128] = "Accept: application/json", url[4096];
     const char *const headers[] = { "Content-Type: application/json", auth, NULL };
-    bool              is_operator = registry_call_is_operator();
+    bool              is_operator = pl_registry_call_is_operator();
     char             *socket = pl_path_join(pl_cmd_dir(c), is_operator ? "run/control.sock" : "run/plumblined.sock");
     char             *body = k->body ? pl_json_dump(k->body) : NULL;
     pl_buf            path = PL_BUF_INIT(3900);
@@ -274,7 +275,7 @@ static pl_rc daemon_run(pl_cmd_ctx *c, const registry_call *k, json_t **out, pl_
     pl_rc             rc = path_build(k, &path, err);
 
     if (!is_operator)
-        (void)snprintf(auth, sizeof auth, "Authorization: Bearer %.100s", getenv(REGISTRY_TOKEN_ENV));
+        (void)snprintf(auth, sizeof auth, "Authorization: Bearer %.100s", getenv(PL_REGISTRY_TOKEN_ENV));
     (void)snprintf(url, sizeof url, "http://localhost%s", path.p ? path.p : "");
     if (rc == PL_OK && (socket == NULL || (k->body != NULL && body == NULL)))
         rc = pl_fail(err, PL_NOMEM, "out of memory");
@@ -293,7 +294,7 @@ static pl_rc daemon_run(pl_cmd_ctx *c, const registry_call *k, json_t **out, pl_
     return rc;
 }
 
-pl_rc registry_call_run(pl_cmd_ctx *c, const registry_call *k, json_t **out, pl_buf *raw, pl_error *err)
+pl_rc pl_registry_call_run(pl_cmd_ctx *c, const pl_registry_call *k, json_t **out, pl_buf *raw, pl_error *err)
 {
     offline o = { .a = NULL };
     pl_rc   rc;
@@ -308,7 +309,7 @@ pl_rc registry_call_run(pl_cmd_ctx *c, const registry_call *k, json_t **out, pl_
     return rc;
 }
 
-pl_rc registry_call_put(pl_cmd_ctx *c, pl_str bytes, char hex[65], pl_error *err)
+pl_rc pl_registry_call_put(pl_cmd_ctx *c, pl_str bytes, char hex[65], pl_error *err)
 {
     pl_instance i;
     uint8_t     digest[32];

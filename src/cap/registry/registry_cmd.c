@@ -136,14 +136,14 @@ static void print_statistics(pl_cmd_ctx *c, const json_t *answer)
 
 static int cmd_workflows(pl_cmd_ctx *c)
 {
-    registry_call k = { .method = "GET", .path = "/api/v1/registry/workflows" };
+    pl_registry_call k = { .method = "GET", .path = "/api/v1/registry/workflows" };
 
     return registry_run(c, &k, NULL, print_workflows);
 }
 
 static int cmd_form(pl_cmd_ctx *c)
 {
-    registry_call k = { .method = "GET" };
+    pl_registry_call k = { .method = "GET" };
 
     (void)snprintf(k.path, sizeof k.path, "/api/v1/registry/workflows/%.60s", c->argv[0]);
     return registry_run(c, &k, NULL, NULL);
@@ -152,7 +152,7 @@ static int cmd_form(pl_cmd_ctx *c)
 static int filing_call(pl_cmd_ctx *c, const char *method, const char *tail, json_t *body,
                        void (*human)(pl_cmd_ctx *c, const json_t *answer))
 {
-    registry_call k = { .method = method };
+    pl_registry_call k = { .method = method };
 
     (void)snprintf(k.path, sizeof k.path, "/api/v1/filings/%.40s%s", c->argv[0], tail);
     return registry_run(c, &k, body, human);
@@ -166,14 +166,14 @@ static int cmd_show(pl_cmd_ctx *c)
 /* 1 when the values have errors, as design §5 says for checks. */
 static int cmd_check(pl_cmd_ctx *c)
 {
-    registry_call k = { .method = "GET" };
+    pl_registry_call k = { .method = "GET" };
     json_t       *answer = NULL;
     char         *text;
     pl_error      err = { 0 };
     int           code;
 
     (void)snprintf(k.path, sizeof k.path, "/api/v1/filings/%.40s/check", c->argv[0]);
-    if (registry_call_run(c, &k, &answer, NULL, &err) != PL_OK)
+    if (pl_registry_call_run(c, &k, &answer, NULL, &err) != PL_OK)
         return pl_cmd_fail(c, &err);
     if (c->json) {
         text = pl_json_dump(answer);
@@ -195,7 +195,7 @@ static int search(pl_cmd_ctx *c, const char *path, const char *q,
                                   c->opt(c->host, "month"), "workflow", c->opt(c->host, "workflow"), "state",
                                   c->opt(c->host, "state"), "limit", c->opt(c->host, "limit"), "before",
                                   c->opt(c->host, "before"), NULL };
-    registry_call     k = { .method = "GET", .query = query };
+    pl_registry_call     k = { .method = "GET", .query = query };
 
     (void)snprintf(k.path, sizeof k.path, "%s", path);
     return registry_run(c, &k, NULL, human);
@@ -222,7 +222,7 @@ static int cmd_statistics(pl_cmd_ctx *c)
 static int cmd_due(pl_cmd_ctx *c)
 {
     const char *const query[] = { "until", c->opt(c->host, "until"), NULL };
-    registry_call     k = { .method = "GET", .path = "/api/v1/filings/due", .query = query };
+    pl_registry_call     k = { .method = "GET", .path = "/api/v1/filings/due", .query = query };
 
     return registry_run(c, &k, NULL, print_due);
 }
@@ -232,7 +232,7 @@ static int cmd_due(pl_cmd_ctx *c)
 static int cmd_new(pl_cmd_ctx *c)
 {
     const char   *path = c->opt(c->host, "values");
-    registry_call k = { .method = "POST", .path = "/api/v1/filings" };
+    pl_registry_call k = { .method = "POST", .path = "/api/v1/filings" };
     json_t       *values = NULL;
     pl_error      err = { 0 };
 
@@ -247,12 +247,12 @@ static int cmd_new(pl_cmd_ctx *c)
 static pl_rc look(pl_cmd_ctx *c, json_t **out, int64_t *version, pl_error *err)
 {
     const char   *given = c->opt(c->host, "version");
-    registry_call k = { .method = "GET" };
+    pl_registry_call k = { .method = "GET" };
     uint64_t      v = 0;
     pl_rc         rc;
 
     (void)snprintf(k.path, sizeof k.path, "/api/v1/filings/%.40s/check", c->argv[0]);
-    rc = registry_call_run(c, &k, out, NULL, err);
+    rc = pl_registry_call_run(c, &k, out, NULL, err);
     if (rc == PL_OK && given != NULL)
         rc = pl_str_u64(pl_str_z(given), &v, err);
     *version = given ? (int64_t)v : json_integer_value(json_object_get(*out, "version"));
@@ -285,8 +285,8 @@ static json_t *attachment_json(pl_cmd_ctx *c, pl_str bytes, const char *path, in
     json_t     *o = json_pack("{s:I, s:s, s:s}", "version", (json_int_t)version, "slot", c->argv[1], "name",
                               slash ? slash + 1 : path);
 
-    if (registry_call_is_operator()) {
-        if (registry_call_put(c, bytes, hex, err) != PL_OK) {
+    if (pl_registry_call_is_operator()) {
+        if (pl_registry_call_put(c, bytes, hex, err) != PL_OK) {
             json_decref(o);
             return NULL;
         }

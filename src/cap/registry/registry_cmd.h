@@ -2,10 +2,11 @@
 #ifndef PL_REGISTRY_CMD_H
 #define PL_REGISTRY_CMD_H
 
-#include "cap/registry/registry_call.h"
+#include "cap/registry/pl_registry_call.h"
+#include "cap/registry/registry_int.h"
 
 /* Calls, prints with `human` or as JSON, and gives the exit code. body is taken over. */
-int registry_run(pl_cmd_ctx *c, registry_call *k, json_t *body,
+int registry_run(pl_cmd_ctx *c, pl_registry_call *k, json_t *body,
                  void (*human)(pl_cmd_ctx *c, const json_t *answer));
 /* The text of a member, "" when it is none. */
 const char *registry_at(const json_t *o, const char *key);

@@ -9,11 +9,11 @@
 /* The form of a kind, as the instance has it. */
 static pl_rc form_fetch(pl_cmd_ctx *c, const char *kind, pl_form **out, pl_error *err)
 {
-    registry_call k = { .method = "GET", .path = "/api/v1/registry/kinds" };
+    pl_registry_call k = { .method = "GET", .path = "/api/v1/registry/kinds" };
     json_t       *answer = NULL;
     const json_t *one, *found = NULL;
     size_t        i;
-    pl_rc         rc = registry_call_run(c, &k, &answer, NULL, err);
+    pl_rc         rc = pl_registry_call_run(c, &k, &answer, NULL, err);
 
     json_array_foreach(json_object_get(answer, "kinds"), i, one)
         if (strcmp(registry_at(json_object_get(one, "form"), "id"), kind) == 0)
@@ -37,7 +37,7 @@ static void print_ids(pl_cmd_ctx *c, const json_t *answer)
 int registry_cmd_import(pl_cmd_ctx *c)
 {
     const char       *kind = c->opt(c->host, "kind");
-    registry_call     k = { .method = "POST", .path = "/api/v1/registry/import" };
+    pl_registry_call     k = { .method = "POST", .path = "/api/v1/registry/import" };
     registry_document d = { .where = c->argv[0], .format = c->opt(c->host, "format") };
     pl_form          *form = NULL;
     json_t           *items = NULL;
@@ -62,12 +62,12 @@ int registry_cmd_import(pl_cmd_ctx *c)
 /* Records by id, or all of a kind. */
 static pl_rc one_fetch(pl_cmd_ctx *c, const char *id, json_t *out, pl_error *err)
 {
-    registry_call k = { .method = "GET" };
+    pl_registry_call k = { .method = "GET" };
     json_t       *answer = NULL;
     pl_rc         rc;
 
     (void)snprintf(k.path, sizeof k.path, "/api/v1/registry/records/%.40s", id);
-    rc = registry_call_run(c, &k, &answer, NULL, err);
+    rc = pl_registry_call_run(c, &k, &answer, NULL, err);
     if (rc == PL_OK)
         (void)json_array_append_new(out, answer);
     return rc;
@@ -76,7 +76,7 @@ static pl_rc one_fetch(pl_cmd_ctx *c, const char *id, json_t *out, pl_error *err
 static pl_rc records_fetch(pl_cmd_ctx *c, json_t *out, pl_error *err)
 {
     const char *const query[] = { "kind", c->opt(c->host, "kind"), "limit", "500", NULL };
-    registry_call     k = { .method = "GET", .path = "/api/v1/registry/records", .query = query };
+    pl_registry_call     k = { .method = "GET", .path = "/api/v1/registry/records", .query = query };
     json_t           *answer = NULL;
     const json_t     *one;
     size_t            i;
@@ -86,7 +86,7 @@ static pl_rc records_fetch(pl_cmd_ctx *c, json_t *out, pl_error *err)
         rc = one_fetch(c, c->argv[a], out, err);
     if (c->argc > 0 || rc != PL_OK)
         return rc;
-    rc = registry_call_run(c, &k, &answer, NULL, err);
+    rc = pl_registry_call_run(c, &k, &answer, NULL, err);
     if (rc == PL_OK)
         json_array_foreach(json_object_get(answer, "records"), i, one)
             if (rc == PL_OK && !json_is_true(json_object_get(one, "retired")))

@@ -38,7 +38,7 @@ pl_rc registry_values_read(const char *path, json_t **out, pl_error *err)
     return rc;
 }
 
-int registry_run(pl_cmd_ctx *c, registry_call *k, json_t *body,
+int registry_run(pl_cmd_ctx *c, pl_registry_call *k, json_t *body,
                  void (*human)(pl_cmd_ctx *c, const json_t *answer))
 {
     json_t  *answer = NULL;
@@ -47,7 +47,7 @@ int registry_run(pl_cmd_ctx *c, registry_call *k, json_t *body,
     pl_rc    rc;
 
     k->body = body;
-    rc = registry_call_run(c, k, &answer, NULL, &err);
+    rc = pl_registry_call_run(c, k, &answer, NULL, &err);
     json_decref(body);
     if (rc != PL_OK)
         return pl_cmd_fail(c, &err);
@@ -85,7 +85,7 @@ static void print_kinds(pl_cmd_ctx *c, const json_t *answer)
 
 int registry_cmd_kinds(pl_cmd_ctx *c)
 {
-    registry_call k = { .method = "GET", .path = "/api/v1/registry/kinds" };
+    pl_registry_call k = { .method = "GET", .path = "/api/v1/registry/kinds" };
 
     return registry_run(c, &k, NULL, print_kinds);
 }
@@ -119,7 +119,7 @@ static void print_record(pl_cmd_ctx *c, const json_t *r)
 int registry_cmd_list(pl_cmd_ctx *c)
 {
     const char *const query[] = { "kind", c->opt(c->host, "kind"), "limit", "500", NULL };
-    registry_call     k = { .method = "GET", .path = "/api/v1/registry/records", .query = query };
+    pl_registry_call     k = { .method = "GET", .path = "/api/v1/registry/records", .query = query };
 
     return registry_run(c, &k, NULL, print_records);
 }
@@ -127,7 +127,7 @@ int registry_cmd_list(pl_cmd_ctx *c)
 static int record_call(pl_cmd_ctx *c, const char *method, const char *tail, json_t *body,
                        const char *const *query, void (*human)(pl_cmd_ctx *c, const json_t *answer))
 {
-    registry_call k = { .method = method, .query = query };
+    pl_registry_call k = { .method = method, .query = query };
 
     (void)snprintf(k.path, sizeof k.path, "/api/v1/registry/records/%.40s%s", c->argv[0], tail);
     return registry_run(c, &k, body, human);
@@ -161,7 +161,7 @@ int registry_cmd_history(pl_cmd_ctx *c)
 
 int registry_cmd_add(pl_cmd_ctx *c)
 {
-    registry_call k = { .method = "POST", .path = "/api/v1/registry/records" };
+    pl_registry_call k = { .method = "POST", .path = "/api/v1/registry/records" };
     json_t       *data = NULL;
     pl_error      err = { 0 };
 
@@ -175,14 +175,14 @@ int registry_cmd_add(pl_cmd_ctx *c)
 static int version_of(pl_cmd_ctx *c, int64_t *out)
 {
     const char   *given = c->opt(c->host, "version");
-    registry_call k = { .method = "GET" };
+    pl_registry_call k = { .method = "GET" };
     json_t       *answer = NULL;
     uint64_t      v = 0;
     pl_error      err = { 0 };
     pl_rc         rc;
 
     (void)snprintf(k.path, sizeof k.path, "/api/v1/registry/records/%.40s", c->argv[0]);
-    rc = given ? pl_str_u64(pl_str_z(given), &v, &err) : registry_call_run(c, &k, &answer, NULL, &err);
+    rc = given ? pl_str_u64(pl_str_z(given), &v, &err) : pl_registry_call_run(c, &k, &answer, NULL, &err);
     *out = given ? (int64_t)v : json_integer_value(json_object_get(answer, "latest"));
     json_decref(answer);
     return rc == PL_OK ? PL_EXIT_OK : pl_cmd_fail(c, &err);
@@ -230,7 +230,7 @@ int filing_cmd_export(pl_cmd_ctx *c)
 {
     const char   *to = c->opt(c->host, "to"), *reason = c->opt(c->host, "reason");
     const char   *output = c->opt(c->host, "output");
-    registry_call make = { .method = "POST" }, get = { .method = "GET" };
+    pl_registry_call make = { .method = "POST" }, get = { .method = "GET" };
     json_t       *answer = NULL, *body;
     pl_buf        bytes = PL_BUF_INIT(REGISTRY_FILE_MAX + 1024);
     pl_error      err = { 0 };
@@ -245,10 +245,10 @@ int filing_cmd_export(pl_cmd_ctx *c)
     (void)snprintf(make.path, sizeof make.path, "/api/v1/filings/%.40s/export", c->argv[0]);
     body = json_pack("{s:s, s:s}", "to", to, "reason", reason);
     make.body = body;
-    rc = body ? registry_call_run(c, &make, &answer, NULL, &err) : pl_fail(&err, PL_INVALID, "not UTF-8");
+    rc = body ? pl_registry_call_run(c, &make, &answer, NULL, &err) : pl_fail(&err, PL_INVALID, "not UTF-8");
     (void)snprintf(get.path, sizeof get.path, "/api/v1/registry/packages/%.64s", registry_at(answer, "sha256"));
     if (rc == PL_OK)
-        rc = registry_call_run(c, &get, NULL, &bytes, &err);
+        rc = pl_registry_call_run(c, &get, NULL, &bytes, &err);
     if (rc == PL_OK)
         rc = pl_file_write_atomic(output, pl_buf_str(&bytes), 0600, &err);
     if (rc == PL_OK && c->json)
@@ -274,7 +274,7 @@ static void print_imported(pl_cmd_ctx *c, const json_t *f)
 
 int filing_cmd_import(pl_cmd_ctx *c)
 {
-    registry_call k = { .method = "POST", .path = "/api/v1/filings/import" };
+    pl_registry_call k = { .method = "POST", .path = "/api/v1/filings/import" };
     char         *bytes = NULL, hex[65];
     size_t        n = 0;
     pl_error      err = { 0 };
@@ -282,8 +282,8 @@ int filing_cmd_import(pl_cmd_ctx *c)
     json_t       *body = NULL;
     pl_rc         rc = pl_file_read(c->argv[0], REGISTRY_FILE_MAX, &bytes, &n, &err);
 
-    if (rc == PL_OK && registry_call_is_operator()) {
-        rc = registry_call_put(c, (pl_str){ bytes, n }, hex, &err);
+    if (rc == PL_OK && pl_registry_call_is_operator()) {
+        rc = pl_registry_call_put(c, (pl_str){ bytes, n }, hex, &err);
         body = json_pack("{s:s, s:s}", "name", "package.tar", "sha256", hex);
     } else if (rc == PL_OK) {
         pl_buf_base64(&text, bytes, n);
@@ -310,7 +310,7 @@ static void print_peers(pl_cmd_ctx *c, const json_t *answer)
 
 int filing_cmd_peers(pl_cmd_ctx *c)
 {
-    registry_call k = { .method = "GET", .path = "/api/v1/registry/peers" };
+    pl_registry_call k = { .method = "GET", .path = "/api/v1/registry/peers" };
 
     return registry_run(c, &k, NULL, print_peers);
 }
@@ -323,7 +323,7 @@ static void print_peer(pl_cmd_ctx *c, const json_t *answer)
 
 int filing_cmd_peer(pl_cmd_ctx *c)
 {
-    registry_call k = { .method = "POST", .path = "/api/v1/registry/peers" };
+    pl_registry_call k = { .method = "POST", .path = "/api/v1/registry/peers" };
     const char   *role = c->opt(c->host, "role");
     char         *text = NULL;
     size_t        n = 0;

@@ -537,9 +537,9 @@ pl_rc registry_convert(const registry_document *d, json_t **out, pl_error *err)
 
     if (items == NULL)
         return pl_fail(err, PL_NOMEM, "out of memory");
-    rc = d->text.n <= REGISTRY_DOCUMENT_MAX && pl_utf8_valid(d->text)
+    rc = d->text.n <= REGISTRY_DOCUMENT_MAX && pl_utf8_valid(d->text) && memchr(d->text.p, '\0', d->text.n) == NULL
              ? text_convert(d, items, err)
-             : pl_fail(err, PL_INVALID, "%.120s: not UTF-8, or larger than 8 MiB", d->where);
+             : pl_fail(err, PL_INVALID, "%.120s: not text in UTF-8, or larger than 8 MiB", d->where);
     if (rc == PL_OK && json_array_size(items) == 0)
         rc = pl_fail(err, PL_INVALID, "%.120s: the document holds no record", d->where);
     if (rc != PL_OK) {

@@ -56,6 +56,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Documents that can be made */
+        get: operations["listDocuments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{template}/{record}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A document about a record */
+        get: operations["makeDocument"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{template}/{record}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changed between two versions */
+        get: operations["diffDocument"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -915,6 +966,47 @@ export interface components {
             roles: components["schemas"]["Roles"];
         };
         AccountName: string;
+        DisclosureDocument: {
+            lang: string;
+            missing: number;
+            notice?: string | null;
+            pack?: string;
+            sections: {
+                fields?: {
+                    label?: string;
+                    source?: {
+                        ledger_index?: number;
+                        title?: string;
+                        version?: number;
+                    } | null;
+                    value?: string | null;
+                }[];
+                table?: {
+                    caption?: string;
+                    columns?: string[];
+                    rows?: {
+                        cells?: (string | null)[];
+                        source?: {
+                            ledger_index?: number;
+                            title?: string;
+                            version?: number;
+                        } | null;
+                    }[];
+                } | null;
+                text?: string | null;
+                title?: string;
+            }[];
+            subject: {
+                id?: string;
+                kind?: string;
+                ledger_index?: number;
+                title?: string;
+                version?: number;
+            };
+            template: string;
+            time?: string;
+            title: string;
+        };
         Event: {
             categories: string[];
             /** @enum {string} */
@@ -1574,6 +1666,113 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            404: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listDocuments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The documents */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        documents: {
+                            en?: string;
+                            id?: string;
+                            kind?: string;
+                            pack?: string;
+                            zh?: string;
+                        }[];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    makeDocument: {
+        parameters: {
+            query?: {
+                /** @description json (default), html, md, docx or pdf */
+                format?: string;
+                /** @description zh-CN or en */
+                lang?: string;
+                /** @description Version of the record */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                template: string;
+                record: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisclosureDocument"];
+                    "application/pdf": string;
+                    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": string;
+                    "text/html": string;
+                    "text/markdown": string;
+                };
+            };
+            400: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    diffDocument: {
+        parameters: {
+            query?: {
+                /** @description Version before */
+                from?: number;
+                /** @description Version after; the newest when left out */
+                to?: number;
+                /** @description zh-CN or en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                template: string;
+                record: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        changes: {
+                            after?: string | null;
+                            before?: string | null;
+                            label?: string;
+                            section?: string;
+                        }[];
+                        from: number;
+                        to: number;
+                    };
+                };
             };
             404: components["responses"]["Problem"];
             default: components["responses"]["Problem"];

@@ -156,6 +156,17 @@ static void convert__says_where_a_document_is_wrong(void **state)
     expect_refused("{\"bomFormat\":\"CycloneDX\",\"components\":[]}", "x.json", "holds no record");
 }
 
+static void convert__refuses_what_is_no_text(void **state)
+{
+    registry_document d = { .text = PL_STR("# a\0b\n"), .where = "README.md" };
+    json_t           *items = NULL;
+
+    (void)state;
+    assert_rc(registry_convert(&d, &items, NULL), PL_INVALID);
+    d.text = PL_STR("# a\xff\n");
+    assert_rc(registry_convert(&d, &items, NULL), PL_INVALID);
+}
+
 /* Documents nobody here wrote: those of PL_TEST_DATA. */
 static void convert__takes_public_documents(void **state)
 {
@@ -194,6 +205,7 @@ int main(void)
         cmocka_unit_test(csv__goes_out_and_comes_back),
         cmocka_unit_test(csv__never_begins_a_cell_as_a_formula),
         cmocka_unit_test(convert__says_where_a_document_is_wrong),
+        cmocka_unit_test(convert__refuses_what_is_no_text),
         cmocka_unit_test(convert__takes_public_documents),
     };
 
