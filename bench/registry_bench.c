@@ -139,7 +139,7 @@ static void rival_add(pl_db *db, int64_t seq, pl_str text, const char *place, pl
     if (!pg)
         pl_buf_printf(&tokens, " r%s", place);
     pl_buf_printf(&sql, "{%s}", tokens.p);
-    must(pl_db_prepare(db, pg ? "INSERT INTO rival (seq, region, grams) VALUES ($1, $3, $2::bigint[])"
+    must(pl_db_prepare(db, pg ? "INSERT INTO rival (seq, region, grams) VALUES ($1, $3, CAST($2::text AS bigint[]))"
                               : "INSERT INTO rival (rowid, grams) VALUES ($1, $2)", &s, err), err);
     pl_db_bind_int(s, 1, seq);
     pl_db_bind_str(s, 2, pg ? pl_buf_str(&sql) : pl_buf_str(&tokens));
