@@ -1,5 +1,6 @@
 // Time stamps from end to end: a local authority made with `openssl ts` behind a small server,
 // the real daemon and the verbs. The authority is also slow, away, and telling nonsense.
+// PROVES: RFC3161/2.4.1 PROVES: RFC3161/2.4.2
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

@@ -1,4 +1,5 @@
 // Witnesses from end to end: real daemon, real witnesses as other parties would run them.
+// PROVES: evidence-ledger/7.11 PROVES: evidence-ledger/7.18
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

@@ -75,6 +75,7 @@ pl_rc pl_ledger_pending_add(pl_ledger *l, pl_str entry, pl_error *err)
 
 /* --- tickets --------------------------------------------------------------------------- */
 
+/* REQ: evidence-ledger/7.17 */
 static pl_rc entries_check(pl_ledger_ticket *t, pl_error *err)
 {
     for (size_t i = 0; i < t->count; i++) {

@@ -9,6 +9,7 @@
 
 #include <time.h>
 
+/* REQ: evidence-ledger/7.10 */
 bool pl_clock_jumped(const clock_reading *before, const clock_reading *now, int64_t *by_ms)
 {
     *by_ms = (now->wall_ms - before->wall_ms) - (now->boot_ms - before->boot_ms);

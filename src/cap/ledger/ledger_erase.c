@@ -214,6 +214,7 @@ static pl_rc finish(pl_ledger *l, const pl_signer *s, const char *private_dir, c
     return rc == PL_OK ? pl_ledger_file_remove(private_dir, rel, err) : rc;
 }
 
+/* REQ: PIPL/47 */
 pl_rc pl_ledger_erase(pl_ledger *l, const pl_signer *s, const char *private_dir,
                       const pl_erasure *e, uint64_t *index, pl_error *err)
 {

@@ -50,6 +50,7 @@ void pl_ledger_frozen(const pl_ledger *l, char out[200])
     pl_ledger_unlock(m);
 }
 
+/* REQ: evidence-ledger/7.11 */
 pl_rc pl_ledger_contradiction(const pl_ledger *l, const pl_checkpoint *c, char reason[200])
 {
     pl_hash  root;

@@ -424,6 +424,8 @@ void  pl_ledger_writer_close(cmd_writer *w); /* also after a failure */
 
 int pl_ledger_cmd_commit(pl_cmd_ctx *c);
 int pl_ledger_cmd_timestamp(pl_cmd_ctx *c);
+int pl_ledger_cmd_prove(pl_cmd_ctx *c);
+int pl_ledger_cmd_consistency(pl_cmd_ctx *c);
 int pl_ledger_cmd_erase(pl_cmd_ctx *c);
 int pl_key_cmd_new(pl_cmd_ctx *c);
 int pl_key_cmd_list(pl_cmd_ctx *c);

@@ -45,7 +45,8 @@ static int fault(const char *name)
 
 pl_rc pl_ledger_flush(int fd, const char *what, pl_error *err)
 {
-    /* Even ENOSPC is final here: after a failed flush nobody knows what is on the disk. */
+    /* Even ENOSPC is final here: after a failed flush nobody knows what is on the disk.
+     * REQ: evidence-ledger/7.4 */
     if (fault("fdatasync") != 0 || fdatasync(fd) != 0) {
         (void)sys_fail(err, "flush", what);
         if (err != NULL)
@@ -67,6 +68,7 @@ pl_rc pl_ledger_path(const char *dir, const char *rel, char **out, pl_error *err
 
 /* --- touched directories --------------------------------------------------------------- */
 
+/* REQ: evidence-ledger/7.5 */
 static pl_rc touched_add(touched *t, const char *path, pl_error *err)
 {
     touched_dir *more;
@@ -296,6 +298,7 @@ static pl_rc parent_ready(const char *dir, const char *path, touched *t, pl_erro
     return rc;
 }
 
+/* REQ: evidence-ledger/7.21 */
 pl_rc pl_ledger_put(const char *dir, const char *rel, pl_str bytes, mode_t mode, touched *t,
                     pl_error *err)
 {

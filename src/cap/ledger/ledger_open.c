@@ -144,7 +144,7 @@ bool pl_ledger_is_shared_fs(unsigned long type)
     return false;
 }
 
-/* There, neither a lock nor a flush is what this log relies on. */
+/* There, neither a lock nor a flush is what this log relies on. REQ: evidence-ledger/7.14 */
 static pl_rc place_check(const char *dir, pl_error *err)
 {
     struct statfs fs;
@@ -173,6 +173,7 @@ static pl_rc lock_take(pl_ledger *l, pl_error *err)
     return rc;
 }
 
+/* REQ: evidence-ledger/7.16 */
 static bool is_ours(const pl_ledger *l, const pl_vkey *k)
 {
     for (size_t i = 0; i < l->nkeys; i++)
@@ -219,7 +220,8 @@ static bool all_signed(const pl_ledger *l, const uint8_t *signed_by)
 }
 
 /* Compares what was published with what the head record says was signed. PL_NOTFOUND:
- * the record is newer, a crash came between the two; or a key has not signed yet. */
+ * the record is newer, a crash came between the two; or a key has not signed yet.
+ * REQ: evidence-ledger/7.8 */
 static pl_rc checkpoint_check(pl_ledger *l, pl_error *err)
 {
     const head_record *r = &l->record;

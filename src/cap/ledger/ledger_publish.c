@@ -71,7 +71,7 @@ static pl_rc note_check(const pl_ledger *l, pl_str note, uint64_t size, const pl
 }
 
 /* Signs and makes the record of it durable: from here on no other root of this size can be
- * signed. Only then may the signature be seen. */
+ * signed. Only then may the signature be seen. REQ: evidence-ledger/7.7 */
 static pl_rc edition_sign(pl_ledger *l, uint64_t size, const pl_hash *root,
                           const pl_hash *expected, pl_error *err)
 {
@@ -157,6 +157,7 @@ static void spares_fill(pl_ledger *l)
         pl_wal_spares_fill(l->dir, l->wal.segment_bytes, since + 1);
 }
 
+/* REQ: evidence-ledger/7.6 */
 static pl_rc publish_locked(pl_ledger *l, pl_error *err)
 {
     const uint64_t  before = l->record.size;

@@ -209,6 +209,7 @@ static pl_rc append_new(pl_ledger *l, pl_str entry, uint64_t *index, bool *is_ne
     return rc;
 }
 
+/* REQ: evidence-ledger/7.9 REQ: evidence-ledger/7.19 */
 pl_rc pl_ledger_append_once(pl_ledger *l, pl_str envelope, pl_str request_id, uint64_t *index,
                             bool *is_new, pl_error *err)
 {

@@ -21,6 +21,7 @@ static json_t *statement_json(pl_str subject, const uint8_t digest[32], const ch
                      predicate_type, "predicate", (json_t *)(uintptr_t)predicate);
 }
 
+/* REQ: in-toto/statement-v1 */
 pl_rc pl_statement_sign(const pl_signer *s, pl_str subject, const uint8_t subject_digest[32],
                         const char *predicate_type, const json_t *predicate, char **envelope,
                         size_t *n, pl_error *err)

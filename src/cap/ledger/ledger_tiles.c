@@ -17,7 +17,8 @@ unsigned pl_tile_width(uint64_t size, unsigned level, uint64_t n)
     return n == have >> 8 ? (unsigned)(have & 0xff) : 0;
 }
 
-/* Reads the file of a tile of this width, or the full one that has replaced it. */
+/* Reads the file of a tile of this width, or the full one that has replaced it.
+ * REQ: evidence-ledger/7.2 REQ: C2SP/tlog-tiles */
 static pl_rc file_read(const char *dir, int level, uint64_t n, unsigned width, size_t max,
                        char **out, size_t *bytes, pl_error *err)
 {
@@ -313,7 +314,8 @@ static pl_rc extend_partials(extension *x, pl_error *err)
 }
 
 /* Reads what was written, hashes the entries once more and computes the root from tiles:
- * a bit that flipped on the way is found before anything is signed over it. */
+ * a bit that flipped on the way is found before anything is signed over it.
+ * REQ: evidence-ledger/7.15 */
 static pl_rc extension_check(const extension *x, pl_hash *root, pl_error *err)
 {
     const uint64_t   size = x->e->size;
@@ -416,6 +418,7 @@ pl_rc pl_tile_edge_extend(tile_edge *e, const char *dir, pl_str entries, uint64_
     return rc;
 }
 
+/* REQ: evidence-ledger/7.20 */
 void pl_tile_sweep(const char *dir, uint64_t from, uint64_t to)
 {
     char path[PATH_BYTES];

@@ -68,6 +68,7 @@ static pl_str rest_after(pl_str bytes, off_t end)
     return (pl_str){ bytes.p + at, bytes.n - at };
 }
 
+/* REQ: evidence-ledger/7.1 */
 static pl_rc frames_scan(recovery *r, pl_str bytes, segment_state *s, pl_error *err)
 {
     wal      *w = r->w;

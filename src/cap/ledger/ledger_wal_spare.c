@@ -88,6 +88,7 @@ int pl_wal_spare_take(const char *dir, const char *segment)
     return fd;
 }
 
+/* REQ: evidence-ledger/7.3 */
 pl_rc pl_wal_room_check(const wal *w, size_t segment, pl_error *err)
 {
     const unsigned long long need = 2ull * segment + w->owed + RESERVE;

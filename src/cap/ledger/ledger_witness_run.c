@@ -3,7 +3,7 @@
  * Work goes in rounds. The background thread puts up one head, every thread asks its witness
  * to cosign that very head, and the lines that come back are collected under it: witnesses
  * who cosigned different heads would never make a quorum. A witness that does not answer in
- * time misses the round and takes part in a later one. */
+ * time misses the round and takes part in a later one. REQ: evidence-ledger/7.18 */
 #include "base/banned.h"
 
 #include "base/str.h"

@@ -1,4 +1,5 @@
-/* Checkpoints (C2SP tlog-checkpoint v1.0.0): a note of origin, size and root. */
+/* Checkpoints (C2SP tlog-checkpoint v1.0.0): a note of origin, size and root.
+ * REQ: C2SP/tlog-checkpoint */
 #include "base/banned.h"
 
 #include "base/hash.h"

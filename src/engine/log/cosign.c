@@ -1,5 +1,5 @@
 /* Cosignatures (C2SP tlog-cosignature v1.0.1, type 0x04): an Ed25519 signature with a time
- * over the text of a checkpoint. */
+ * over the text of a checkpoint. REQ: C2SP/tlog-cosignature */
 #include "base/banned.h"
 
 #include "base/str.h"

@@ -1,5 +1,5 @@
 /* DSSE v1.0.2 envelopes. The payload that was verified is the payload handed out:
- * nothing is parsed twice. */
+ * nothing is parsed twice. REQ: DSSE/1.0.2 */
 #include "base/banned.h"
 
 #include "base/buf.h"

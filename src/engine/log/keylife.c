@@ -1,4 +1,4 @@
-/* Who may sign what, when: docs/formats/keys.md. */
+/* Who may sign what, when: docs/formats/keys.md. REQ: evidence-ledger/7.13 */
 #include "base/banned.h"
 
 #include "base/json.h"

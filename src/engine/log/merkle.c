@@ -14,6 +14,7 @@
 /* A tree below SIZE_LIMIT is at most this deep. */
 #define DEPTH_MAX 63
 
+/* REQ: RFC6962/2.1 */
 pl_hash pl_merkle_leaf(pl_str entry)
 {
     static const uint8_t prefix = 0x00;
@@ -263,6 +264,7 @@ static void climb_step(climb *c)
     c->sn >>= 1;
 }
 
+/* REQ: RFC9162/2.1.3.2 REQ: evidence-ledger/7.22 */
 pl_rc pl_merkle_inclusion_verify(uint64_t index, uint64_t size, const pl_hash *leaf,
                                  const pl_proof *p, const pl_hash *root, pl_error *err)
 {
@@ -305,6 +307,7 @@ static pl_rc consistency_trivial(uint64_t old_size, uint64_t size, const pl_hash
     return PL_OK;
 }
 
+/* REQ: RFC9162/2.1.4.2 */
 pl_rc pl_merkle_consistency_verify(uint64_t old_size, uint64_t size, const pl_hash *old_root,
                                    const pl_hash *root, const pl_proof *p, pl_error *err)
 {

@@ -1,3 +1,4 @@
+/* REQ: C2SP/signed-note */
 #include "base/banned.h"
 
 #include "engine/log/note.h"

@@ -32,6 +32,7 @@ static bool nonce_set(TS_REQ *q, uint64_t nonce)
     return ok;
 }
 
+/* REQ: RFC3161/2.4.1 */
 pl_rc pl_timestamp_request(pl_str message, uint64_t nonce, pl_buf *out, pl_error *err)
 {
     uint8_t        digest[32];
@@ -51,6 +52,7 @@ pl_rc pl_timestamp_request(pl_str message, uint64_t nonce, pl_buf *out, pl_error
     return n > 0 ? pl_buf_check(out, err) : pl_fail(err, PL_NOMEM, "out of memory");
 }
 
+/* REQ: RFC3161/2.4.2 */
 pl_rc pl_timestamp_answers(pl_str response, uint64_t nonce, pl_error *err)
 {
     const unsigned char *p = (const unsigned char *)response.p;

@@ -1,5 +1,5 @@
 /* Trust policies (C2SP tlog-policy): which witnesses, and how many of them. Groups name
- * earlier names only, so one pass in order of definition judges all. */
+ * earlier names only, so one pass in order of definition judges all. REQ: C2SP/tlog-policy */
 #include "base/banned.h"
 
 #include "base/str.h"

@@ -1,4 +1,5 @@
-/* The rules of a witness (C2SP tlog-witness v1.0.0), without files or sockets. */
+/* The rules of a witness (C2SP tlog-witness v1.0.0), without files or sockets.
+ * REQ: C2SP/tlog-witness */
 #include "base/banned.h"
 
 #include "base/str.h"

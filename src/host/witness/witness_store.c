@@ -1,4 +1,4 @@
-/* The folder of a witness: its key, and per log what it cosigned last. */
+/* The folder of a witness: its key, and per log what it cosigned last. REQ: evidence-ledger/7.12 */
 #include "base/banned.h"
 
 #include "base/file.h"

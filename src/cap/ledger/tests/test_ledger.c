@@ -1,4 +1,5 @@
-/* PROVES: C2SP/tlog-tiles C2SP/tlog-checkpoint */
+/* PROVES: C2SP/tlog-tiles PROVES: C2SP/tlog-checkpoint PROVES: evidence-ledger/7.8
+ * PROVES: evidence-ledger/7.16 PROVES: evidence-ledger/7.17 PROVES: in-toto/statement-v1 */
 #include "ledger_test.h"
 
 #include "base/hash.h"

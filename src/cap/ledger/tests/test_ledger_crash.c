@@ -1,6 +1,7 @@
 /* A child works on a log until a fault hits it, at every point where one can. After each
  * the parent opens what is left: everything the child was told is durable must be there,
- * the log must verify and extend what was published, and appends must go on. */
+ * the log must verify and extend what was published, and appends must go on.
+ * PROVES: evidence-ledger/7.4 PROVES: evidence-ledger/7.7 */
 #include "ledger_test.h"
 
 #include "base/fault.h"

@@ -1,5 +1,6 @@
 /* Forgetting: what stood behind an entry is gone, the log says so, and every proof holds. A
- * child is killed at every point where one can be; doing it again always ends the same. */
+ * child is killed at every point where one can be; doing it again always ends the same.
+ * PROVES: PIPL/47 */
 #include "ledger_test.h"
 
 #include "base/fault.h"

@@ -1,6 +1,6 @@
 /* A bit changes in memory (docs/design/004-ledger-failures.md, row 15): in each buffer an entry
  * passes through, one at a time. It must be noticed before anything is signed over it, and what
- * was accepted must come out of the log as it went in. */
+ * was accepted must come out of the log as it went in. PROVES: evidence-ledger/7.15 */
 #include "ledger_test.h"
 
 #include "base/fault.h"

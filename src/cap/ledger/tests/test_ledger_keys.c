@@ -1,4 +1,5 @@
-/* The key verbs, on an instance made as a user's is, and what verification says afterwards. */
+/* The key verbs, on an instance made as a user's is, and what verification says afterwards.
+ * PROVES: evidence-ledger/7.13 */
 #include "keys_test.h"
 
 static bool has_problem(fx *f, const pl_vkey *k, const char *part)

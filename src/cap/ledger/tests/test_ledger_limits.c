@@ -1,5 +1,5 @@
 /* What the machine runs out of: a disk that is really full, files that may be open; and a
- * place that is no place for a log. */
+ * place that is no place for a log. PROVES: evidence-ledger/7.3 PROVES: evidence-ledger/7.21 */
 #include "ledger_test.h"
 
 #include <linux/magic.h>

@@ -6,7 +6,8 @@
  * recover to what was acknowledged and published by then.
  *
  * Inode numbers tell files apart, which needs a file system that does not use them again
- * (tmpfs); elsewhere the test is skipped. */
+ * (tmpfs); elsewhere the test is skipped.
+ * PROVES: evidence-ledger/7.5 PROVES: evidence-ledger/7.6 */
 #include "ledger_test.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
-/* Requests that come more than once (docs/design/004-ledger-failures.md). */
+/* Requests that come more than once (docs/design/004-ledger-failures.md).
+ * PROVES: evidence-ledger/7.9 PROVES: evidence-ledger/7.19 */
 #include "ledger_test.h"
 
 #include "base/fault.h"

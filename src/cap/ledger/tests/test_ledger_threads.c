@@ -1,4 +1,5 @@
-/* Many threads and a publisher on one object; several writers on one folder. */
+/* Many threads and a publisher on one object; several writers on one folder.
+ * PROVES: evidence-ledger/7.14 PROVES: evidence-ledger/7.20 */
 #include "ledger_test.h"
 
 #include <pthread.h>

@@ -1,4 +1,4 @@
-/* Recovery of the write-ahead log from every torn and damaged state. */
+/* Recovery of the write-ahead log from every torn and damaged state. PROVES: evidence-ledger/7.1 */
 #include "ledger_test.h"
 
 #include <dirent.h>

@@ -1,4 +1,4 @@
-/* What the daemon's tick watches over: old files, and the clock. */
+/* What the daemon's tick watches over: old files, and the clock. PROVES: evidence-ledger/7.10 */
 #include "ledger_test.h"
 
 #include "base/timefmt.h"

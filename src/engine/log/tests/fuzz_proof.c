@@ -1,5 +1,5 @@
 /* A proof made of input bytes verifies only if it is the proof: no random proof leads
- * to a root, and the true proof never leads to another root. */
+ * to a root, and the true proof never leads to another root. PROVES: evidence-ledger/7.22 */
 #include <plumbline/log.h>
 #include <stdlib.h>
 #include <string.h>

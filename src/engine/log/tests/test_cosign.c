@@ -1,4 +1,4 @@
-/* PROVES: C2SP/tlog-cosignature C2SP/tlog-witness C2SP/tlog-proof */
+/* PROVES: C2SP/tlog-cosignature PROVES: C2SP/tlog-witness PROVES: C2SP/tlog-proof */
 #include "log_test.h"
 
 #include "base/buf.h"

@@ -1,5 +1,6 @@
 /* Vectors of RFC 6962 test code and of an independent Python program (recursive
- * definition), see docs/formats/ledger.md. PROVES: RFC6962/2.1 RFC9162/2.1 */
+ * definition), see docs/formats/ledger.md. PROVES: RFC6962/2.1
+ * PROVES: RFC9162/2.1.3.2 PROVES: RFC9162/2.1.4.2 */
 #include "log_test.h"
 
 #include "engine/log/merkle_many.h"

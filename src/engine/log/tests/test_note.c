@@ -1,4 +1,4 @@
-/* PROVES: C2SP/signed-note C2SP/tlog-tiles */
+/* PROVES: C2SP/signed-note PROVES: C2SP/tlog-tiles */
 #include "log_test.h"
 
 #include "base/str.h"

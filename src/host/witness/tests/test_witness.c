@@ -1,4 +1,4 @@
-/* PROVES: C2SP/tlog-witness */
+/* PROVES: C2SP/tlog-witness PROVES: evidence-ledger/7.12 */
 #include "witness_test.h"
 
 #include "base/http_client.h"
