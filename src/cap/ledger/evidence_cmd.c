@@ -164,45 +164,22 @@ static pl_rc entry_add(export *x, size_t i, pl_error *err)
 
 /* --- time stamps ---------------------------------------------------------------------------- */
 
-/* One that holds, over a head that the log's present key signed. */
-static bool stamp_take(export *x, uint64_t size)
-{
-    char           *note = NULL, *response = NULL;
-    size_t          n = 0;
-    pl_checkpoint   c;
-    timestamp_facts f;
-    bool            ok = pl_stamp_read(x->log.dir, size, &note, &response, &n, NULL) == PL_OK &&
-              pl_checkpoint_open(pl_str_z(note), &x->log.key, &c, NULL) == PL_OK &&
-              c.size == size &&
-              pl_stamp_check(pl_str_z(note), (pl_str){ response, n }, PL_STR(""), &f, NULL) == PL_OK;
-
-    if (!ok) {
-        free(note);
-        free(response);
-        return false;
-    }
-    free(x->note);
-    x->note = note;
-    x->head = c;
-    x->stamp = response;
-    x->stamp_n = n;
-    x->stamp_ms = f.time_ms;
-    return true;
-}
-
-/* The earliest head that was dated and holds all that goes in, key events too: it says most
- * about when. Without one the package is about the newest head. */
+/* Without a dated head the package is about the newest one. */
 static pl_rc dated_head_choose(export *x, pl_error *err)
 {
-    uint64_t *sizes = NULL, last = x->choice.index[x->choice.n - 1];
-    size_t    n = 0;
-    bool      found = false;
-    pl_rc     rc = pl_stamp_list(x->log.dir, &sizes, &n, err);
+    stamp_head s;
+    pl_rc      rc = pl_stamp_find(x->log.dir, &x->log.key, x->choice.index[x->choice.n - 1],
+                                  x->head.size, &s, err);
 
-    for (size_t i = 0; rc == PL_OK && i < n && !found; i++)
-        found = sizes[i] > last && sizes[i] <= x->head.size && stamp_take(x, sizes[i]);
-    free(sizes);
-    return rc;
+    if (rc != PL_OK)
+        return rc == PL_NOTFOUND ? PL_OK : rc;
+    free(x->note);
+    x->note = s.note;
+    x->head = s.head;
+    x->stamp = s.response;
+    x->stamp_n = s.n;
+    x->stamp_ms = s.time_ms;
+    return PL_OK;
 }
 
 static pl_rc stamp_given(export *x, const char *path, pl_error *err)

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "cap/ledger/evidence_int.h"
+#include "cap/ledger/ledger_stamp.h"
 #include "cap/ledger/pl_evidence_make.h"
 
 typedef struct make {
@@ -13,6 +14,8 @@ typedef struct make {
     pl_vkey                key;
     pl_checkpoint          head;
     char                  *note;
+    char                  *stamp; /* dates the head, or NULL */
+    size_t                 stamp_n;
     evidence_choice        choice;
     pl_evidence_builder   *b;
     size_t                 payloads;
@@ -38,6 +41,23 @@ static pl_rc choose(make *m, pl_error *err)
         rc = evidence_choose(pl_ledger_dir(m->l), m->head.size, &f, no_progress, NULL, &m->choice, err);
     pl_buf_done(&list);
     return rc;
+}
+
+/* Without a dated head that holds them all the package is about the newest one. */
+static pl_rc date(make *m, pl_error *err)
+{
+    stamp_head s;
+    pl_rc      rc = pl_stamp_find(pl_ledger_dir(m->l), &m->key, m->choice.index[m->choice.n - 1],
+                                  m->head.size, &s, err);
+
+    if (rc != PL_OK)
+        return rc == PL_NOTFOUND ? PL_OK : rc;
+    free(m->note);
+    m->note = s.note;
+    m->head = s.head;
+    m->stamp = s.response;
+    m->stamp_n = s.n;
+    return PL_OK;
 }
 
 static pl_rc payload_put(make *m, const char *hex, pl_error *err)
@@ -136,6 +156,8 @@ static pl_rc build(make *m, void **package, size_t *n, pl_error *err)
         rc = pl_evidence_builder_new(&f, &m->b, err);
     for (size_t i = 0; rc == PL_OK && i < m->choice.n; i++)
         rc = entry_add(m, i, err);
+    if (rc == PL_OK && m->stamp != NULL)
+        rc = pl_evidence_builder_timestamp(m->b, (pl_str){ m->stamp, m->stamp_n }, err);
     return rc == PL_OK ? pl_evidence_builder_finish(m->b, package, n, err) : rc;
 }
 
@@ -181,6 +203,8 @@ pl_rc pl_evidence_make(pl_ledger *l, const pl_signer *s, const pl_evidence_ask *
     if (rc == PL_OK)
         rc = choose(&m, err);
     if (rc == PL_OK)
+        rc = date(&m, err);
+    if (rc == PL_OK)
         rc = build(&m, &made, &made_n, err);
     if (rc == PL_OK)
         rc = self_check(&m, (pl_str){ made, made_n }, err);
@@ -189,6 +213,7 @@ pl_rc pl_evidence_make(pl_ledger *l, const pl_signer *s, const pl_evidence_ask *
     pl_evidence_builder_free(m.b);
     evidence_choice_done(&m.choice);
     free(m.note);
+    free(m.stamp);
     if (rc != PL_OK) {
         free(made);
         return rc;

@@ -96,6 +96,40 @@ pl_rc pl_stamp_check(pl_str note, pl_str response, pl_str roots, timestamp_facts
     return rc == PL_OK ? pl_timestamp_verify(response, stamped, roots, out, err) : rc;
 }
 
+static bool stamp_take(const char *dir, const pl_vkey *key, uint64_t size, stamp_head *out)
+{
+    stamp_head      s = { .note = NULL };
+    timestamp_facts f;
+    bool            ok = pl_stamp_read(dir, size, &s.note, &s.response, &s.n, NULL) == PL_OK &&
+              pl_checkpoint_open(pl_str_z(s.note), key, &s.head, NULL) == PL_OK &&
+              s.head.size == size &&
+              pl_stamp_check(pl_str_z(s.note), (pl_str){ s.response, s.n }, PL_STR(""), &f, NULL) ==
+                  PL_OK;
+
+    if (!ok) {
+        free(s.note);
+        free(s.response);
+        return false;
+    }
+    s.time_ms = f.time_ms;
+    *out = s;
+    return true;
+}
+
+pl_rc pl_stamp_find(const char *dir, const pl_vkey *key, uint64_t last, uint64_t size,
+                    stamp_head *out, pl_error *err)
+{
+    uint64_t *sizes = NULL;
+    size_t    n = 0;
+    bool      found = false;
+    pl_rc     rc = pl_stamp_list(dir, &sizes, &n, err);
+
+    for (size_t i = 0; rc == PL_OK && i < n && !found; i++)
+        found = sizes[i] > last && sizes[i] <= size && stamp_take(dir, key, sizes[i], out);
+    free(sizes);
+    return rc == PL_OK && !found ? pl_fail(err, PL_NOTFOUND, "no dated head holds these entries") : rc;
+}
+
 /* The note first: a stamp is there when its answer is. */
 static pl_rc keep(const char *dir, uint64_t size, pl_str note, pl_str response, pl_error *err)
 {

@@ -38,6 +38,19 @@ pl_rc pl_stamp_read(const char *dir, uint64_t size, char **note, char **response
 pl_rc pl_stamp_check(pl_str note, pl_str response, pl_str roots, timestamp_facts *out,
                      pl_error *err);
 
+/* A dated head, with the time stamp that says so. */
+typedef struct stamp_head {
+    pl_checkpoint head;
+    char         *note, *response; /* malloc'd */
+    size_t        n;               /* bytes of the response */
+    int64_t       time_ms;
+} stamp_head;
+/* For a package of entries up to index `last`, key events included: the earliest head that holds
+ * them, was signed by `key` and has a stamp that holds; it says most about when. PL_NOTFOUND:
+ * none up to `size`. */
+pl_rc pl_stamp_find(const char *dir, const pl_vkey *key, uint64_t last, uint64_t size,
+                    stamp_head *out, pl_error *err);
+
 /* --- ledger_stamp_run.c: a thread of the daemon -------------------------------------------- */
 
 /* No authority configured: *out is NULL. */
