@@ -241,7 +241,7 @@ int main(int argc, char **argv)
     hs_compile_error_t   *error = NULL;
     hs_scratch_t         *scratch = NULL;
     double                a[32], b[32];
-    int                   rounds = argc > 3 ? atoi(argv[3]) : 5;
+    int                   rounds = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 5;
     size_t                density = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     FILE                 *in = argc > 1 ? fopen(argv[1], "rb") : NULL;
     size_t                n, cap = 256u << 20;

@@ -160,6 +160,18 @@ function threadRows(report, ours, bytes) {
   report.add('text.threads.10k', 'GB/s', 'higher', gbps(two.cpu, bytes), gbps(one.cpu, bytes), 'one thread', one.version);
 }
 
+/** Every disguise seen through, next to our own exact search with the same keywords. */
+function normalisedRows(report, ours, bytes) {
+  const driver = { name: 'normalised', path: path.join(ROOT, 'build/bench/text_norm') };
+  run('ninja', ['-C', path.join(ROOT, 'build'), 'bench/text_norm']);
+  for (const name of SETS.filter((s) => ['1k', '10k'].includes(s))) {
+    const set = path.join(OUT, `${name}.txt`);
+    const [exact, normalised] = [scan(ours, set), scan(driver, set)];
+    note(`${name} normalised: ${normalised.matches} matches, of these ${exact.matches} as listed`);
+    report.add(`text.normalised.${name}`, 'GB/s', 'higher', gbps(normalised.cpu, bytes), gbps(exact.cpu, bytes), 'exact search', exact.version);
+  }
+}
+
 function main() {
   if (!fs.existsSync(DATA)) {
     note(`no data set in ${DATA}: set PL_TEST_DATA`);
@@ -176,6 +188,7 @@ function main() {
   const report = new Report('best rival', '');
   exactRows(report, list, size);
   threadRows(report, list[0], size);
+  normalisedRows(report, list[0], size);
   try {
     ripgrepRows(report, list[0], size);
   } catch (e) {
