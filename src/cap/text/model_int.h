@@ -20,6 +20,7 @@
 #define MODEL_PACK   "model-default"
 
 #define MODEL_DATA_MAX     (1u << 30) /* bytes of one data file, unpacked */
+#define MODEL_FILE_MAX     (64u << 20) /* of a model, a card, a text to explain */
 #define MODEL_EXAMPLES_MAX 4000000u
 
 /* --- model_recipe.c ---------------------------------------------------------------------- */
@@ -134,7 +135,24 @@ json_t *model_card_make(const model_recipe *r, const model_data *d, pl_str image
 /* Markdown in the language. */
 void model_card_print(const json_t *card, bool zh, pl_buf *out);
 
-/* --- model_cmd.c --------------------------------------------------------------------------- */
+/* --- model_open.c -------------------------------------------------------------------------- */
+
+typedef struct model_opened {
+    char         *dir; /* its folder */
+    char         *image;
+    size_t        image_n;
+    pl_model     *m;
+    model_recipe *r; /* NULL: there is none beside it */
+} model_opened;
+
+/* The first operand when it names a model (*used 1), else the default one. */
+pl_rc       model_open(pl_cmd_ctx *c, const char *recipe, model_opened *out, int *used, pl_error *err);
+void        model_close(model_opened *o);
+const char *model_option(pl_cmd_ctx *c, const char *name);
+/* Takes o; gives `code`, or that of the failure. */
+int model_print_json(pl_cmd_ctx *c, json_t *o, int code);
+
+/* --- model_cmd_*.c ------------------------------------------------------------------------- */
 
 int pl_text_cmd_model_train(pl_cmd_ctx *c);
 int pl_text_cmd_model_test(pl_cmd_ctx *c);
