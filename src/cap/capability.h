@@ -40,10 +40,17 @@ typedef struct pl_event_view {
     size_t                 output_count;
 } pl_event_view;
 
+/* A path whose requests may be longer than others: files as they are. */
+typedef struct pl_body_limit {
+    const char *path;
+    size_t      bytes;
+} pl_body_limit;
+
 typedef struct pl_capability {
     const char         *name;
     const pl_cmd       *commands;   /* NULL-ended (noun == NULL), or NULL */
     const pl_route     *routes;     /* NULL-ended (method == NULL), or NULL */
+    const pl_body_limit *bodies;    /* ended by path NULL, or NULL */
     const pl_migration *migrations; /* ended by version 0, or NULL */
     const char         *openapi;    /* fragment {"paths":{…},"components":{"schemas":{…}}}, or NULL */
     /* Called once after migrations, before listening; and on orderly end. */

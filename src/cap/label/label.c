@@ -181,7 +181,15 @@ bool pl_label_text_find(pl_str text, label_found *out)
     return near_label(last_line(text), 2, out) || near_label(first_line(text), 1, out);
 }
 
+extern const unsigned char pl_label_openapi[];
+
 const pl_capability pl_cap_label = {
     .name = "label",
     .commands = pl_label_commands,
+    .routes = pl_label_routes,
+    .bodies = pl_label_bodies,
+    .openapi = (const char *)pl_label_openapi,
+    .start = pl_label_start,
+    .stop = pl_label_stop,
+    .health = pl_label_health,
 };

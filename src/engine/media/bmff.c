@@ -33,8 +33,8 @@ bool bmff_next(pl_media *m, uint64_t at, uint64_t end, bmff_box *b)
         }
         n = rd_be64(h + 8);
         b->body = at + 16;
-    } else if (n == 0) {
-        n = end - at;
+    } else if (n == 0 && end == m->io.size) {
+        n = end - at; /* ISO/IEC 14496-12 §4.2: the last box of a file only */
     }
     if (n < b->body - at) {
         media_stop(m, PL_MEDIA_MALFORMED, "bmff.size", at, "a box is shorter than its own header");
@@ -229,7 +229,10 @@ static void udta(pl_media *m, bmff_layout *l, const bmff_box *box, bool of_movie
 {
     bmff_box c;
 
-    for (uint64_t at = box->body; box->end - at >= 8 && bmff_next(m, at, box->end, &c); at = c.end) {
+    for (uint64_t at = box->body; box->end - at >= 8; at = c.end) {
+        uint32_t n;
+        if (!media_be32(m, at, &n) || n == 0 || !bmff_next(m, at, box->end, &c))
+            return; /* QuickTime ends the list with a zero */
         if (bmff_is(&c, "meta"))
             meta(m, l, &c, of_movie);
         else if (bmff_is(&c, "XMP_"))

@@ -131,6 +131,9 @@ static void scan(pl_media *m)
         n = (uint64_t)h[1] << 16 | (uint64_t)h[2] << 8 | h[3];
         if (n > m->io.size - at - 4)
             break;
+        if (((h[0] & 0x7F) == 0) != (at == l->magic_at + 4))
+            return media_stop(m, PL_MEDIA_MALFORMED, "flac.streaminfo", at,
+                              "the block that describes the stream is missing or repeated");
         if ((h[0] & 0x7F) == 0) {
             l->first_end = at + 4 + n;
             l->info_last = last;

@@ -2,9 +2,21 @@
 #include "base/banned.h"
 
 #include "base/str.h"
+#include "cap/capability.h"
 #include "host/daemon/http.h"
 
 #include <strings.h>
+
+size_t pl_http_body_max(const char *target)
+{
+    size_t n = strcspn(target, "?");
+
+    for (size_t i = 0; pl_capabilities[i] != NULL; i++)
+        for (const pl_body_limit *b = pl_capabilities[i]->bodies; b != NULL && b->path != NULL; b++)
+            if (strlen(b->path) == n && memcmp(b->path, target, n) == 0)
+                return b->bytes;
+    return PL_HTTP_BODY_MAX;
+}
 
 int pl_http_status(pl_rc rc)
 {

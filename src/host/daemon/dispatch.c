@@ -89,11 +89,13 @@ static bool route_request(exchange *x)
 
 static bool body_is_acceptable(exchange *x)
 {
+    bool is_file = pl_http_body_max(x->in->target) > PL_HTTP_BODY_MAX;
+
     if (x->in->is_too_large) {
-        problem(x, 413, "body is larger than 1 MiB");
+        problem(x, 413, is_file ? "the file is larger than this address takes" : "body is larger than 1 MiB");
         return false;
     }
-    if (x->in->body.n > 0 && !pl_http_is_json(lookup_header(x, "Content-Type"))) {
+    if (x->in->body.n > 0 && !is_file && !pl_http_is_json(lookup_header(x, "Content-Type"))) {
         problem(x, 415, "body must be application/json");
         return false;
     }

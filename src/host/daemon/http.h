@@ -32,6 +32,9 @@ typedef struct pl_http_out {
 
 /* --- api_http.c: the tables ----------------------------------------------------------- */
 
+/* Bytes a request to that target may send. More than PL_HTTP_BODY_MAX: its body is a file as it
+ * is, of any type. */
+size_t pl_http_body_max(const char *target);
 /* The one table from result codes to HTTP status. */
 int pl_http_status(pl_rc rc);
 /* "Not Found" or its Chinese form. */

@@ -29,7 +29,7 @@ typedef struct call {
     pl_listener *l;
     char        *target;
     pl_buf       body;
-    size_t       received;
+    size_t       received, body_max;
     bool         is_begun;
     bool         is_too_large;
 } call;
@@ -45,7 +45,8 @@ static void *call_new(void *cls, const char *uri, struct MHD_Connection *c)
         return NULL;
     k->l = cls;
     k->target = strdup(uri);
-    k->body = PL_BUF_INIT(PL_HTTP_BODY_MAX);
+    k->body_max = pl_http_body_max(uri);
+    k->body = PL_BUF_INIT(k->body_max);
     return k;
 }
 
@@ -151,25 +152,25 @@ static enum MHD_Result answer(struct MHD_Connection *c, const char *method, call
     return send_reply(c, &out);
 }
 
-static bool announces_too_much(struct MHD_Connection *c)
+static bool announces_too_much(struct MHD_Connection *c, size_t most)
 {
     const char *length = lookup_header(c, "Content-Length");
     uint64_t    n;
 
     return length != NULL && pl_str_u64(pl_str_z(length), &n, NULL) == PL_OK &&
-           n > PL_HTTP_BODY_MAX;
+           n > most;
 }
 
 static enum MHD_Result take_body(call *k, const char *data, size_t n)
 {
     k->received += n;
-    if (k->received > PL_HTTP_BODY_MAX) {
+    if (k->received > k->body_max) {
         k->is_too_large = true;
         pl_buf_done(&k->body);
     } else {
         pl_buf_put(&k->body, (pl_str){ data, n });
     }
-    return k->received > SWALLOW_MAX ? MHD_NO : MHD_YES;
+    return k->received > k->body_max + SWALLOW_MAX ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *url,
@@ -184,7 +185,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
     if (!k->is_begun) {
         k->is_begun = true;
         atomic_fetch_add(&k->l->d->stats.in_flight, 1);
-        k->is_too_large = announces_too_much(c);
+        k->is_too_large = announces_too_much(c, k->body_max);
         return k->is_too_large ? answer(c, method, k) : MHD_YES;
     }
     if (*data_n > 0) {

@@ -385,6 +385,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/inspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a file says about its origin
+         * @description Finds labels, manifests and traces of generators and gives the verdict of the labelling measures. The body is the file, up to 8 MiB; it is parsed in a process without files and network.
+         */
+        post: operations["inspectFile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/label": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A copy of a file with the label in its metadata
+         * @description The body is the file, up to 8 MiB; the answer is the labelled copy, read back before it is sent.
+         */
+        post: operations["labelFile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ledger": {
         parameters: {
             query?: never;
@@ -1255,6 +1295,34 @@ export interface components {
             problems: string[];
             /** @enum {string} */
             status: "ok" | "degraded";
+        };
+        Inspection: {
+            c2pa: Record<string, never>;
+            /** @enum {string} */
+            container: "whole" | "truncated" | "malformed" | "limited" | "encrypted" | "ambiguous" | "unsupported";
+            file: string;
+            format: string;
+            labels: {
+                carrier: string;
+                conforms: boolean;
+                details?: Record<string, never>[];
+                in_force?: boolean;
+                members?: Record<string, never>;
+                position?: string;
+                problems: string[];
+                security?: Record<string, never>;
+                value: string;
+            }[];
+            notes: Record<string, never>[];
+            traces: Record<string, never>[];
+            verdict: {
+                en?: string;
+                rule: string;
+                /** @enum {string} */
+                state: "generated" | "possible" | "suspected" | "inconclusive";
+                zh?: string;
+            };
+            watermark: null;
         };
         LedgerEntry: {
             checkpoint: string;
@@ -2421,6 +2489,93 @@ export interface operations {
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
+        };
+    };
+    inspectFile: {
+        parameters: {
+            query?: {
+                /** @description Tells kinds of text apart */
+                name?: string;
+                /** @description Metadata only: integrity is not_checked */
+                quick?: "0" | "1";
+                /** @description The uploader says that it is generated */
+                declared?: "0" | "1";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Everything found, and the verdict */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inspection"];
+                };
+            };
+            /** @description Problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    labelFile: {
+        parameters: {
+            query: {
+                /** @description Tells kinds of text apart */
+                name?: string;
+                /** @description Code of the provider (TC260-PG-20252A) */
+                producer: string;
+                /** @description Number of the content */
+                content_id: string;
+                state?: "generated" | "possible" | "suspected";
+                /** @description Put the label in place of one that is there */
+                replace?: "0" | "1";
+                /** @description IPTC digital source type as well */
+                iptc?: "0" | "1";
+                /** @description Append a statement to the ledger */
+                record?: "0" | "1";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The labelled copy, with its own media type */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     getLedger: {

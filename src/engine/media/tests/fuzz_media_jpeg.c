@@ -1,0 +1,3 @@
+#include "fuzz_media.h"
+
+FUZZ_MEDIA("a.jpg", "\xFF\xD8")
