@@ -113,6 +113,19 @@ test('the public finds it by one character, and sees no more than it should', as
   assert.deepEqual(by.region, [{ value: '990001', count: 1 }]);
 });
 
+test('the register and the notice are pages that need no script', async () => {
+  const page = await as(null, 'GET', `/api/v1/public/register.html?lang=zh-CN&q=${encodeURIComponent('星')}`);
+  assert.equal(page.status, 200);
+  assert.match(page.text, /<html lang="zh-CN">/);
+  assert.ok(page.text.includes(`/api/v1/public/register/${id}/notice?lang=zh-CN`));
+  assert.ok(!/<script/i.test(page.text));
+  const notice = await as(null, 'GET', `/api/v1/public/register/${id}/notice?lang=zh-CN`);
+  assert.match(notice.text, /网信算备990001[0-9]{15}号/);
+  assert.match(notice.text, /生成合成类/);
+  for (const secret of ['张三', '李四', 'DEMO-1']) assert.ok(!notice.text.includes(secret), secret);
+  assert.equal((await as(null, 'GET', `/api/v1/public/register/${'0'.repeat(26)}/notice`)).status, 404);
+});
+
 test('a change shows only when it is published', async () => {
   await step('provider', id, 'change', { note: '更名' });
   await must('provider', 'PUT', at(id), {

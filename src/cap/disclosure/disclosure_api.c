@@ -93,5 +93,7 @@ const pl_route disclosure_routes[] = {
     { "GET", "/api/v1/documents", PL_ROLES_ANY, templates_get },
     { "GET", "/api/v1/documents/{template}/{record}", PL_ROLES_STAFF, document_get },
     { "GET", "/api/v1/documents/{template}/{record}/changes", PL_ROLES_STAFF, diff_get },
+    { "GET", "/api/v1/public/register.html", PL_ROLES_ANY, disclosure_register_page },
+    { "GET", "/api/v1/public/register/{id}/notice", PL_ROLES_ANY, disclosure_notice_get },
     { NULL, NULL, 0, NULL },
 };

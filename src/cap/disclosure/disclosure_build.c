@@ -183,6 +183,17 @@ static json_t *value_text(builder *b, const json_t *field, const json_t *v)
     return text;
 }
 
+json_t *disclosure_value(pl_db *db, pl_arena *a, const char *lang, const json_t *field, const json_t *v)
+{
+    builder b = { .db = db, .a = a, .lang_key = lang[0] == 'z' ? "zh" : "en", .records = json_object(),
+                  .forms = json_object() };
+    json_t *text = value_text(&b, field, v);
+
+    json_decref(b.records);
+    json_decref(b.forms);
+    return text;
+}
+
 /* --- fields ----------------------------------------------------------------------------------------- */
 
 /* Follows "organisation.name": records on the way, a field at the end. *value stays NULL when the way

@@ -16,7 +16,7 @@ static const char style[] =
     "a{color:#003e9c}.skip{position:absolute;left:-99rem}.skip:focus{position:static}"
     "@media(max-width:36rem){dl{grid-template-columns:1fr}}@media print{a{color:inherit}}";
 
-static void esc(pl_buf *out, const char *z)
+void disclosure_html_escape(pl_buf *out, const char *z)
 {
     for (; *z; z++)
         switch (*z) {
@@ -40,11 +40,11 @@ static void esc(pl_buf *out, const char *z)
 static void value(const json_t *doc, pl_buf *out, const json_t *v)
 {
     if (json_is_string(v)) {
-        esc(out, json_string_value(v));
+        disclosure_html_escape(out, json_string_value(v));
         return;
     }
     pl_buf_puts(out, "<span class=\"missing\">");
-    esc(out, disclosure_say(doc, WORD_MISSING));
+    disclosure_html_escape(out, disclosure_say(doc, WORD_MISSING));
     pl_buf_puts(out, "</span>");
 }
 
@@ -56,7 +56,7 @@ static void source(const json_t *doc, pl_buf *out, const json_t *s)
     if (*disclosure_entry(s, entry) == '\0')
         return;
     pl_buf_printf(out, " <a href=\"/api/v1/ledger/entries/%.*s\" aria-label=\"", (int)strlen(entry) - 2, entry + 1);
-    esc(out, disclosure_say(doc, WORD_LEDGER));
+    disclosure_html_escape(out, disclosure_say(doc, WORD_LEDGER));
     pl_buf_printf(out, " %.*s\">%s</a>", (int)strlen(entry) - 2, entry + 1, entry);
 }
 
@@ -70,7 +70,7 @@ static void fields(const json_t *doc, pl_buf *out, const json_t *list)
     pl_buf_puts(out, "<dl>\n");
     json_array_foreach((json_t *)(uintptr_t)list, i, one) {
         pl_buf_puts(out, "<dt>");
-        esc(out, disclosure_at(one, "label"));
+        disclosure_html_escape(out, disclosure_at(one, "label"));
         pl_buf_puts(out, "</dt><dd>");
         value(doc, out, json_object_get(one, "value"));
         source(doc, out, json_object_get(one, "source"));
@@ -103,11 +103,11 @@ static void table(const json_t *doc, pl_buf *out, const json_t *t)
     if (!json_is_object(t))
         return;
     pl_buf_puts(out, "<table>\n<caption>");
-    esc(out, disclosure_at(t, "caption"));
+    disclosure_html_escape(out, disclosure_at(t, "caption"));
     pl_buf_puts(out, "</caption>\n<thead><tr>");
     json_array_foreach(json_object_get(t, "columns"), i, one) {
         pl_buf_puts(out, "<th scope=\"col\">");
-        esc(out, json_string_value(one));
+        disclosure_html_escape(out, json_string_value(one));
         pl_buf_puts(out, "</th>");
     }
     pl_buf_puts(out, "</tr></thead>\n<tbody>\n");
@@ -127,39 +127,43 @@ static void contents(const json_t *doc, pl_buf *out)
     size_t        i;
 
     pl_buf_puts(out, "<nav aria-label=\"");
-    esc(out, disclosure_say(doc, WORD_CONTENTS));
+    disclosure_html_escape(out, disclosure_say(doc, WORD_CONTENTS));
     pl_buf_puts(out, "\"><ol>\n");
     json_array_foreach(json_object_get(doc, "sections"), i, one) {
         pl_buf_printf(out, "<li><a href=\"#s%zu\">", i + 1);
-        esc(out, disclosure_at(one, "title"));
+        disclosure_html_escape(out, disclosure_at(one, "title"));
         pl_buf_puts(out, "</a></li>\n");
     }
     pl_buf_puts(out, "</ol></nav>\n");
 }
 
+void disclosure_html_begin(const char *lang, const char *title, pl_buf *out)
+{
+    pl_buf_printf(out, "<!doctype html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
+                       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+                       "form-action 'self'\">\n<title>", lang);
+    disclosure_html_escape(out, title);
+    pl_buf_printf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n<main>\n<h1>", style);
+    disclosure_html_escape(out, title);
+    pl_buf_puts(out, "</h1>\n");
+}
+
 static void head(const json_t *doc, pl_buf *out)
 {
     const json_t *subject = json_object_get(doc, "subject");
+    char          title[400];
 
-    pl_buf_printf(out, "<!doctype html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
-                       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-                       "<title>", disclosure_at(doc, "lang"));
-    esc(out, disclosure_at(doc, "title"));
-    pl_buf_puts(out, " · ");
-    esc(out, disclosure_at(subject, "title"));
-    pl_buf_printf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#s1\">", style);
-    esc(out, disclosure_say(doc, WORD_CONTENTS));
-    pl_buf_puts(out, " ↓</a>\n<main>\n<h1>");
-    esc(out, disclosure_at(doc, "title"));
-    pl_buf_puts(out, " · ");
-    esc(out, disclosure_at(subject, "title"));
-    pl_buf_puts(out, "</h1>\n<p>");
-    esc(out, disclosure_say(doc, WORD_VERSION));
+    (void)snprintf(title, sizeof title, "%.150s · %.200s", disclosure_at(doc, "title"), disclosure_at(subject, "title"));
+    disclosure_html_begin(disclosure_at(doc, "lang"), title, out);
+    pl_buf_puts(out, "<p><a class=\"skip\" href=\"#s1\">");
+    disclosure_html_escape(out, disclosure_say(doc, WORD_CONTENTS));
+    pl_buf_puts(out, " ↓</a>");
+    disclosure_html_escape(out, disclosure_say(doc, WORD_VERSION));
     pl_buf_printf(out, " %lld · ", (long long)json_integer_value(json_object_get(subject, "version")));
-    esc(out, disclosure_say(doc, WORD_MADE));
+    disclosure_html_escape(out, disclosure_say(doc, WORD_MADE));
     pl_buf_printf(out, " <time datetime=\"%s\">%.10s</time> · ", disclosure_at(doc, "time"), disclosure_at(doc, "time"));
-    esc(out, disclosure_at(doc, "pack"));
+    disclosure_html_escape(out, disclosure_at(doc, "pack"));
     pl_buf_puts(out, "</p>\n");
 }
 
@@ -172,22 +176,22 @@ pl_rc disclosure_html(const json_t *doc, pl_buf *out, pl_error *err)
     head(doc, out);
     if (*disclosure_at(doc, "notice")) {
         pl_buf_puts(out, "<p class=\"notice\">");
-        esc(out, disclosure_at(doc, "notice"));
+        disclosure_html_escape(out, disclosure_at(doc, "notice"));
         pl_buf_puts(out, "</p>\n");
     }
     if (missing > 0) {
         pl_buf_printf(out, "<p class=\"notice\">%lld ", missing);
-        esc(out, disclosure_say(doc, WORD_MISSING_COUNT));
+        disclosure_html_escape(out, disclosure_say(doc, WORD_MISSING_COUNT));
         pl_buf_puts(out, "</p>\n");
     }
     contents(doc, out);
     json_array_foreach(json_object_get(doc, "sections"), i, one) {
         pl_buf_printf(out, "<section aria-labelledby=\"s%zu\">\n<h2 id=\"s%zu\">", i + 1, i + 1);
-        esc(out, disclosure_at(one, "title"));
+        disclosure_html_escape(out, disclosure_at(one, "title"));
         pl_buf_puts(out, "</h2>\n");
         if (*disclosure_at(one, "text")) {
             pl_buf_puts(out, "<p>");
-            esc(out, disclosure_at(one, "text"));
+            disclosure_html_escape(out, disclosure_at(one, "text"));
             pl_buf_puts(out, "</p>\n");
         }
         fields(doc, out, json_object_get(one, "fields"));

@@ -37,6 +37,18 @@ pl_rc disclosure_build(const pl_instance *i, pl_db *db, pl_arena *a, const discl
  *   [{"section","label","before","after"}] */
 pl_rc disclosure_diff(const json_t *before, const json_t *after, json_t **out, pl_error *err);
 
+/* A value of a form's field as people read it; json_null when there is none. */
+json_t *disclosure_value(pl_db *db, pl_arena *a, const char *lang, const json_t *field, const json_t *v);
+/* The public notice of a published filing: what of it is public, as a document. */
+pl_rc disclosure_notice(pl_db *db, pl_arena *a, pl_str filing, const char *lang, int64_t now_ms, json_t **out,
+                        pl_error *err);
+/* Text within HTML. */
+void disclosure_html_escape(pl_buf *out, const char *z);
+/* The beginning of a page, up to and including <main>; text is escaped. */
+void disclosure_html_begin(const char *lang, const char *title, pl_buf *out);
+pl_rc disclosure_register_page(pl_api_request *q, pl_api_reply *r, pl_error *err);
+pl_rc disclosure_notice_get(pl_api_request *q, pl_api_reply *r, pl_error *err);
+
 /* Words that drawings need, in the document's language. */
 typedef enum disclosure_word { WORD_MISSING, WORD_LEDGER, WORD_VERSION, WORD_MADE, WORD_MISSING_COUNT,
                                WORD_CONTENTS } disclosure_word;

@@ -179,8 +179,8 @@ static void facets_of(const registry_filing *f, registry_filter out[FACETS])
 }
 
 /* Only what differs: most steps change the state and nothing else. */
-static pl_rc index_change(pl_db *db, const registry_filing *before, const registry_filing *f,
-                          registry_changes *k, pl_error *err)
+pl_rc filing_index(pl_db *db, const registry_filing *before, const registry_filing *f, registry_changes *k,
+                   pl_error *err)
 {
     registry_filter old[FACETS], now[FACETS];
     pl_rc           rc = PL_OK;
@@ -212,7 +212,7 @@ pl_rc filing_store_indexed(registry_ctx *c, const registry_filing *before, filin
                                  : filing_store_add(c->db, &f->row, err);
 
     if (rc == PL_OK)
-        rc = index_change(c->db, before, &f->row, &k, err);
+        rc = filing_index(c->db, before, &f->row, &k, err);
     if (rc == PL_OK)
         rc = registry_changes_apply(&k, c->db, err);
     registry_changes_done(&k);
@@ -221,7 +221,7 @@ pl_rc filing_store_indexed(registry_ctx *c, const registry_filing *before, filin
 
 /* --- making -------------------------------------------------------------------------------- */
 
-static pl_rc blocks_check(const filing *f, const json_t *values, pl_error *err)
+pl_rc filing_values_check(const filing *f, const json_t *values, pl_error *err)
 {
     const char   *form;
     const json_t *block;
@@ -321,7 +321,7 @@ pl_rc filing_make(registry_ctx *c, pl_str workflow, pl_str subject, const json_t
     if (rc == PL_OK)
         rc = dup_text(c, (pl_str){ month, 7 }, &f.row.month, err);
     if (rc == PL_OK)
-        rc = blocks_check(&f, values, err);
+        rc = filing_values_check(&f, values, err);
     if (rc == PL_OK)
         rc = subject_check(c, &f, subject, err);
     if (rc == PL_OK)
@@ -371,7 +371,7 @@ pl_rc filing_edit(registry_ctx *c, pl_str id, int64_t version, const json_t *val
     if (rc == PL_OK)
         rc = filing_edit_check(c, &f, err);
     if (rc == PL_OK)
-        rc = blocks_check(&f, values, err);
+        rc = filing_values_check(&f, values, err);
     if (rc != PL_OK)
         return rc;
     before = f.row;

@@ -224,3 +224,16 @@ pl_rc number_store_add(pl_db *db, pl_str number, pl_str id, int64_t now_ms, pl_e
     rc = pl_db_run(s, NULL, err);
     return rc == PL_CONFLICT ? pl_fail(err, rc, "the number '%.80s' is in use already", number.p) : rc;
 }
+
+bool number_store_has(pl_db *db, pl_str number)
+{
+    pl_db_stmt *s;
+    bool        has = false;
+
+    if (pl_db_prepare(db, "SELECT 1 FROM registry_number WHERE number = $1", &s, NULL) != PL_OK)
+        return false;
+    pl_db_bind_str(s, 1, number);
+    has = pl_db_step(s, NULL) == PL_OK;
+    pl_db_done(s);
+    return has;
+}

@@ -24,5 +24,17 @@ pl_rc pl_registry_filing(pl_db *db, pl_arena *a, pl_str id, json_t **out, pl_err
 /* The form of a kind of records, as the packs have it now. PL_NOTFOUND. New reference. */
 pl_rc pl_registry_kind(pl_str kind, json_t **form, pl_error *err);
 
+/* What everybody may see of a filing: {"line": as in lists, "state": {"zh","en"}, "workflow": {"zh","en"}, "pack",
+ * "forms": [form …], "values": public ones by form, "ledger_index" and "time" of its last publication}.
+ * PL_NOTFOUND: not public. New reference. */
+pl_rc pl_registry_published(pl_db *db, pl_arena *a, pl_str id, json_t **out, pl_error *err);
+/* The public register: {"total","total_is_exact","filings","next"}. Empty texts ask for nothing. */
+typedef struct pl_registry_ask {
+    pl_str  query, region, type, month;
+    int64_t before, limit;
+} pl_registry_ask;
+pl_rc pl_registry_search_public(pl_db *db, pl_arena *a, const pl_registry_ask *ask, json_t **out,
+                                pl_error *err);
+
 extern const pl_capability pl_cap_registry;
 #endif

@@ -529,6 +529,25 @@ static pl_rc import_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
     return rc == PL_OK ? reply(r, 201, out, err) : rc;
 }
 
+static pl_rc list_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
+{
+    static const char *const keys[] = { "workflow", "source", "rows", NULL };
+    registry_ctx             c;
+    json_t                  *body = NULL, *out = NULL;
+    pl_str                   workflow = PL_STR(""), source = PL_STR("");
+    pl_rc                    rc = pl_api_body(q, keys, &body, err);
+
+    if (rc == PL_OK)
+        rc = registry_ctx_of(q, &c, err);
+    if (rc == PL_OK)
+        rc = pl_json_get_str(body, "workflow", true, &workflow, err);
+    if (rc == PL_OK)
+        rc = pl_json_get_str(body, "source", true, &source, err);
+    if (rc == PL_OK)
+        rc = filing_list_take(&c, workflow, source, json_object_get(body, "rows"), &out, err);
+    return rc == PL_OK ? reply(r, 201, out, err) : rc;
+}
+
 static pl_rc peers_get(pl_api_request *q, pl_api_reply *r, pl_error *err)
 {
     json_t *list = json_array();
@@ -582,39 +601,17 @@ static pl_rc public_statistics(pl_api_request *q, pl_api_reply *r, pl_error *err
     return run_search(q, r, true, registry_statistics, err);
 }
 
-/* Public fields of every form, as they were published. */
-static json_t *public_values(const filing *f, const json_t *values)
-{
-    json_t *out = json_object();
-
-    for (size_t i = 0; i < pl_names_count(f->flow->w->forms); i++) {
-        pl_str id = pl_names_at(f->flow->w->forms, i);
-
-        (void)json_object_setn_new(out, id.p, id.n,
-                                   pl_form_public(f->flow->forms[i], json_object_getn(values, id.p, id.n)));
-    }
-    return out;
-}
-
 static pl_rc public_one(pl_api_request *q, pl_api_reply *r, pl_error *err)
 {
-    registry_ctx c;
-    filing       f;
-    json_t      *values = NULL, *o;
-    pl_rc        rc = registry_ctx_of(q, &c, err);
+    json_t *out = NULL, *line;
+    pl_rc   rc = pl_registry_published(q->db, q->arena, q->param[0], &out, err);
 
-    if (rc == PL_OK)
-        rc = filing_open(&c, q->param[0], &f, err);
-    if (rc == PL_OK && !f.row.is_public)
-        rc = pl_fail(err, PL_NOTFOUND, "no filing of this id is public");
-    if (rc == PL_OK)
-        rc = registry_json(f.row.published_data, &values, err);
     if (rc != PL_OK)
         return rc;
-    o = registry_filing_line(&f.row, true);
-    (void)json_object_set_new(o, "values", public_values(&f, values));
-    json_decref(values);
-    return reply(r, 200, o, err);
+    line = json_incref(json_object_get(out, "line"));
+    (void)json_object_set(line, "values", json_object_get(out, "values"));
+    json_decref(out);
+    return reply(r, 200, line, err);
 }
 
 const pl_route registry_routes[] = {
@@ -635,6 +632,7 @@ const pl_route registry_routes[] = {
     { "GET", "/api/v1/filings/due", ROLES_READ, due_get },
     { "GET", "/api/v1/filings/statistics", ROLES_READ, filings_statistics },
     { "POST", "/api/v1/filings/import", ROLES_WRITE, import_post },
+    { "POST", "/api/v1/filings/lists", (unsigned)PL_ROLE_REGULATOR | PL_ROLE_ADMIN, list_post },
     { "GET", "/api/v1/filings/{id}", ROLES_READ, filing_get },
     { "PUT", "/api/v1/filings/{id}", ROLES_WRITE, filing_put },
     { "GET", "/api/v1/filings/{id}/check", ROLES_READ, filing_check_get },

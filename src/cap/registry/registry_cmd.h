@@ -27,6 +27,8 @@ extern const pl_opt registry_opts[], registry_exchange_opts[];
 
 int filing_cmd_export(pl_cmd_ctx *c);
 int filing_cmd_import(pl_cmd_ctx *c);
+int filing_cmd_list_import(pl_cmd_ctx *c);
+extern const pl_opt filing_list_opts[];
 int filing_cmd_peers(pl_cmd_ctx *c);
 int filing_cmd_peer(pl_cmd_ctx *c);
 extern const pl_opt filing_export_opts[], filing_peer_opts[];

@@ -184,14 +184,27 @@ pl_rc registry_changes_facet(registry_changes *c, pl_db *db, int64_t seq, regist
                              bool is_added, pl_error *err)
 {
     int64_t id = 0;
+    size_t  at;
     pl_rc   rc;
 
     if (value.n == 0)
         return PL_OK;
+    for (size_t i = 0; i < REGISTRY_TERMS && i < c->terms; i++)
+        if (c->term[i].facet == f && pl_str_eqz(value, c->term[i].value)) {
+            change_add(c, facet_gram(f, c->term[i].id), seq, is_added);
+            return PL_OK;
+        }
     rc = term_make(db, f, value, &id, err);
-    if (rc == PL_OK)
-        change_add(c, facet_gram(f, id), seq, is_added);
-    return rc;
+    if (rc != PL_OK)
+        return rc;
+    change_add(c, facet_gram(f, id), seq, is_added);
+    if (value.n < sizeof c->term[0].value) {
+        at = c->terms++ % REGISTRY_TERMS;
+        c->term[at].facet = f;
+        c->term[at].id = id;
+        (void)snprintf(c->term[at].value, sizeof c->term[at].value, PL_STR_FMT, PL_STR_ARG(value));
+    }
+    return PL_OK;
 }
 
 /* By gram, then place; taking out comes first, so that what is taken out and put in stays. */

@@ -28,10 +28,17 @@ typedef enum registry_facet {
 void registry_fold(pl_str text, pl_buf *out);
 
 /* What is to be put in or taken out, collected and then applied at once. */
+#define REGISTRY_TERMS 64
 typedef struct registry_changes {
     struct registry_change *list;
     size_t                  n, cap;
     bool                    failed; /* out of memory */
+    struct {                /* values of facets met last: very many filings share few */
+        registry_facet facet;
+        int64_t        id;
+        char           value[56];
+    } term[REGISTRY_TERMS];
+    size_t terms;
 } registry_changes;
 void registry_changes_done(registry_changes *c);
 /* Grams of a folded text; text and facets of filing `seq`. */

@@ -144,6 +144,8 @@ pl_rc event_store_each(pl_db *db, pl_arena *a, pl_str id,
 pl_rc event_store_count(pl_db *db, pl_str id, int64_t *out, pl_error *err);
 pl_rc number_store_add(pl_db *db, pl_str number, pl_str id, int64_t now_ms, pl_error *err);
 
+bool  number_store_has(pl_db *db, pl_str number);
+
 /* A filing with its workflow. */
 typedef struct filing {
     registry_filing      row;
@@ -177,6 +179,15 @@ pl_rc filing_detach(registry_ctx *c, pl_str id, pl_str slot, pl_str sha256, int6
 /* Takes over the columns that follow from the values, and writes index changes for both. */
 pl_rc filing_derive(registry_ctx *c, filing *f, pl_error *err);
 pl_rc filing_store_indexed(registry_ctx *c, const registry_filing *before, filing *f, pl_error *err);
+/* Collects what has to change in the search index; before NULL: a new filing. */
+pl_rc filing_index(pl_db *db, const registry_filing *before, const registry_filing *f, registry_changes *k,
+                   pl_error *err);
+/* Whether a draft may hold these values: forms and fields that are there, of the right types. */
+pl_rc filing_values_check(const filing *f, const json_t *values, pl_error *err);
+/* Takes over a list that an authority published: rows of {"number","month","state","values"}, all or none;
+ * a number that is known is passed over. *out: {"taken","known","ledger_index"}. */
+pl_rc filing_list_take(registry_ctx *c, pl_str workflow, pl_str source, const json_t *rows, json_t **out,
+                       pl_error *err);
 /* May this role set see and change it? PL_DENIED. */
 pl_rc filing_edit_check(registry_ctx *c, const filing *f, pl_error *err);
 /* What a statement binds: the filing at this moment, salted, so that its digest tells nothing about

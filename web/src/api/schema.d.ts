@@ -176,6 +176,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/filings/lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take over a list that an authority published */
+        post: operations["takeList"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/filings/statistics": {
         parameters: {
             query?: never;
@@ -678,6 +695,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/public/register.html": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public register as a page without script */
+        get: operations["getRegisterPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/public/register/statistics": {
         parameters: {
             query?: never;
@@ -704,6 +738,23 @@ export interface paths {
         };
         /** A published filing, with its public values */
         get: operations["getRegistered"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/register/{id}/notice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public notice of a filing, as a page without script */
+        get: operations["getNotice"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2022,6 +2073,46 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    takeList: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    rows: {
+                        month: string;
+                        number: string;
+                        state: string;
+                        values: components["schemas"]["FilingValues"];
+                    }[];
+                    source: string;
+                    workflow: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Taken */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        known: number;
+                        ledger_index: number;
+                        taken: number;
+                    };
+                };
+            };
+            400: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     countFilings: {
         parameters: {
             query?: {
@@ -3009,6 +3100,39 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    getRegisterPage: {
+        parameters: {
+            query?: {
+                /** @description Words */
+                q?: string;
+                /** @description Region */
+                region?: string;
+                /** @description Month */
+                month?: string;
+                /** @description zh-CN or en */
+                lang?: string;
+                /** @description Where to go on */
+                before?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            400: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     countRegister: {
         parameters: {
             query?: {
@@ -3070,6 +3194,33 @@ export interface operations {
                         title: string;
                         values: components["schemas"]["FilingValues"];
                     };
+                };
+            };
+            404: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getNotice: {
+        parameters: {
+            query?: {
+                /** @description zh-CN or en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             404: components["responses"]["Problem"];

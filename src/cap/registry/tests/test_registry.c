@@ -574,6 +574,51 @@ static void search__forgets_what_a_filing_no_longer_is_called(void **state)
     json_decref(values);
 }
 
+/* --- published lists ------------------------------------------------------------------------------ */
+
+static pl_rc take_list(fixture *f, const char *rows, long long *taken)
+{
+    json_t *list = parse(rows), *out = NULL;
+    pl_rc   rc = filing_list_take(&f->c, PL_STR("cn-algorithm"), PL_STR("CAC 2026-03"), list, &out, &f->err);
+
+    if (rc == PL_OK)
+        *taken = (long long)json_integer_value(json_object_get(out, "taken"));
+    json_decref(out);
+    json_decref(list);
+    return rc;
+}
+
+#define ROW(number, name, state)                                                                              \
+    "{\"number\":\"" number "\",\"month\":\"2022-08\",\"state\":\"" state "\",\"values\":{\"algorithm\":{\"name\":\"" name \
+    "\",\"type\":\"push\"},\"subject\":{\"name\":\"x\",\"region\":\"990001\"}}}"
+
+static void list__is_taken_whole_and_a_known_number_once(void **state)
+{
+    fixture *f = *state;
+    long long taken = 0;
+
+    act_as(f, "rex", PL_ROLE_REGULATOR);
+    assert_ok(take_list(f, "[" ROW("A1", "甲推荐", "published") "," ROW("A2", "乙推荐", "cancelled") "]", &taken), &f->err);
+    assert_int_equal(taken, 2);
+    assert_int_equal(pl_ledger_size(f->ledger), 1); /* one statement for the list */
+    assert_ok(take_list(f, "[" ROW("A2", "乙推荐", "published") "," ROW("A3", "丙推荐", "published") "]", &taken), &f->err);
+    assert_int_equal(taken, 1);
+    expect_found(f, "推荐", true, 3);
+    expect_found(f, "推", true, 3);
+}
+
+static void list__with_one_bad_row_writes_nothing(void **state)
+{
+    fixture *f = *state;
+    long long taken = 0;
+
+    act_as(f, "rex", PL_ROLE_REGULATOR);
+    assert_rc(take_list(f, "[" ROW("A1", "甲", "published") "," ROW("A2", "乙", "draft") "]", &taken), PL_INVALID);
+    assert_non_null(strstr(f->err.text, "row 2"));
+    assert_int_equal(pl_ledger_size(f->ledger), 0);
+    expect_found(f, "甲", true, 0);
+}
+
 static void statistics__count_by_facet(void **state)
 {
     fixture        *f = *state;
@@ -624,6 +669,8 @@ int main(void)
         T(search__finds_by_one_character_two_and_more),
         T(search__of_the_public_sees_nothing_that_is_not_published),
         T(search__forgets_what_a_filing_no_longer_is_called),
+        T(list__is_taken_whole_and_a_known_number_once),
+        T(list__with_one_bad_row_writes_nothing),
         T(statistics__count_by_facet),
     };
 
