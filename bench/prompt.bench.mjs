@@ -1,7 +1,7 @@
 // What one prompt of 1 KB costs: the whole default set of `plumbline scan` (listed phrases in every
 // disguise, personal and secret data, encoded text, classifier), and each part by itself. At least
 // 10,000 distinct prompts from the corpora of PL_TEST_DATA, CPU time of the scanning thread, median
-// of 5 runs of the median prompt. There is no rival to set beside it: the target is a limit.
+// of 5 runs of the median prompt; and names and addresses by themselves in text full of them. There is no rival to set beside it: the target is a limit.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -32,6 +32,11 @@ function textOf(prefix) {
   return Buffer.concat(parts);
 }
 
+/** Sentences of which nearly every one holds a name or an address. */
+function dense(files, column) {
+  return Buffer.from(files.flatMap((f) => fs.readFileSync(path.join(DATA, '../pii', f), 'utf8').trim().split('\n').map((l) => JSON.parse(l)[column])).join('\n'));
+}
+
 function main() {
   if (!fs.existsSync(DATA)) {
     console.error('bench: the corpora of PL_TEST_DATA are needed');
@@ -54,6 +59,13 @@ function main() {
         report.add(`prompt.${part}.${lang}`, 'us', 'lower', us('median'), us('median'));
         if (part === 'all') report.add(`prompt.p99.${lang}`, 'us', 'lower', us('p99'), us('p99'));
       }
+    }
+    for (const [lang, files, column] of [['zh', ['resume-ner-zh.jsonl'], 'text'], ['en', ['presidio-synth-v2.jsonl', 'presidio-generated-large.jsonl'], 'full_text']]) {
+      const text = path.join(dir, lang);
+      fs.writeFileSync(text, dense(files, column));
+      const lines = execFileSync(path.join(ROOT, 'build/bench/prompt_scan'), [db, text, RUNS, String(PARTS.names)], { encoding: 'utf8' });
+      const us = lines.trim().split('\n').map((l) => JSON.parse(l).median / 1000);
+      report.add(`prompt.names_dense.${lang}`, 'us', 'lower', us, us);
     }
     return report.finish();
   } finally {

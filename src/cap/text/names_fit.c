@@ -8,7 +8,7 @@
 
 #include "cap/text/names_fit_int.h"
 
-enum { EPOCHS = 5, ROUNDS = 2, SEEN_LEAST = 3, COMMON_LEAST = 3, LOWER_BITS = 24 };
+enum { EPOCHS = 6, AVERAGED = 4, ROUNDS = 2, SEEN_LEAST = 3, COMMON_LEAST = 3, LOWER_BITS = 24 };
 #define RATE    0.25
 #define UNSURE  0.6 /* natural spans above it are left out of the second round ... */
 #define UNKNOWN 0.1 /* ... and words that natural texts never write in lower case */
@@ -65,13 +65,8 @@ static void zh_take(fitter *f, pl_str unit)
     const uint8_t *p = (const uint8_t *)unit.p;
 
     for (size_t i = 0; i + 2 < unit.n; i++)
-        if (p[i] >= 0xe4 && p[i] <= 0xe9) {
-            uint32_t c = (uint32_t)(p[i] & 15) << 12 | (uint32_t)(p[i + 1] & 63) << 6 |
-                         (p[i + 2] & 63);
-
-            if (f->classes[c] & NAMES_BEGINS)
-                names_zh_spans(f->classes, NULL, unit, i, span_take, f);
-        }
+        if (p[i] >= 0xe4 && p[i] <= 0xe9)
+            names_zh_spans(f->classes, NULL, unit, i, span_take, f);
 }
 
 /* "Mr." is marked as a person in some data. */
@@ -223,8 +218,8 @@ static pl_rc features_index(fitter *f, int task)
     return l->feature && l->w && l->g && l->count ? PL_OK : pl_fail(f->err, PL_NOMEM, "out of memory");
 }
 
-/* Natural spans that come up again and again and are never marked are words, not names. The first
- * feature of a span is what it is made of. */
+/* Natural spans that come up again and again and are never marked are words, not names. One
+ * feature of a span is all of its characters. */
 static pl_rc common_mark(fitter *f)
 {
     pool     *p = &f->pool[NAMES_ZH];
@@ -233,12 +228,12 @@ static pl_rc common_mark(fitter *f)
     if (!seen)
         return pl_fail(f->err, PL_NOMEM, "out of memory");
     for (size_t i = 0; i < p->n; i++) {
-        uint32_t *s = &seen[p->feature[p->i[i].at]];
+        uint32_t *s = &seen[p->feature[p->i[i].at + NAMES_WHOLE]];
 
         *s = p->i[i].truth ? UINT32_MAX / 2 : *s + p->i[i].natural;
     }
     for (size_t i = 0; i < p->n; i++) {
-        uint32_t index = p->feature[p->i[i].at];
+        uint32_t index = p->feature[p->i[i].at + NAMES_WHOLE];
 
         p->i[i].common = p->i[i].natural && index && seen[index] >= COMMON_LEAST &&
                          seen[index] < UINT32_MAX / 2;
@@ -291,7 +286,7 @@ static uint64_t group_dropped(int task, uint32_t draw)
     static const uint32_t zh[] = { /* numbers as in names_zh.c */
         F(7) | F(9) | F(10) | F(12) | F(14) | F(15) | F(16) | F(20) | F(21) | F(23) | F(28),
         F(8) | F(9) | F(11) | F(13) | F(17) | F(18) | F(19) | F(20) | F(22) | F(24) | F(27),
-        F(0) | F(2) | F(4) | F(6),
+        F(1) | F(3) | F(4) | F(6),
     };
     static const uint32_t en[] = { /* one less than in names_en.c */
         F(2) | F(4) | F(6) | F(8) | F(17) | F(19) | F(22) | F(24) | F(25),
@@ -301,7 +296,11 @@ static uint64_t group_dropped(int task, uint32_t draw)
 #undef F
     const uint32_t *group = task == NAMES_ZH ? zh : en;
 
-    return draw == 0 ? group[0] : draw == 1 ? group[1] : draw <= 3 ? group[2] : 0;
+    return draw == 0   ? group[0]
+           : draw == 1 ? group[1]
+           : draw == 2 ? group[0] | group[1]
+           : draw <= 4 ? group[2]
+                       : 0;
 }
 
 static uint64_t random64(names_random *r)
@@ -316,9 +315,13 @@ static pl_rc learn(fitter *f, int task, int round)
     const pool  *p = &f->pool[task];
     names_random random = { 77 };
     uint32_t    *order = malloc((p->n + 1) * sizeof *order);
+    float       *sum = calloc(l->n + 1, sizeof *sum);
 
-    if (!order)
+    if (!order || !sum) {
+        free(order);
+        free(sum);
         return pl_fail(f->err, PL_NOMEM, "out of memory");
+    }
     memset(l->w, 0, (l->n + 1) * sizeof *l->w);
     memset(l->g, 0, (l->n + 1) * sizeof *l->g);
     for (size_t i = 0; i < p->n; i++)
@@ -339,7 +342,12 @@ static pl_rc learn(fitter *f, int task, int round)
             if (!x->out && (round > 0 || !x->natural || x->common))
                 step(l, p, x, dropped);
         }
+        for (size_t i = 0; epoch >= EPOCHS - AVERAGED && i <= l->n; i++)
+            sum[i] += l->w[i];
     }
+    for (size_t i = 0; i <= l->n; i++)
+        l->w[i] = sum[i] / AVERAGED;
+    free(sum);
     free(order);
     return PL_OK;
 }

@@ -87,6 +87,15 @@ pl_rc names_recipe_classes(const names_recipe *r, uint8_t *classes, pl_error *er
 pl_rc names_recipe_grammar(const names_recipe *r, const json_t *files, names_grammar **out,
                            pl_error *err);
 
+/* --- names_set.c ------------------------------------------------------------------------------ */
+
+bool names_set_is_natural(const json_t *set);
+/* names_use of what has that key. */
+int names_set_use(const json_t *set, uint64_t key);
+/* Adds the records of one set; `data` is the folder of its file. */
+pl_rc names_set_read(const names_recipe *r, const json_t *set, uint16_t id, const char *data,
+                     names_data *d, pl_error *err);
+
 /* --- names_fit.c ------------------------------------------------------------------------------ */
 
 typedef struct names_fitted {

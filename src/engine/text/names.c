@@ -23,8 +23,8 @@ enum {
     HEAD_FLOOR_ADDRESS,
     HEAD_USED,
     HEAD_BYTES = 64,
-    SCALE_BYTES = 20, /* 5 floats */
-    SCALES_BYTES = 64 /* 3 of them, padded */
+    SCALE_BYTES = 24,  /* 6 floats */
+    SCALES_BYTES = 128 /* 3 of them, padded */
 };
 
 static float float_get(const uint8_t *p)
@@ -97,10 +97,10 @@ static pl_rc scales_read(pl_names *m, const uint8_t *p, pl_error *err)
         names_scale *s = &m->scale[i];
 
         *s = (names_scale){ float_get(p), float_get(p + 4), float_get(p + 8), float_get(p + 12),
-                            float_get(p + 16) };
+                            float_get(p + 16), float_get(p + 20) };
         /* Bounds that keep every sum finite. */
         if (!(s->gain >= 0 && s->gain <= 1e3f && fabsf(s->offset) <= 1e3f && s->slope >= 0 &&
-              s->slope <= 1e3f && fabsf(s->shift) <= 1e3f && fabsf(s->early) <= 1e3f))
+              s->slope <= 1e3f && fabsf(s->shift) <= 1e3f && fabsf(s->first) <= 1e3f && fabsf(s->early) <= 1e3f))
             return pl_fail(err, PL_INVALID, "model of names: scale %d is out of range", i);
     }
     return PL_OK;
@@ -151,7 +151,7 @@ pl_rc names_build(const names_plan *plan, void **out, size_t *n, pl_error *err)
         return pl_fail(err, PL_NOMEM, "out of memory for a model of names");
     for (int i = 0; i < NAMES_TASKS; i++) {
         const names_scale *s = &plan->scale[i];
-        const float        f[] = { s->gain, s->offset, s->slope, s->shift, s->early };
+        const float        f[] = { s->gain, s->offset, s->slope, s->shift, s->first, s->early };
 
         for (int k = 0; k < SCALE_BYTES / 4; k++)
             float_put(p + HEAD_BYTES + SCALE_BYTES * i + 4 * k, f[k]);
@@ -217,17 +217,30 @@ static void house_look(zh_scanner *z, pl_str unit, size_t at)
     z->from = address.end;
 }
 
+static bool is_ascii(const uint8_t *p)
+{
+    uint64_t x;
+
+    memcpy(&x, p, sizeof x);
+    return (x & 0x8080808080808080u) == 0;
+}
+
 /* One step a character of three bytes; whatever else there is takes one a byte. */
 static void zh_scan(const pl_names *m, pl_str unit, names_hits *out)
 {
     const uint8_t *p = (const uint8_t *)unit.p;
     zh_scanner     z = { .m = m, .out = out, .best = { .m = m, .out = out } };
-    uint32_t       before = 0; /* the character that ends at i, if it can begin a name */
+    uint32_t       before = 0; /* the character that ends at i; 0, of no class: none does */
 
     for (size_t i = 0; i + 2 < unit.n;) {
         uint32_t c;
         uint8_t  class;
 
+        if (i + 8 <= unit.n && is_ascii(p + i)) {
+            before = 0;
+            i += 8;
+            continue;
+        }
         if (p[i] < 0xe4 || p[i] > 0xe9 || !is_utf8_tail(p[i + 1]) || !is_utf8_tail(p[i + 2])) {
             before = 0;
             i++;
@@ -235,11 +248,11 @@ static void zh_scan(const pl_names *m, pl_str unit, names_hits *out)
         }
         c = (uint32_t)(p[i] & 15) << 12 | (uint32_t)(p[i + 1] & 63) << 6 | (p[i + 2] & 63);
         class = m->classes[c];
-        if (before && !names_zh_is_word(m, before, c))
+        if (names_zh_may_begin(m->classes, before, c) && !names_zh_is_word(m, before, c))
             names_zh_judge(&z.best, unit, i - 3);
         if (class & NAMES_HOUSE)
             house_look(&z, unit, i);
-        before = class & NAMES_BEGINS ? c : 0;
+        before = c;
         i += 3;
     }
     names_zh_flush(&z.best);

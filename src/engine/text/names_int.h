@@ -18,7 +18,6 @@ enum {
     NAMES_DOUBLED = 1 << 6,   /* is a name when it is said twice       */
     NAMES_PLAIN = 1 << 7,     /* hardly ever the second of a name      */
 };
-#define NAMES_BEGINS (NAMES_SURNAME | NAMES_PREFIX | NAMES_SOUND | NAMES_DOUBLED)
 
 enum {
     NAMES_FEATURES_MAX = 40,
@@ -36,7 +35,7 @@ typedef enum names_task { NAMES_ZH, NAMES_EN, NAMES_EN_ADDRESS, NAMES_TASKS } na
 typedef struct names_scale {
     float gain, offset;
     float slope, shift; /* of the logit that says how sure it is: shift + slope · mean logit */
-    float early;        /* Chinese: a span whose first features weigh less is no name */
+    float first, early; /* Chinese: a span whose first features weigh less is no name */
 } names_scale;
 
 struct pl_names {
@@ -121,11 +120,20 @@ typedef struct names_span {
     size_t   start, end;
     uint32_t second; /* character */
     uint32_t pair;   /* of the first two characters: its bit in the set of pairs */
+    float    weight; /* with a model: of its first NAMES_EARLY features          */
     unsigned n;
     uint32_t feature[NAMES_FEATURES_MAX];
 } names_span;
 
 typedef void (*names_span_fn)(void *ctx, const names_span *s);
+
+static inline bool names_zh_may_begin(const uint8_t *classes, uint32_t first, uint32_t second)
+{
+    uint8_t class = classes[first];
+
+    return class & (NAMES_SURNAME | NAMES_PREFIX) || class & classes[second] & NAMES_SOUND ||
+           (class & NAMES_DOUBLED && first == second);
+}
 
 static inline uint32_t names_zh_pair(uint32_t first, uint32_t second)
 {
@@ -140,9 +148,10 @@ static inline bool names_zh_is_word(const pl_names *m, uint32_t first, uint32_t 
            ((m->classes[second] & NAMES_PLAIN) != 0);
 }
 
-enum { NAMES_EARLY = 10 }; /* features that are looked at first */
+/* Features that are looked at first, and then; which one is of all of a span's characters. */
+enum { NAMES_FIRST = 3, NAMES_EARLY = 10, NAMES_WHOLE = 3 };
 
-/* Visits the spans that the two Chinese characters at `at` can begin, the first of class NAMES_BEGINS.
+/* Visits the spans that the two Chinese characters at `at` can begin (names_zh_may_begin).
  * With a model: those that its first features do not rule out. */
 void names_zh_spans(const uint8_t *classes, const pl_names *m, pl_str unit, size_t at,
                     names_span_fn visit, void *ctx);
@@ -164,7 +173,7 @@ void names_zh_flush(names_zh_best *b);
 /* The Chinese address around the character at `at` (of class NAMES_HOUSE), not before `from`. */
 bool names_zh_address(pl_str unit, size_t at, size_t from, names_hit *out);
 
-/* --- names_en.c --------------------------------------------------------------------------- */
+/* --- names_en_token.c, names_en.c --------------------------------------------------------------------------- */
 
 enum { NAMES_TOKENS = 1024 };
 
@@ -188,6 +197,18 @@ typedef struct names_text {
     names_token token[NAMES_TOKENS];
     unsigned    n;
 } names_text;
+
+static inline bool names_is_number(const names_token *x)
+{
+    return x->shape >= SHAPE_NUMBER && x->shape < SHAPE_LINE;
+}
+
+/* The dot of "J. Smith". */
+static inline bool names_is_initial_dot(const names_text *t, unsigned i, pl_str unit)
+{
+    return i > 0 && unit.p[t->token[i].start] == '.' && t->token[i].glued &&
+           t->token[i - 1].shape == SHAPE_INITIAL;
+}
 
 /* Features of token i: as many as NAMES_FEATURES_MAX. */
 unsigned names_en_features(const names_text *t, unsigned i, uint32_t *out);

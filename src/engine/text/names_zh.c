@@ -59,12 +59,13 @@ static void look_left(pl_str unit, size_t at, around *a)
     }
 }
 
-static void look_right(pl_str unit, size_t at, around *a)
+/* `most` characters from `at` on; the rest is not seen. */
+static void look_right(pl_str unit, size_t at, unsigned most, around *a)
 {
     const uint8_t *p = (const uint8_t *)unit.p;
     unsigned       i = LEFT;
 
-    for (; i < WINDOW && at < unit.n; i++) {
+    for (; i < LEFT + most && at < unit.n; i++) {
         pl_char c = pl_char_read(p + at, p + unit.n);
 
         if (c.n <= 0 || c.cp == 0)
@@ -76,7 +77,7 @@ static void look_right(pl_str unit, size_t at, around *a)
             break;
         }
     }
-    for (; i < WINDOW; i++)
+    for (; i < LEFT + most; i++)
         a->seen[i] = SEEN_BREAK;
 }
 
@@ -97,7 +98,20 @@ static uint32_t kind_of(uint32_t seen)
 
 #define PUT(kind, key) s->feature[s->n++] = names_hash(kind, key)
 
-/* The first NAMES_EARLY of them. shape: the length, or SHAPE_SOUND for what is written by sound. */
+/* The first NAMES_FIRST of them: the two characters a span begins with. shape: its length, or SHAPE_SOUND
+ * for what is written by sound. */
+static void features_first(const uint32_t *c, unsigned length, unsigned shape, names_span *s)
+{
+    uint32_t second = length > 1 ? c[1] : 0;
+    unsigned k = KINDS * (1 + shape);
+
+    s->n = 0;
+    PUT(k + 1, c[0]);
+    PUT(k + 2, key3(0, c[0], second));
+    PUT(k + 3, second);
+}
+
+/* Up to NAMES_EARLY: its characters and its neighbours. */
 static void features_early(const uint32_t *c, unsigned length, unsigned shape, names_span *s)
 {
     const uint32_t *r = c + length;
@@ -107,11 +121,7 @@ static void features_early(const uint32_t *c, unsigned length, unsigned shape, n
 
     for (unsigned i = 0; i < length; i++)
         whole = whole * 0x9e3779b97f4a7c15u + c[i];
-    s->n = 0;
     PUT(k + 0, whole);
-    PUT(k + 1, c[0]);
-    PUT(k + 2, key3(0, c[0], second));
-    PUT(k + 3, second);
     PUT(k + 4, key3(0, second, length > 2 ? c[2] : 0));
     PUT(k + 5, last);
     PUT(k + 6, key3(0, c[0], last));
@@ -150,13 +160,14 @@ static void features_late(const uint32_t *c, unsigned length, unsigned shape, na
 }
 #undef PUT
 
-static int32_t weigh(const pl_names *m, const names_span *s)
+/* The weight of the features from number `from` on. */
+static float weigh(const pl_names *m, const names_span *s, unsigned from)
 {
     int32_t sum = 0;
 
-    for (unsigned i = 0; i < s->n; i++)
+    for (unsigned i = from; i < s->n; i++)
         sum += names_zh_weight(m->zh, m->zh_bits, s->feature[i]);
-    return sum;
+    return m->scale[NAMES_ZH].gain * (float)sum;
 }
 
 /* --- spans --------------------------------------------------------------------------------- */
@@ -175,8 +186,12 @@ static void span_visit(const visitor *v, unsigned length, unsigned shape)
     const uint32_t *c = v->a->seen + LEFT;
     names_span      s;
 
+    s.weight = 0;
+    features_first(c, length, shape, &s);
+    if (v->m && (s.weight = weigh(v->m, &s, 0)) < v->m->scale[NAMES_ZH].first)
+        return;
     features_early(c, length, shape, &s);
-    if (v->m && v->m->scale[NAMES_ZH].gain * (float)weigh(v->m, &s) < v->m->scale[NAMES_ZH].early)
+    if (v->m && (s.weight += weigh(v->m, &s, NAMES_FIRST)) < v->m->scale[NAMES_ZH].early)
         return;
     features_late(c, length, shape, &s);
     s.start = v->start;
@@ -223,14 +238,14 @@ void names_zh_spans(const uint8_t *classes, const pl_names *m, pl_str unit, size
     uint8_t  class;
     unsigned most;
 
-    look_right(unit, at, &a);
+    look_right(unit, at, 4 + RIGHT, &a);
     first = a.seen[LEFT];
     next = a.seen[LEFT + 1];
-    if (!names_is_han(first) || !names_is_han(next))
+    if (!names_is_han(first) || !names_is_han(next) || !names_zh_may_begin(classes, first, next))
         return;
     class = classes[first];
-    if (!(class & (NAMES_BEGINS & ~NAMES_DOUBLED)) && next != first)
-        return;
+    if (class & classes[next] & NAMES_SOUND)
+        look_right(unit, at, SPAN_MAX + RIGHT, &a);
     v.second = next;
     v.pair = names_zh_pair(first, next);
     look_left(unit, at, &a);
@@ -241,7 +256,7 @@ void names_zh_spans(const uint8_t *classes, const pl_names *m, pl_str unit, size
         span_visit(&v, length, length);
     if (class & NAMES_DOUBLED && next == first)
         span_visit(&v, 2, SHAPE_DOUBLED);
-    if (class & NAMES_SOUND)
+    if (class & classes[next] & NAMES_SOUND)
         sound_visit(classes, &v);
 }
 
@@ -258,7 +273,7 @@ static void judge(void *ctx, const names_span *s)
 {
     names_zh_best     *b = ctx;
     const names_scale *scale = &b->m->scale[NAMES_ZH];
-    float              logit = scale->offset + scale->gain * (float)weigh(b->m, s);
+    float              logit = scale->offset + s->weight + weigh(b->m, s, NAMES_EARLY);
 
     if (logit < 0 && names_sure(scale, logit) * PL_SCORE_MAX < PL_PII_FLOOR)
         return;

@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CLAIM(names_image_make(weight, &seed, &sound, &n) == PL_OK);
     image = exact_copy(sound, n);
     for (size_t i = 0; i < spoils; i++)
-        image[((size_t)take_byte(&in) << 16 | (size_t)take_byte(&in) << 8 | take_byte(&in)) % 128] =
+        image[((size_t)take_byte(&in) << 16 | (size_t)take_byte(&in) << 8 | take_byte(&in)) % 192] =
             (char)take_byte(&in);
     if (spoils > 0) {
         uint32_t crc = pl_crc32c(image + 64, n - 64);

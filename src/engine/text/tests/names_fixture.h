@@ -26,7 +26,7 @@ static inline pl_rc names_image_make(uint8_t (*next)(void *ctx), void *ctx, void
     uint8_t   *words = calloc(1, (size_t)1 << (NAMES_WORD_BITS - 3));
     uint8_t   *zh = calloc(places, 2), *en = calloc(places, 4);
     names_plan plan = { classes, pairs, words, zh, en, NAMES_TEST_BITS, NAMES_TEST_BITS,
-                        { { 0.5f, 0, 1, 0.5f, -90 }, { 0.5f, 0, 1, 0, 0 }, { 0.5f, 0, 1, 0, 0 } } };
+                        { { 0.5f, 0, 1, 0.5f, -90, -90 }, { 0.5f, 0, 1, 0, 0, 0 }, { 0.5f, 0, 1, 0, 0, 0 } } };
     pl_rc      rc;
 
     names_class_put(classes, "王李张欧司马克里路", NAMES_SURNAME);
