@@ -14,11 +14,12 @@ import { Report } from './lib/report.mjs';
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 4);
 const CONNECTIONS = 16;
+const TOKENS = 200; // of a streamed answer
 const LUA = new URL('lib/chat.lua', import.meta.url).pathname;
 
 // --- the upstream and the rival ---------------------------------------------------------------
 
-const words = Array.from({ length: 32 }, (_, i) => `word${i} and more `);
+const words = Array.from({ length: TOKENS }, (_, i) => `word${i} and more `);
 const answer = JSON.stringify({
   id: 'chatcmpl-bench', object: 'chat.completion', created: 1760000000, model: 'bench',
   choices: [{ index: 0, message: { role: 'assistant', content: 'A fixed answer of a kilobyte. '.repeat(26).trim() }, logprobs: null, finish_reason: 'stop' }],
@@ -142,7 +143,7 @@ async function main() {
     const { workers, daemon, nginx } = product.pids();
     const own = [...workers, nginx];
     const report = new Report('nginx', version);
-    for (const [kind, name] of [['json', 'chat_1k'], ['sse', 'stream_32']]) {
+    for (const [kind, name] of [['json', 'chat_1k'], ['sse', 'stream_200']]) {
       const [a, b] = [[], []];
       await round(theirs, kind, rival);
       await round(ours, kind, own, [daemon]);
@@ -154,6 +155,10 @@ async function main() {
       const of = (rows, key) => rows.map((r) => r[key]);
       report.add(`gateway.cpu.${name}`, 'us/request', 'lower', of(a, 'cpuUs'), of(b, 'cpuUs'));
       report.add(`gateway.throughput.${name}`, 'requests/s', 'higher', of(a, 'perSecond'), of(b, 'perSecond'));
+      if (kind === 'sse') {
+        const events = TOKENS + 2; // the finish and [DONE]
+        report.add('gateway.cpu.event', 'us/event', 'lower', of(a, 'cpuUs').map((us) => us / events), of(b, 'cpuUs').map((us) => us / events));
+      }
       report.add(`gateway.p99.${name}`, 'ms', 'lower', of(a, 'p99Ms'), of(b, 'p99Ms'));
     }
     const { json } = await product.api('GET', '/api/v1/overview');

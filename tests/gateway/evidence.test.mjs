@@ -320,3 +320,38 @@ test('what is in the database is not believed: a forged row fails the proof', as
   assert.match(JSON.parse(t.stdout).problem, /batch/);
   fs.rmSync(copy, { recursive: true });
 });
+
+test('the audit covers every request, and counts what went through unread', async () => {
+  const from = new Date(Date.now() - 1).toISOString();
+  const m = name('audit');
+  model.on(m, up.stream(['Tulips ', 'open.']));
+  const image = { role: 'user', content: [{ type: 'text', text: 'what is this' }, { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } }] };
+  const sent = await Promise.all([
+    ...Array.from({ length: 6 }, (_, i) => chat(product.gateway, ask(m, CALM.en, { stream: i % 2 === 0 }))),
+    chat(product.gateway, ask(m, HARM.en)), chat(product.gateway, { model: m, messages: [image] }),
+  ]);
+  for (const r of sent) await product.receipt(r.headers['x-plumbline-request-id']);
+  const audit = async (to, extra = []) => product.cli(['guard', 'audit', '--from', from, '--to', to, '--json', ...extra]);
+  const report = await product.until('the access log is written', async () => {
+    const r = await audit(new Date().toISOString());
+    const j = JSON.parse(r.stdout);
+    return j.access_log.requests === 8 && { ...j, code: r.code };
+  }, 5000);
+  assert.equal(report.code, 0);
+  assert.equal(report.exchanges, 8);
+  assert.deepEqual(report.verdicts, { allow: 7, block: 1 });
+  assert.deepEqual(report.surfaces, { 'chat.completions': 8 });
+  assert.equal(report.uncovered, 0);
+  assert.ok(report.output.scanned >= report.output.bytes && report.output.bytes > 0);
+  assert.deepEqual(report.bypasses, { unknown_surface: 0, media: 1, shadow: 0, aborted: 0, without_event: 0 });
+  assert.deepEqual(report.access_log, { requests: 8, covered: 8, without_event: 0, missing: [] });
+
+  // A request in the log that left no event: what a bypass would look like.
+  const id = sent[0].headers['x-plumbline-request-id'];
+  const forged = `${id.slice(0, 10)}${'0'.repeat(16)}`;
+  fs.appendFileSync(path.join(product.dir, 'log/access.log'), `{"request_id":"${forged}","status":200}\n`);
+  const found = await audit(new Date().toISOString());
+  assert.equal(found.code, 1);
+  assert.deepEqual(JSON.parse(found.stdout).access_log.missing, [forged]);
+  assert.equal((await product.cli(['guard', 'audit', '--from', 'yesterday'])).code, 4);
+});

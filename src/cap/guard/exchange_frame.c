@@ -5,14 +5,22 @@
 #include "base/str.h"
 #include "cap/guard/guard_int.h"
 
+static size_t line_end(pl_str in)
+{
+    const char *lf = memchr(in.p, '\n', in.n);
+    size_t      n = lf ? (size_t)(lf - in.p) : in.n;
+    const char *cr = memchr(in.p, '\r', n);
+
+    return cr ? (size_t)(cr - in.p) : n;
+}
+
 bool pl_frame_line(pl_str *rest, pl_str *line)
 {
-    size_t i = 0;
+    size_t i;
 
     if (rest->n == 0)
         return false;
-    while (i < rest->n && rest->p[i] != '\n' && rest->p[i] != '\r')
-        i++;
+    i = line_end(*rest);
     *line = (pl_str){ rest->p, i };
     if (i + 1 < rest->n && rest->p[i] == '\r' && rest->p[i + 1] == '\n')
         i++;
@@ -53,15 +61,6 @@ size_t pl_frame_data(stream_event *e, pl_buf *others)
         e->data = pl_buf_str(joined);
     e->x->oom |= joined->failed || others->failed;
     return count;
-}
-
-static size_t line_end(pl_str in)
-{
-    const char *lf = memchr(in.p, '\n', in.n);
-    size_t      n = lf ? (size_t)(lf - in.p) : in.n;
-    const char *cr = memchr(in.p, '\r', n);
-
-    return cr ? (size_t)(cr - in.p) : n;
 }
 
 /* Takes bytes up to the end of the next line; true when that ended an event: a blank line, or

@@ -305,6 +305,34 @@ static pl_rc api_rollback(pl_api_request *q, pl_api_reply *r, pl_error *err)
     return rc == PL_OK ? guard_policy_rollback(g, q->services, q->db, q->who, &r->body, err) : rc;
 }
 
+#define DAY_MS    (24LL * 3600 * 1000)
+#define SETTLE_MS 3000 /* rings are drained and logs are written in less */
+
+static pl_rc query_time(pl_api_request *q, const char *name, int64_t *ms, pl_error *err)
+{
+    const char *s = q->query(q->host, name);
+
+    if (!s || !*s)
+        return PL_OK;
+    if (pl_time_parse(pl_str_z(s), ms, NULL) != PL_OK || *ms < 0)
+        return pl_fail(err, PL_INVALID, "query parameter '%s' is not a time like 2026-01-02T03:04:05Z",
+                       name);
+    return PL_OK;
+}
+
+static pl_rc api_audit(pl_api_request *q, pl_api_reply *r, pl_error *err)
+{
+    guard_audit_range range = { .to_ms = q->now_ms - SETTLE_MS };
+    pl_rc             rc = query_time(q, "to", &range.to_ms, err);
+
+    range.from_ms = range.to_ms - DAY_MS;
+    if (rc == PL_OK)
+        rc = query_time(q, "from", &range.from_ms, err);
+    if (rc == PL_OK && range.from_ms >= range.to_ms)
+        rc = pl_fail(err, PL_INVALID, "'from' is not before 'to'");
+    return rc == PL_OK ? guard_audit(q->services, q->db, &range, &r->body, err) : rc;
+}
+
 const pl_route guard_routes[] = {
     { "GET", "/api/v1/overview", PL_ROLES_STAFF, api_overview },
     { "GET", "/api/v1/events", PL_ROLES_STAFF, api_events },
@@ -312,6 +340,7 @@ const pl_route guard_routes[] = {
     { "GET", "/api/v1/guard", PL_ROLES_STAFF, api_guard },
     { "POST", "/api/v1/guard/stop", PL_ROLES_OPERATE, api_stop },
     { "POST", "/api/v1/guard/resume", PL_ROLES_OPERATE, api_resume },
+    { "GET", "/api/v1/guard/audit", PL_ROLES_STAFF, api_audit },
     { "GET", "/api/v1/policy", PL_ROLES_STAFF, api_policy },
     { "POST", "/api/v1/policy/activate", PL_ROLES_OPERATE, api_activate },
     { "POST", "/api/v1/policy/rollback", PL_ROLES_OPERATE, api_rollback },

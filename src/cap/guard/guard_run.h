@@ -47,6 +47,13 @@ pl_rc guard_policy_rollback(guard_run *g, pl_services *s, pl_db *db, const pl_pr
 /* Facts of the policy in force. */
 pl_rc guard_policy_json(const guard_run *g, const pl_services *s, json_t **out, pl_error *err);
 
+/* guard_audit.c: coverage and bypasses of the exchanges that began in [from, to). */
+typedef struct guard_audit_range {
+    int64_t from_ms, to_ms;
+} guard_audit_range;
+pl_rc guard_audit(pl_services *s, pl_db *db, const guard_audit_range *r, json_t **out,
+                  pl_error *err);
+
 extern const pl_route guard_routes[];
 extern const pl_cmd   guard_commands[];
 #endif

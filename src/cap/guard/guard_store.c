@@ -285,6 +285,27 @@ pl_rc guard_event_list(pl_db *db, const guard_event_query *q, json_t **out, pl_e
     return PL_OK;
 }
 
+pl_rc guard_event_each(pl_db *db, const char *from, const char *to, guard_event_fn fn, void *ctx,
+                       pl_error *err)
+{
+    pl_db_stmt *s;
+    pl_rc rc = pl_db_prepare(db, "SELECT e.id, e.leaf, b.ledger_index FROM guard_event e "
+                             "JOIN guard_batch b ON b.id = e.batch "
+                             "WHERE e.id >= $1 AND e.id < $2 ORDER BY e.id", &s, err);
+
+    if (rc != PL_OK)
+        return rc;
+    pl_db_bind_str(s, 1, pl_str_z(from));
+    pl_db_bind_str(s, 2, pl_str_z(to));
+    while ((rc = pl_db_step(s, err)) == PL_OK) {
+        rc = fn(ctx, pl_db_str(s, 0), pl_db_blob(s, 1), !pl_db_is_null(s, 2));
+        if (rc != PL_OK)
+            break;
+    }
+    pl_db_done(s);
+    return rc == PL_NOTFOUND ? PL_OK : rc;
+}
+
 pl_rc guard_event_expire(pl_db *db, int64_t before_ms, int64_t *removed, pl_error *err)
 {
     pl_db_stmt *s;

@@ -25,6 +25,10 @@ typedef struct guard_event_query {
 } guard_event_query;
 /* Newest first; array of objects for the API. */
 pl_rc guard_event_list(pl_db *db, const guard_event_query *q, json_t **out, pl_error *err);
+/* Every event with from <= id < to, in order; a call that fails ends it. */
+typedef pl_rc (*guard_event_fn)(void *ctx, pl_str id, pl_str leaf, bool is_logged);
+pl_rc guard_event_each(pl_db *db, const char *from, const char *to, guard_event_fn fn, void *ctx,
+                       pl_error *err);
 pl_rc guard_event_expire(pl_db *db, int64_t before_ms, int64_t *removed, pl_error *err);
 
 pl_rc guard_policy_put(pl_db *db, int64_t generation, const char *name, const char *digest,
