@@ -368,6 +368,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/guard/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Coverage and bypasses of the exchanges of a time */
+        get: operations["auditGuard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/guard/resume": {
         parameters: {
             query?: never;
@@ -1341,6 +1358,45 @@ export interface components {
             policy: components["schemas"]["PolicyFacts"];
             stop: components["schemas"]["StopState"];
             workers?: number;
+        };
+        GuardAudit: {
+            access_log: null | {
+                covered: number;
+                /** @description at most 20 request ids */
+                missing: string[];
+                requests: number;
+                without_event: number;
+            };
+            bypasses: {
+                aborted: number;
+                media: number;
+                shadow: number;
+                unknown_surface: number;
+                without_event: number;
+            };
+            exchanges: number;
+            /** Format: date-time */
+            from: string;
+            input: {
+                bytes: number;
+                scanned: number;
+            };
+            /** @description events whose batch has no ledger index yet */
+            not_in_ledger: number;
+            output: {
+                bytes: number;
+                scanned: number;
+            };
+            surfaces: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            to: string;
+            /** @description answers with more text than was scanned; must be 0 */
+            uncovered: number;
+            verdicts: {
+                [key: string]: number;
+            };
         };
         Health: {
             problems: string[];
@@ -2521,6 +2577,35 @@ export interface operations {
                     "application/json": components["schemas"]["Guard"];
                 };
             };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    auditGuard: {
+        parameters: {
+            query?: {
+                /** @description first moment; a day before the last when absent */
+                from?: string;
+                /** @description last moment; three seconds ago when absent */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuardAudit"];
+                };
+            };
+            400: components["responses"]["Problem"];
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
