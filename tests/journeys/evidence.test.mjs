@@ -107,3 +107,22 @@ test('with the key of another log it does not hold', async () => {
   for (const [bin, ...args] of VERIFIERS)
     assert.equal((await run(bin, [...args, pkg, '--key', path.join(other, 'ledger/vkey')])).code, 1);
 });
+
+test('anybody can keep a copy of the log, over HTTP, that verifies by itself', async () => {
+  const copy = path.join(temp, 'copy');
+  const key = fs.readFileSync(path.join(product.dir, 'ledger/vkey'), 'utf8').split('\n')[0];
+  const mirror = () => run(BIN, ['ledger', 'mirror', copy, '--from', `${product.console}/ledger`, '--key', key, '--json']);
+  const first = await mirror();
+  assert.equal(first.code, 0, first.stdout + first.stderr);
+  assert.equal((await product.api('POST', '/api/v1/guard/stop', { reason: 'one more entry' })).status, 200);
+  await product.api('POST', '/api/v1/guard/resume', { reason: 'on' });
+  for (let i = 0; i < 100; i++) {
+    const r = await mirror();
+    assert.equal(r.code, 0, r.stdout + r.stderr);
+    if (JSON.parse(r.stdout).size > JSON.parse(first.stdout).size) break;
+    await new Promise((done) => { setTimeout(done, 100); });
+  }
+  const r = await run(BIN, ['ledger', 'verify', '--dir', copy, '--key', key, '--json']);
+  assert.equal(r.code, 0, r.stdout + r.stderr);
+  assert.ok(JSON.parse(r.stdout).size > JSON.parse(first.stdout).size);
+});

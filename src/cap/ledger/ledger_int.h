@@ -374,6 +374,9 @@ void pl_ledger_verify_signers_list(verifier *v);
 /* Puts the key events of a log's published entries, up to the first that cannot be read: its
  * index, or the size. */
 uint64_t pl_ledger_key_events_collect(const char *dir, pl_key_history *h);
+/* What they say, seen from one key. */
+pl_rc   pl_ledger_key_history(const char *dir, const pl_vkey *key, pl_key_history **out,
+                              pl_error *err);
 json_t *pl_key_life_json(const pl_key_life *k);
 /* A checkpoint signed by this key, or by one that the events in dir lead to from it and that was
  * alive at that size. Looks at the whole log only when the key itself has not signed. */

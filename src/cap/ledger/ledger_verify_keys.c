@@ -79,6 +79,24 @@ uint64_t pl_ledger_key_events_collect(const char *dir, pl_key_history *h)
     return n * PL_TILE_WIDTH < size ? n * PL_TILE_WIDTH : size;
 }
 
+pl_rc pl_ledger_key_history(const char *dir, const pl_vkey *key, pl_key_history **out,
+                            pl_error *err)
+{
+    pl_key_history *h = NULL;
+    pl_rc           rc = pl_key_history_new(key, &h, err);
+
+    if (rc == PL_OK) {
+        (void)pl_ledger_key_events_collect(dir, h);
+        rc = pl_key_history_resolve(h, err);
+    }
+    if (rc != PL_OK) {
+        pl_key_history_free(h);
+        return rc;
+    }
+    *out = h;
+    return PL_OK;
+}
+
 pl_rc pl_ledger_note_judge(const char *dir, const pl_vkey *key, pl_str note, pl_checkpoint *out,
                            pl_error *err)
 {
@@ -87,11 +105,7 @@ pl_rc pl_ledger_note_judge(const char *dir, const pl_vkey *key, pl_str note, pl_
 
     if (rc == PL_OK)
         return rc;
-    rc = pl_key_history_new(key, &h, err);
-    if (rc == PL_OK) {
-        (void)pl_ledger_key_events_collect(dir, h);
-        rc = pl_key_history_resolve(h, err);
-    }
+    rc = pl_ledger_key_history(dir, key, &h, err);
     if (rc == PL_OK)
         rc = pl_key_history_checkpoint(h, note, out, err);
     pl_key_history_free(h);
