@@ -2,10 +2,12 @@
 // (c2pa-rs as WebAssembly) for every format, and an independent one in TypeScript for those it knows.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import { createRequire } from 'node:module';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
-import { initSync, WasmReader } from '@contentauth/c2pa-wasm';
+import { initSync, WasmBuilder, WasmReader } from '@contentauth/c2pa-wasm';
 import { BMFF, JPEG, PNG } from '@trustnxt/c2pa-ts/asset';
 import { SuperBox } from '@trustnxt/c2pa-ts/jumbf';
 import { ManifestStore } from '@trustnxt/c2pa-ts/manifest';
@@ -112,6 +114,93 @@ async function assertIndependent(file, Asset) {
   assert.deepEqual(bad, [], file);
 }
 
+// --- the other way round: the reference implementation signs --------------------------------------
+
+/** Read at once, as its builder wants it in a worker. */
+class SyncBlob extends Blob {
+  constructor(parts, options) {
+    super(parts, options);
+    this.raw = Buffer.concat(parts.map((p) => Buffer.from(p)));
+  }
+
+  slice(from, to, type) {
+    return new SyncBlob([this.raw.subarray(from, to)], { type });
+  }
+}
+
+globalThis.FileReaderSync = class {
+  readAsArrayBuffer(blob) {
+    return new Uint8Array(blob.raw).buffer;
+  }
+};
+
+function cborHead(major, n) {
+  if (n < 24) return Buffer.from([(major << 5) | n]);
+  if (n < 256) return Buffer.from([(major << 5) | 24, n]);
+  return Buffer.from([(major << 5) | 25, n >> 8, n & 255]);
+}
+const bytes = (b) => Buffer.concat([cborHead(2, b.length), b]);
+const text = (s) => Buffer.concat([cborHead(3, s.length), Buffer.from(s)]);
+
+/** A COSE_Sign1 of the room kept for it. */
+function theirSigner() {
+  const reserveSize = 4096;
+  const key = crypto.createPrivateKey(fs.readFileSync(at('es256.key')));
+  const header = Buffer.concat([Buffer.from([0xa2, 1, 0x26, 0x18, 0x21]), bytes(new crypto.X509Certificate(fs.readFileSync(at('es256.pem'))).raw)]);
+  const sign = async (claim) => {
+    const signed = Buffer.concat([Buffer.from([0x84]), text('Signature1'), bytes(header), bytes(Buffer.alloc(0)), bytes(Buffer.from(claim))]);
+    const sig = crypto.sign('sha256', signed, { key, dsaEncoding: 'ieee-p1363' });
+    const message = (pad) => Buffer.concat([Buffer.from([0xd2, 0x84]), bytes(header), Buffer.from([0xa1]), text('pad'), bytes(Buffer.alloc(pad)), Buffer.from([0xf6]), bytes(sig)]);
+    return new Uint8Array(message(reserveSize - message(0).length - 2));
+  };
+  return { alg: 'es256', reserveSize, sign };
+}
+
+async function theySign(from, to, type, settings = {}) {
+  const definition = { claim_generator_info: [{ name: 'theirs', version: '1' }], title: from,
+    assertions: [{ label: 'c2pa.actions', data: { actions: [{ action: 'c2pa.created', digitalSourceType: 'http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture' }] } }] };
+  const builder = WasmBuilder.fromJson(JSON.stringify(definition), JSON.stringify({ ...settings, verify: { verify_after_sign: false } }));
+  fs.writeFileSync(at(to), await builder.sign(theirSigner(), [], type, new SyncBlob([fs.readFileSync(at(from))], { type })));
+}
+
+async function ours(file) {
+  const r = await run(BIN, ['inspect', at(file), '--trust', at('ca.pem'), '--json']);
+  return JSON.parse(r.stdout).c2pa;
+}
+
+// --- a time stamp authority --------------------------------------------------------------------------
+
+const TSA_CONFIG = `[tsa]
+default_tsa = here
+[here]
+serial = tsa.serial
+crypto_device = builtin
+signer_digest = sha256
+default_policy = 1.3.6.1.4.1.4146.2.3
+digests = sha256
+accuracy = secs:1
+ess_cert_id_alg = sha256
+`;
+
+async function authority() {
+  fs.writeFileSync(at('tsa.cnf'), TSA_CONFIG);
+  fs.writeFileSync(at('tsa.serial'), '01\n');
+  fs.writeFileSync(at('tsa.ext'), 'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n');
+  await ok('openssl', ['genpkey', ...KINDS.es256, '-out', 'tsa.key']);
+  await ok('openssl', ['req', '-new', '-key', 'tsa.key', '-subj', '/O=Journey/CN=Journey Time', '-out', 'tsa.csr']);
+  await ok('openssl', ['x509', '-req', '-in', 'tsa.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '20', '-extfile', 'tsa.ext', '-out', 'tsa.pem']);
+  const server = http.createServer(async (q, a) => {
+    const parts = [];
+    for await (const p of q) parts.push(p);
+    fs.writeFileSync(at('tsa.tsq'), Buffer.concat(parts));
+    const r = await run('openssl', ['ts', '-reply', '-config', 'tsa.cnf', '-queryfile', 'tsa.tsq', '-signer', 'tsa.pem', '-inkey', 'tsa.key', '-out', 'tsa.tsr'], { cwd: temp });
+    a.writeHead(r.code === 0 ? 200 : 500, { 'content-type': 'application/timestamp-reply' });
+    a.end(r.code === 0 ? fs.readFileSync(at('tsa.tsr')) : r.stderr);
+  });
+  await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
+  return server;
+}
+
 before(async () => {
   temp = makeTemp('pl-c2pa-');
   initSync({ module: fs.readFileSync(path.join(path.dirname(require.resolve('@contentauth/c2pa-wasm')), 'c2pa_bg.wasm')) });
@@ -135,9 +224,9 @@ for (const [file, type] of Object.entries(FORMATS)) {
     assert.equal(actions[0].action, 'c2pa.created');
     assert.match(actions[0].digitalSourceType, /trainedAlgorithmicMedia$/);
     // Ours agrees, and knows the label as well.
-    const ours = JSON.parse(await ok(BIN, ['inspect', `1-${file}`, '--trust', 'ca.pem', '--json']));
-    assert.equal(ours.c2pa.state, 'Trusted');
-    assert.equal(ours.c2pa.integrity, 'intact');
+    const mine = await ours(`1-${file}`);
+    assert.equal(mine.state, 'Trusted');
+    assert.equal(mine.integrity, 'intact');
   });
 }
 
@@ -175,10 +264,10 @@ test('label_add_c2pa__a_changed_picture_is_found_by_both', async () => {
   assert.ok(theirs.validation_results.activeManifest.failure.some((f) => f.code === 'assertion.dataHash.mismatch'));
   const r = await run(BIN, ['inspect', at('broken.jpg'), '--trust', at('ca.pem'), '--json']);
   assert.equal(r.code, 1);
-  const ours = JSON.parse(r.stdout).c2pa;
-  assert.equal(ours.integrity, 'broken');
-  assert.equal(ours.signer.name, 'es256');
-  assert.ok(ours.codes.some((c) => c.code === 'assertion.dataHash.mismatch'));
+  const mine = JSON.parse(r.stdout).c2pa;
+  assert.equal(mine.integrity, 'broken');
+  assert.equal(mine.signer.name, 'es256');
+  assert.ok(mine.codes.some((c) => c.code === 'assertion.dataHash.mismatch'));
 });
 
 test('label_add__shows_labels_and_signs_what_it_shows', async () => {
@@ -203,4 +292,52 @@ test('label_add_c2pa__refuses_what_would_not_verify', async () => {
   await refused(['--c2pa', '--key', 'es256.key', '--cert', 'es256.pem', '--source-type', 'magic'], /no digital source type/);
   await refused(['--explicit', '--size', '2'], /5\.2/);
   await refused(['--explicit', '--text', 'made by a machine'], /5\.2/);
+});
+
+for (const [file, type] of Object.entries(FORMATS).filter(([f]) => !/gif|flac/.test(f))) {
+  test(`inspect__reads_${file.slice(2)}_signed_by_the_reference_implementation`, async () => {
+    await theySign(file, `t-${file}`, type);
+    const r = await ours(`t-${file}`);
+    assert.deepEqual(r.codes.filter((c) => c.level === 'failure'), [], file);
+    assert.equal(r.state, 'Trusted');
+    assert.equal(r.integrity, 'intact');
+    assert.equal(r.claim.generator, 'theirs');
+    assert.equal(r.generated, false);
+  });
+}
+
+test('inspect__builds_the_trees_over_media_data_anew', async () => {
+  await theySign('a.mp4', 'tree.mp4', 'video/mp4', { core: { merkle_tree_chunk_size_in_kb: 1 } });
+  const whole = fs.readFileSync(at('tree.mp4'));
+  assert.ok(whole.includes('merkle'));
+  const r = await ours('tree.mp4');
+  assert.deepEqual(r.codes.filter((c) => c.level === 'failure'), []);
+  assert.equal(r.integrity, 'intact');
+  let mdat = 0;
+  while (whole.toString('latin1', mdat + 4, mdat + 8) !== 'mdat') mdat += whole.readUInt32BE(mdat);
+  for (const [n, where] of [mdat + 12, mdat + 3000].entries()) {
+    const changed = Buffer.from(whole);
+    changed[where] ^= 1;
+    fs.writeFileSync(at(`tree${n}.mp4`), changed);
+    const broken = await ours(`tree${n}.mp4`);
+    assert.equal(broken.integrity, 'broken');
+    assert.ok(broken.codes.some((c) => c.code === 'assertion.bmffHash.mismatch'));
+  }
+});
+
+test('label_add_c2pa__dates_the_signature', async () => {
+  const server = await authority();
+  try {
+    const url = `http://127.0.0.1:${server.address().port}/`;
+    await sign('a.jpg', 'dated.jpg', 'es256', ['--tsa', url, '--tsa-roots', 'ca.pem']);
+    const r = await assertReference('dated.jpg', 'image/jpeg');
+    const codes = r.validation_results.activeManifest.success.map((c) => c.code);
+    assert.ok(codes.includes('timeStamp.validated') && codes.includes('timeStamp.trusted'), codes.join(' '));
+    const mine = await ours('dated.jpg');
+    assert.equal(mine.time_stamp.trusted, true);
+    assert.match(mine.time_stamp.authority, /Journey Time/);
+    assert.ok(Math.abs(Date.parse(mine.time_stamp.time) - Date.now()) < 60_000);
+  } finally {
+    server.close();
+  }
 });

@@ -233,8 +233,6 @@ static bool is_bmff(pl_media_format f)
 static void put_exclusions(pl_buf *c)
 {
     static const char *const paths[] = { "/ftyp", "/mfra", "/free", "/skip" };
-    static const char uuid[16] = { (char)0xD8, (char)0xFE, (char)0xC3, (char)0xD6, 0x1B, 0x0E, 0x48, 0x3C,
-                                   (char)0x92, (char)0x97, 0x58, 0x28, (char)0x87, 0x7E, (char)0xC4, (char)0x81 };
 
     pl_cbor_put_array(c, 5);
     pl_cbor_put_map(c, 2);
@@ -242,7 +240,7 @@ static void put_exclusions(pl_buf *c)
     pl_cbor_put_array(c, 1);
     pl_cbor_put_map(c, 2);
     put_key(c, "value");
-    pl_cbor_put_bytes(c, (pl_str){ uuid, 16 });
+    pl_cbor_put_bytes(c, (pl_str){ C2PA_BOX_UUID, 16 });
     put_key(c, "offset");
     pl_cbor_put_int(c, 8);
     put_pairz(c, "xpath", "/uuid");
@@ -314,7 +312,7 @@ pl_rc pl_c2pa_bind(const c2pa_draft *d, const pl_media_io *file, pl_media_range 
         put_exclusions(&c);
         rc = pl_cbor_parse(pl_buf_str(&c), a, &rules, err);
         if (rc == PL_OK)
-            rc = pl_c2pa_bmff_digest(&asset, rules, PL_STR("sha256"), true, sum, &beside, err);
+            rc = pl_c2pa_bmff_digest(&asset, rules, PL_STR("sha256"), BMFF_OFFSETS, sum, &beside, err);
     } else if (rc == PL_OK) {
         rc = pl_c2pa_data_digest(file, &store, 1, PL_STR("sha256"), sum, err);
     }

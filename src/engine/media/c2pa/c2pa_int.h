@@ -8,6 +8,8 @@
 #include "engine/media/c2pa/jumbf.h"
 
 #define C2PA_DIGEST_MAX 64
+/* Of the `uuid` boxes that belong to C2PA (C2PA 2.x A.5.1). */
+#define C2PA_BOX_UUID "\xD8\xFE\xC3\xD6\x1B\x0E\x48\x3C\x92\x97\x58\x28\x87\x7E\xC4\x81"
 
 typedef struct c2pa_manifest {
     const jumbf_box *box;
@@ -122,6 +124,9 @@ void pl_c2pa_hash_boxes(c2pa_check *c, c2pa_manifest *m, const cbor_item *i, pl_
 pl_rc pl_c2pa_data_digest(const pl_media_io *io, const pl_media_range *skip, size_t n, pl_str alg,
                           uint8_t sum[C2PA_DIGEST_MAX], pl_error *err);
 pl_rc pl_c2pa_bmff_digest(const c2pa_asset *asset, const cbor_item *rules, pl_str alg,
-                          bool with_offsets, uint8_t sum[C2PA_DIGEST_MAX], uint64_t *unprotected,
+                          unsigned flags, uint8_t sum[C2PA_DIGEST_MAX], uint64_t *unprotected,
                           pl_error *err);
+enum { BMFF_OFFSETS = 1 << 0, BMFF_MERKLE = 1 << 1 }; /* from v2 on; trees speak for the media data */
+/* hash_merkle.c. PL_INVALID: a tree does not fit. PL_NOTFOUND: of a fragmented file. */
+pl_rc pl_c2pa_merkle_check(const c2pa_asset *asset, const cbor_item *trees, pl_str alg, pl_error *err);
 #endif

@@ -14,13 +14,13 @@ typedef struct box {
 
 typedef struct walk {
     const pl_media_io *io;
-    const c2pa_asset  *asset;
     const cbor_item   *rules;
     pl_media_range    *skip; /* what is left out */
     size_t             skip_n;
     pl_media_range    *tops; /* boxes at the top; n 0: left out whole */
     size_t             tops_n, tops_cap, boxes;
     uint64_t           unprotected;
+    unsigned           flags;
     pl_error          *err;
 } walk;
 
@@ -116,14 +116,18 @@ static bool skip_add(walk *w, uint64_t at, uint64_t n)
 static bool is_usual(const walk *w, const box *b, pl_str path)
 {
     static const char *const usual[] = { "/ftyp", "/mfra", "/free", "/skip" };
+    char                     id[16];
+
+    /* Boxes of C2PA's own: the store, and proofs of trees. */
+    if (pl_str_eqz(path, "/uuid") && b->n >= b->head + sizeof id &&
+        w->io->read(w->io->ctx, b->at + b->head, id, sizeof id, NULL) == PL_OK &&
+        memcmp(id, C2PA_BOX_UUID, sizeof id) == 0)
+        return true;
 
     for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
         if (pl_str_eqz(path, usual[i]))
             return true;
-    for (size_t i = 0; i < w->asset->store_n; i++)
-        if (w->asset->store[i].at == b->at && w->asset->store[i].n == b->n)
-            return true;
-    return false;
+    return (w->flags & BMFF_MERKLE) && pl_str_eqz(path, "/mdat");
 }
 
 static bool subsets_add(walk *w, const cbor_item *subset, const box *b, bool usual)
@@ -304,10 +308,10 @@ static pl_rc hash_file(const walk *w, pl_str alg, bool with_offsets, uint8_t *su
 }
 
 pl_rc pl_c2pa_bmff_digest(const c2pa_asset *asset, const cbor_item *rules, pl_str alg,
-                          bool with_offsets, uint8_t sum[C2PA_DIGEST_MAX], uint64_t *unprotected,
+                          unsigned flags, uint8_t sum[C2PA_DIGEST_MAX], uint64_t *unprotected,
                           pl_error *err)
 {
-    walk  w = { .io = asset->io, .asset = asset, .rules = rules, .err = err };
+    walk  w = { .io = asset->io, .rules = rules, .flags = flags, .err = err };
     pl_rc rc;
 
     w.skip = malloc(RANGES_MAX * sizeof *w.skip);
@@ -317,7 +321,7 @@ pl_rc pl_c2pa_bmff_digest(const c2pa_asset *asset, const cbor_item *rules, pl_st
     if (rc == PL_OK && w.skip_n > 1)
         qsort(w.skip, w.skip_n, sizeof *w.skip, by_start);
     if (rc == PL_OK)
-        rc = hash_file(&w, alg, with_offsets, sum);
+        rc = hash_file(&w, alg, (flags & BMFF_OFFSETS) != 0, sum);
     if (rc == PL_OK)
         *unprotected += w.unprotected;
     free(w.skip);
@@ -325,35 +329,44 @@ pl_rc pl_c2pa_bmff_digest(const c2pa_asset *asset, const cbor_item *rules, pl_st
     return rc;
 }
 
+/* What the assertion says of the file: PL_OK it is so, PL_INVALID it is not, or it makes no sense. */
+static pl_rc bmff_judge(c2pa_check *c, const cbor_item *i, const cbor_item *rules, pl_str alg, bool is_v1,
+                        bool *same)
+{
+    const cbor_item *trees = pl_cbor_get(i, "merkle");
+    pl_str           want = pl_cbor_bytes(pl_cbor_get(i, "hash"));
+    unsigned         flags = (is_v1 ? 0 : BMFF_OFFSETS) | (trees ? BMFF_MERKLE : 0);
+    uint8_t          sum[C2PA_DIGEST_MAX];
+    pl_rc            rc = trees ? pl_c2pa_merkle_check(c->asset, trees, alg, c->err) : PL_OK;
+
+    if (rc == PL_OK)
+        rc = pl_c2pa_bmff_digest(c->asset, rules, alg, flags, sum, &c->r->unprotected, c->err);
+    else if (rc == PL_INVALID)
+        return PL_OK; /* the trees do not fit: a mismatch */
+    if (rc == PL_OK)
+        *same = want.n == pl_c2pa_digest_size(alg) && memcmp(want.p, sum, want.n) == 0;
+    return rc;
+}
+
 void pl_c2pa_hash_bmff(c2pa_check *c, c2pa_manifest *m, const cbor_item *i, pl_str label, pl_str url)
 {
     static const cbor_item no_rules = { .kind = CBOR_ARRAY };
     const cbor_item *rules = pl_cbor_get(i, "exclusions");
-    pl_str           alg = pl_cbor_text(pl_cbor_get(i, "alg")), want = pl_cbor_bytes(pl_cbor_get(i, "hash"));
-    bool             with_offsets = !pl_str_eqz(label, "c2pa.hash.bmff"), same;
-    uint8_t          sum[C2PA_DIGEST_MAX];
-    pl_rc            rc;
+    pl_str           alg = pl_cbor_text(pl_cbor_get(i, "alg"));
+    bool             same = false;
+    pl_rc            rc = PL_INVALID;
 
     alg = alg.n > 0 ? alg : m->alg;
     rules = rules ? rules : &no_rules;
-    if (pl_c2pa_digest_size(alg) == 0 || rules->kind != CBOR_ARRAY || rules->n > RULES_MAX) {
-        pl_c2pa_say(c, m, "assertion.bmffHash.malformed", url, NULL);
-        return;
-    }
-    if (pl_cbor_get(i, "merkle")) {
+    if (pl_c2pa_digest_size(alg) > 0 && rules->kind == CBOR_ARRAY && rules->n <= RULES_MAX)
+        rc = bmff_judge(c, i, rules, alg, pl_str_eqz(label, "c2pa.hash.bmff"), &same);
+    if (rc == PL_NOTFOUND)
         pl_c2pa_say(c, m, "assertion.bmffHash.mismatch", url,
                     "the parts of a fragmented file are not there, or cannot be checked here");
-        return;
-    }
-    rc = pl_c2pa_bmff_digest(c->asset, rules, alg, with_offsets, sum, &c->r->unprotected, c->err);
-    if (rc == PL_INVALID || rc == PL_LIMIT) {
+    else if (rc == PL_INVALID || rc == PL_LIMIT)
         pl_c2pa_say(c, m, "assertion.bmffHash.malformed", url, NULL);
-        return;
-    }
-    if (rc != PL_OK) {
+    else if (rc != PL_OK)
         pl_c2pa_break(c, rc, NULL);
-        return;
-    }
-    same = want.n == pl_c2pa_digest_size(alg) && memcmp(want.p, sum, want.n) == 0;
-    pl_c2pa_say(c, m, same ? "assertion.bmffHash.match" : "assertion.bmffHash.mismatch", url, NULL);
+    else
+        pl_c2pa_say(c, m, same ? "assertion.bmffHash.match" : "assertion.bmffHash.mismatch", url, NULL);
 }

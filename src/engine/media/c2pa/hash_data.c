@@ -29,11 +29,28 @@ static bool exclusions_read(const cbor_item *list, uint64_t size, pl_media_range
     return true;
 }
 
+/* The count of the store's entry in a TIFF directory, which the reference implementation leaves out. */
+static bool is_tiff_count(const c2pa_asset *a, pl_media_range r)
+{
+    uint8_t  b[4];
+    uint32_t le, big;
+
+    if (a->format != PL_MEDIA_TIFF || r.n != 4 || a->store_n != 1 ||
+        a->io->read(a->io->ctx, r.at, b, 4, NULL) != PL_OK)
+        return false;
+    le = (uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0];
+    big = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+    return le == a->store[0].n || big == a->store[0].n;
+}
+
 /* Bytes of a range that are not the store's own: they are in the file and nothing vouches for
  * them. */
 static uint64_t beside_store(const c2pa_asset *a, pl_media_range r)
 {
     uint64_t left = r.n;
+
+    if (is_tiff_count(a, r))
+        return 0;
 
     for (size_t i = 0; i < a->store_n; i++) {
         uint64_t from = a->store[i].at > r.at ? a->store[i].at : r.at;
