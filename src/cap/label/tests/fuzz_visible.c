@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "cap/label/visible.h"
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
