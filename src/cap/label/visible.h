@@ -7,7 +7,7 @@
  *
  * A style may choose wording, size, place, and how long; what would no longer satisfy the standard
  * is refused with the clause. Memory: a decoded picture and a half. Thread rule: none shared; the
- * font library is used by one thread at a time.
+ * font library keeps what it needs for each thread.
  */
 #ifndef PL_LABEL_VISIBLE_H
 #define PL_LABEL_VISIBLE_H

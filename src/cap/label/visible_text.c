@@ -128,7 +128,7 @@ static pl_rc render(PangoLayout *l, pl_str wording, int glyph_h, int max_w, int 
 pl_rc pl_visible_render(pl_str wording, int glyph_h, int max_w, int max_h, visible_mask *out,
                         pl_error *err)
 {
-    PangoFontMap *fonts = pango_cairo_font_map_new();
+    PangoFontMap *fonts = pango_cairo_font_map_get_default(); /* this thread's own, and it stays */
     PangoContext *c = fonts ? pango_font_map_create_context(fonts) : NULL;
     PangoLayout  *l = c ? pango_layout_new(c) : NULL;
     pl_rc         rc = l ? render(l, wording, glyph_h, max_w, max_h, out, err)
@@ -138,7 +138,5 @@ pl_rc pl_visible_render(pl_str wording, int glyph_h, int max_w, int max_h, visib
         g_object_unref(l);
     if (c)
         g_object_unref(c);
-    if (fonts)
-        g_object_unref(fonts);
     return rc;
 }
