@@ -113,6 +113,7 @@ struct pl_pii_cursor {
     size_t         n, done; /* nothing before `done` is looked at again */
     size_t         base;    /* of the group whose findings are being given */
     size_t         given;
+    bool           goes_on; /* what begins at `done` may have its anchor before it */
     pii_anchors    anchors;
     pii_group      group; /* last: large */
 };
@@ -127,6 +128,7 @@ void pl_pii_cursor_init(pl_pii_cursor *k, const pl_pii_config *c, pl_str text)
     k->text = (const uint8_t *)text.p;
     k->n = text.n;
     k->done = k->base = k->given = 0;
+    k->goes_on = false;
     k->group.config = c;
     k->group.hits = 0;
     pii_anchors_init(&k->anchors, text);
@@ -142,6 +144,8 @@ static void look_around(pl_pii_cursor *k, size_t anchor)
         k->done = span.end;
         if (span.end <= anchor)
             continue;
+        /* a group that did not end at a blank: a run of sixteen may have begun in it */
+        k->goes_on = span.is_pem || span.end - span.start >= PL_PII_GROUP_MAX / 2;
         pii_detect(&k->group, k->text, k->n, &span);
         k->base = span.start;
         k->given = 0;
@@ -156,10 +160,12 @@ bool pl_pii_cursor_next(pl_pii_cursor *k, pl_text_finding *out)
     const pii_hit *h;
 
     while (k->given == k->group.hits) {
-        size_t anchor = pii_anchors_next(&k->anchors, k->done);
+        size_t anchor = k->goes_on && k->done < k->n ? k->done
+                                                     : pii_anchors_next(&k->anchors, k->done);
 
         if (anchor == PII_NONE)
             return false;
+        k->goes_on = false;
         look_around(k, anchor);
     }
     h = &k->group.hit[k->given++];

@@ -154,6 +154,9 @@ static void pii_scan__finds_secrets(void **state)
            "private_key=-----BEGIN EC PRIVATE KEY-----" KEY_BODY "-----END EC PRIVATE KEY-----");
     expect("-----BEGIN PRIVATE KEY-----\\nMHcCAQEEIIGl6Y0uRhYQm1ZkYl9GZkqZ\"",
            "private_key=-----BEGIN PRIVATE KEY-----\\nMHcCAQEEIIGl6Y0uRhYQm1ZkYl9GZkqZ");
+    /* a run of sixteen that begins with the dashes of a block of keys */
+    expect("-----BEGIN RSA PRIVATE KEY----------END RSA PRIVATE KEY-----AKIAIOSFODNN7EXAMPLE",
+           "api_key=AKIAIOSFODNN7EXAMPLE");
 }
 
 static void pii_scan__leaves_alone_what_only_looks_alike(void **state)
