@@ -124,7 +124,9 @@ static bool is_code(pl_pii_kind kind)
 static void canonical(pl_buf *out, pl_str s, pl_pii_kind kind)
 {
     const uint8_t *p = (const uint8_t *)s.p;
-    bool           fold = is_code(kind) || kind == PL_PII_IP || kind == PL_PII_EMAIL;
+    bool           words = kind == PL_PII_NAME || kind == PL_PII_ADDRESS;
+    bool           lower = words || kind == PL_PII_IP || kind == PL_PII_EMAIL;
+    bool           fold = is_code(kind) || lower;
     size_t         length, begin = out->n;
 
     for (size_t i = 0; i < s.n; i += length) {
@@ -132,15 +134,15 @@ static void canonical(pl_buf *out, pl_str s, pl_pii_kind kind)
         uint8_t  cell;
 
         length = char_length(p + i, s.n - i);
-        if (c.class == PII_NOTHING || (is_code(kind) && !carries(c, p + i)))
+        if (c.class == PII_NOTHING || (is_code(kind) && !carries(c, p + i)) ||
+            (words && (c.class == PII_BLANK || memchr("\t\r\n", p[i], 3))))
             continue;
         if (!fold || c.class != PII_TOKEN) {
             pl_buf_put(out, (pl_str){ s.p + i, length });
             continue;
         }
         cell = c.cell;
-        pl_buf_putc(out, (char)(kind == PL_PII_EMAIL || kind == PL_PII_IP ? pii_lower(cell)
-                                : pii_is(cell, PII_LOWER) ? cell & 0xdf : cell));
+        pl_buf_putc(out, (char)(lower ? pii_lower(cell) : pii_is(cell, PII_LOWER) ? cell & 0xdf : cell));
     }
     if (kind == PL_PII_CN_MOBILE && out->n - begin > 11) { /* without the country code */
         memmove(out->p + begin, out->p + out->n - 11, 11);

@@ -94,6 +94,8 @@ static void redact__takes_the_union_of_partial_overlaps(void **state)
 
 #define MOBILE_MAC "9b00600c19e5"
 #define EMAIL_MAC  "994488a2b569"
+#define NAME_MAC    "cefbde897ade" /* of "johnsmith" */
+#define ADDRESS_MAC "aacf64fa8460" /* of "建国路88号" */
 
 /* Values from another implementation:
  * printf 'pii.cn_mobile\0''13800138000' | openssl dgst -sha256 -mac HMAC -macopt hexkey:0102…10 */
@@ -105,6 +107,32 @@ static void redact__pseudonyms_are_stable_across_spellings(void **state)
     expect("１３８００１３８０００", PL_REDACT_PSEUDONYM, "CN_MOBILE_" MOBILE_MAC);
     expect("A@B.cn a@b.CN", PL_REDACT_PSEUDONYM,
            "EMAIL_" EMAIL_MAC " EMAIL_" EMAIL_MAC);
+}
+
+static void expect_item(const char *text, const char *category, pl_redact_how how,
+                        const char *expected)
+{
+    pl_redact_item    item = { 0, strlen(text), pl_str_z(category), 9000 };
+    pl_redact_options o = { .how = how, .key = key, .key_n = sizeof key };
+    pl_buf            out = PL_BUF_INIT(1000);
+    pl_error          err = { 0 };
+
+    assert_ok(pl_redact((pl_str){ text, strlen(text) }, &item, 1, &o, &out, &err), &err);
+    assert_str(pl_buf_str(&out), expected);
+    pl_buf_done(&out);
+}
+
+static void redact__masks_and_pseudonymises_names_and_addresses(void **state)
+{
+    (void)state;
+    expect_item("王小明", "pii.name", PL_REDACT_MASK, "王***");
+    expect_item("John Smith", "pii.name", PL_REDACT_MASK, "J***");
+    expect_item("北京市建国路88号", "pii.address", PL_REDACT_MASK, "****");
+    expect_item("John Smith", "pii.name", PL_REDACT_TAG, "[pii.name]");
+    expect_item("John Smith", "pii.name", PL_REDACT_PSEUDONYM, "NAME_" NAME_MAC);
+    expect_item("JOHN\n  SMITH", "pii.name", PL_REDACT_PSEUDONYM, "NAME_" NAME_MAC);
+    expect_item("建国路８８号", "pii.address", PL_REDACT_PSEUDONYM, "ADDRESS_" ADDRESS_MAC);
+    expect_item("建国路 88号", "pii.address", PL_REDACT_PSEUDONYM, "ADDRESS_" ADDRESS_MAC);
 }
 
 static void redact__refuses_what_it_cannot_do(void **state)
@@ -186,6 +214,7 @@ int main(void)
         cmocka_unit_test(redact__replaces_overlapping_findings_once),
         cmocka_unit_test(redact__takes_the_union_of_partial_overlaps),
         cmocka_unit_test(redact__pseudonyms_are_stable_across_spellings),
+        cmocka_unit_test(redact__masks_and_pseudonymises_names_and_addresses),
         cmocka_unit_test(redact__refuses_what_it_cannot_do),
         cmocka_unit_test(redact__tells_what_it_replaced),
         cmocka_unit_test(redact__leaves_nothing_to_find),
