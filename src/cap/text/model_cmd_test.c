@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "cap/text/model_int.h"
+#include "cap/text/names_train.h"
 
 #include <unistd.h>
 
@@ -162,8 +163,13 @@ int pl_text_cmd_model_test(pl_cmd_ctx *c)
     json_t  *rows = json_array();
     pl_error err = { 0 };
     int      used = 0, code;
-    pl_rc    rc = model_open(c, model_option(c, "recipe"), &o, &used, &err);
+    pl_rc    rc;
 
+    if (names_cmd_has(c->argv[0])) {
+        json_decref(rows);
+        return names_cmd_test(c);
+    }
+    rc = model_open(c, model_option(c, "recipe"), &o, &used, &err);
     if (rc == PL_OK && !o.r)
         rc = pl_fail(&err, PL_INVALID, "no " MODEL_RECIPE " beside the model; name one with --recipe");
     if (rc == PL_OK && used == c->argc)

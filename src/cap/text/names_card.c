@@ -58,7 +58,7 @@ static double number_at(const json_t *o, const char *key)
     return json_number_value(json_object_get(o, key));
 }
 
-static void results_put(pl_buf *out, const json_t *rows, bool zh)
+void names_results_print(const json_t *rows, bool zh, pl_buf *out)
 {
     size_t  i;
     json_t *r;
@@ -109,7 +109,7 @@ void names_card_print(const json_t *card, bool zh, pl_buf *out)
         pl_buf_printf(out, "- %s\n", text_at(note, zh ? "zh" : "en"));
     pl_buf_puts(out, zh ? "\n## 留出文本上的表现（两端均一致才算对）\n\n"
                         : "\n## On texts held out (right when both ends agree)\n\n");
-    results_put(out, json_object_get(card, "held_out"), zh);
+    names_results_print(json_object_get(card, "held_out"), zh, out);
     pl_buf_puts(out, zh ? "\n## 数据与许可\n\n" : "\n## Data and licences\n\n");
     sets_put(out, json_object_get(card, "sets"), zh);
 }

@@ -202,3 +202,109 @@ int names_cmd_card(pl_cmd_ctx *c)
     json_decref(card);
     return code;
 }
+
+/* --- test ------------------------------------------------------------------------------------ */
+
+typedef struct testing {
+    char         *dir, *image;
+    size_t        n;
+    pl_names     *m;
+    names_recipe *r;
+    names_data    d;
+} testing;
+
+static void testing_done(testing *t)
+{
+    names_data_free(&t->d);
+    names_recipe_free(t->r);
+    pl_names_free(t->m);
+    free(t->image);
+    free(t->dir);
+}
+
+static pl_rc testing_open(testing *t, const char *arg, const char *recipe, pl_error *err)
+{
+    char *path = (t->dir = folder_of(arg)) ? pl_path_join(t->dir, NAMES_FILE) : NULL;
+    char *beside = t->dir ? pl_path_join(t->dir, "recipe.yaml") : NULL;
+    pl_rc rc = path && beside ? pl_file_read(path, NAMES_TEXT_MAX, &t->image, &t->n, err)
+                              : pl_fail(err, PL_NOTFOUND, "no model '%.200s'", arg);
+
+    if (rc == PL_OK)
+        rc = pl_names_open((pl_str){ t->image, t->n }, &t->m, err);
+    if (rc == PL_OK)
+        rc = names_recipe_open(recipe ? recipe : beside, &t->r, err);
+    free(path);
+    free(beside);
+    return rc;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* All records of a file whose name a set of the recipe has, as held out. PL_NOTFOUND: none has it. */
+static pl_rc file_test(testing *t, const char *path, pl_error *err)
+{
+    const json_t *sets = json_object_get(t->r->doc, "sets");
+    size_t        i, made = json_array_size(json_object_get(t->r->doc, "made"));
+    json_t       *set;
+
+    json_array_foreach ((json_t *)(uintptr_t)sets, i, set) {
+        const char *file = json_string_value(json_object_get(set, "file"));
+        json_t     *whole;
+        char       *dir;
+        pl_rc       rc;
+
+        if (!file || strcmp(base_name(file), base_name(path)) != 0 || names_set_is_natural(set))
+            continue;
+        whole = json_copy(set);
+        (void)json_object_set_new(whole, "file", json_string(base_name(path)));
+        (void)json_object_set_new(whole, "use", json_string("test"));
+        dir = base_name(path) == path ? strdup(".")
+                                      : strndup(path, (size_t)(base_name(path) - path));
+        rc = dir ? names_set_read(t->r, whole, (uint16_t)(made + i), dir, &t->d, err)
+                 : pl_fail(err, PL_NOMEM, "out of memory");
+        free(dir);
+        json_decref(whole);
+        return rc;
+    }
+    return pl_fail(err, PL_NOTFOUND, "%s: no set of the recipe has a file of this name", path);
+}
+
+int names_cmd_test(pl_cmd_ctx *c)
+{
+    testing  t = { 0 };
+    json_t  *rows = NULL, *doc;
+    pl_buf   page = PL_BUF_INIT(1u << 20);
+    pl_error err = { 0 };
+    pl_rc    rc = testing_open(&t, c->argv[0], c->opt(c->host, "recipe"), &err);
+    int      code = PL_EXIT_OK;
+    char    *text = NULL;
+
+    if (rc == PL_OK && c->argc < 2)
+        rc = pl_fail(&err, PL_INVALID, "no file to test with");
+    for (int i = 1; rc == PL_OK && i < c->argc; i++)
+        rc = file_test(&t, c->argv[i], &err);
+    if (rc == PL_OK)
+        rc = names_measure(t.m, t.r, &t.d, &rows, &err);
+    if (rc != PL_OK) {
+        code = pl_cmd_fail(c, &err);
+        code = rc == PL_NOTFOUND && t.r ? PL_EXIT_INCONCLUSIVE : code;
+    } else if (c->json) {
+        doc = json_pack("{s:O}", "results", rows);
+        text = pl_json_dump(doc);
+        json_decref(doc);
+        (void)fprintf(c->out, "%s\n", text ? text : "");
+    } else {
+        names_results_print(rows, strcmp(c->lang, "zh-CN") == 0, &page);
+        (void)fwrite(page.p ? page.p : "", 1, page.n, c->out);
+    }
+    free(text);
+    json_decref(rows);
+    pl_buf_done(&page);
+    testing_done(&t);
+    return code;
+}

@@ -119,6 +119,8 @@ pl_rc names_measure(const pl_names *m, const names_recipe *r, const names_data *
 json_t *names_card_make(const names_recipe *r, const names_data *d, const names_fitted *f,
                         json_t *results);
 void    names_card_print(const json_t *card, bool zh, pl_buf *out);
+/* Rows of names_measure as a table. */
+void names_results_print(const json_t *rows, bool zh, pl_buf *out);
 
 /* --- names_cmd.c ------------------------------------------------------------------------------ */
 
@@ -127,5 +129,7 @@ int names_cmd_train(pl_cmd_ctx *c);
 /* Whether an operand names a pack or folder with a model of names, and `plumbline model card` for it. */
 bool names_cmd_has(const char *arg);
 int  names_cmd_card(pl_cmd_ctx *c);
+/* `plumbline model test` of such a model: what its recipe says of files of these names is measured. */
+int names_cmd_test(pl_cmd_ctx *c);
 
 #endif

@@ -100,6 +100,16 @@ the_pack_belongs_together() {
     jq -e '[.sets[] | select(.licence | test("SA|NC")) | .learnt + .calibrated] | add == 0' "$PACK/card.json" >/dev/null
 }
 
+a_model_is_tested_on_files_of_known_names() {
+    printf '{"text":"王小明先生，男，汉族。","spans":[{"type":"NAME","start":0,"end":3}]}\n{"text":"会议很重要。","spans":[]}\n' >"$T/resume-ner-zh.jsonl"
+    code 0 "$PLUMBLINE" model test names-default "$T/resume-ner-zh.jsonl" --json || return 1
+    jq -e '.results == [.results[0]] and (.results[0] | .set == "resume-ner" and .texts == 2 and .items == 1 and .f1 == 1)' "$T/out" >/dev/null ||
+        { cat "$T/out"; return 1; }
+    cp "$T/resume-ner-zh.jsonl" "$T/other.jsonl"
+    code 3 "$PLUMBLINE" model test names-default "$T/other.jsonl" || return 1
+    grep -q 'no set of the recipe' "$T/err"
+}
+
 the_pack_passes_the_linter() {
     code 0 "$PLUMBLINE" pack lint "$PACK"
 }
@@ -117,5 +127,6 @@ t 'a policy is told what is wrong' a_policy_is_told_what_is_wrong
 t 'the card is shown' the_card_is_shown
 t 'the pack belongs together' the_pack_belongs_together
 t 'training needs its data' training_needs_its_data
+t 'a model is tested on files of known names' a_model_is_tested_on_files_of_known_names
 t 'the pack passes the linter' the_pack_passes_the_linter
 t_done
