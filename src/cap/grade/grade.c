@@ -135,7 +135,8 @@ pl_rc grade_book_open(const pl_grade_request *r, grade_book *out, pl_error *err)
 void grade_book_close(grade_book *g)
 {
     pl_rules_book_free(g->book);
-    g->book = NULL;
+    pl_rules_book_free(g->all);
+    g->book = g->all = NULL;
 }
 
 /* --- facts that only other packs know ------------------------------------------------------ */
@@ -164,11 +165,27 @@ static bool all_known(const pl_rules_book *b, const json_t *facts)
     return true;
 }
 
+/* Every pack, compiled at the first fact that the chosen ones do not know. */
+static pl_rc all_open(grade_book *g, const pl_grade_request *r, pl_error *err)
+{
+    pl_rules_book *all;
+    pl_rc          rc;
+
+    if (g->all != NULL)
+        return PL_OK;
+    all = pl_rules_book_new();
+    rc = all != NULL ? everything(r, all, err) : pl_fail(err, PL_NOMEM, "out of memory");
+    if (rc == PL_OK)
+        g->all = all;
+    else
+        pl_rules_book_free(all);
+    return rc;
+}
+
 /* The facts without those that no chosen pack has and another pack has. Each is still checked
  * by its own pack's vocabulary. A new reference. */
-static pl_rc facts_own(const grade_book *g, const pl_grade_request *r, json_t **out, pl_error *err)
+static pl_rc facts_own(grade_book *g, const pl_grade_request *r, json_t **out, pl_error *err)
 {
-    pl_rules_book  *all;
     pl_rules_facts *check = NULL;
     const char     *key;
     json_t         *v;
@@ -179,12 +196,10 @@ static pl_rc facts_own(const grade_book *g, const pl_grade_request *r, json_t **
         *out = json_incref((json_t *)(uintptr_t)r->facts);
         return PL_OK;
     }
-    all = pl_rules_book_new();
-    rc = all != NULL ? everything(r, all, err) : pl_fail(err, PL_NOMEM, "out of memory");
+    rc = all_open(g, r, err);
     if (rc == PL_OK)
-        rc = pl_rules_facts_new(all, r->facts, &check, err);
+        rc = pl_rules_facts_new(g->all, r->facts, &check, err);
     pl_rules_facts_free(check);
-    pl_rules_book_free(all);
     if (rc != PL_OK)
         return rc;
     *out = json_copy((json_t *)(uintptr_t)r->facts);
@@ -272,7 +287,7 @@ static pl_rc results_run(const grade_book *g, const pl_grade_request *r, const p
     return rc;
 }
 
-pl_rc grade_book_run(const grade_book *g, const pl_grade_request *r, json_t **out,
+pl_rc grade_book_run(grade_book *g, const pl_grade_request *r, json_t **out,
                      bool *undetermined, pl_error *err)
 {
     json_t         *facts = NULL, *results = json_array();

@@ -4,21 +4,11 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "base/timefmt.h"
-#include "base/yaml.h"
 #include "cap/grade/grade_int.h"
-#include "cap/pack/pl_pack.h"
 
 #define FACTS_MAX (1u << 20)
 
-typedef struct run {
-    pl_cmd_ctx      *c;
-    pl_grade_request r;
-    const char      *packs[GRADE_PACKS_MAX + 1];
-    char            *folders[3];
-    char             today[25];
-} run;
-
-static int print_json(pl_cmd_ctx *c, json_t *j, int code)
+int grade_json(pl_cmd_ctx *c, json_t *j, int code)
 {
     char    *text = pl_json_pretty(j);
     pl_error err;
@@ -33,12 +23,12 @@ static int print_json(pl_cmd_ctx *c, json_t *j, int code)
     return code;
 }
 
-static void run_init(run *x, pl_cmd_ctx *c)
+static void run_init(grade_run *x, pl_cmd_ctx *c)
 {
     char *instance = pl_path_join(pl_cmd_dir(c), "packs");
     size_t n = 0;
 
-    *x = (run){ .c = c };
+    *x = (grade_run){ .c = c };
     pl_time_format(c->now_ms, x->today);
     x->today[10] = '\0';
     x->folders[0] = instance;
@@ -49,13 +39,13 @@ static void run_init(run *x, pl_cmd_ctx *c)
                                .folders = (const char *const *)x->folders };
 }
 
-static void run_done(run *x)
+static void run_done(grade_run *x)
 {
     free(x->folders[0]);
     free(x->folders[1]);
 }
 
-static pl_rc facts_load(const char *path, json_t **out, pl_error *err)
+pl_rc grade_facts_load(const char *path, json_t **out, pl_error *err)
 {
     char  *text = NULL;
     size_t n = 0;
@@ -74,7 +64,7 @@ static pl_rc facts_load(const char *path, json_t **out, pl_error *err)
 }
 
 /* --fail-on VALUE: a grade or a member of a set that the caller does not want to see. */
-static bool is_hit(const run *x, const json_t *result)
+static bool is_hit(const grade_run *x, const json_t *result)
 {
     const char *want;
     size_t      i, k;
@@ -95,7 +85,7 @@ static bool is_hit(const run *x, const json_t *result)
     return false;
 }
 
-static int exit_code(const run *x, const json_t *result, bool undetermined)
+int grade_exit(const grade_run *x, const json_t *result, bool undetermined)
 {
     return is_hit(x, result) ? PL_EXIT_FOUND : undetermined ? PL_EXIT_INCONCLUSIVE : PL_EXIT_OK;
 }
@@ -103,7 +93,7 @@ static int exit_code(const run *x, const json_t *result, bool undetermined)
 /* --- what if ------------------------------------------------------------------------------------ */
 
 /* FACT=VALUE into the facts; VALUE as a person writes it. */
-static pl_rc change_one(const run *x, const grade_book *g, const char *text, json_t *facts, pl_error *err)
+static pl_rc change_one(const grade_run *x, const grade_book *g, const char *text, json_t *facts, pl_error *err)
 {
     const char *eq = strchr(text, '=');
     pl_str      key = { text, eq != NULL ? (size_t)(eq - text) : 0 };
@@ -126,7 +116,7 @@ static pl_rc change_one(const run *x, const grade_book *g, const char *text, jso
     return rc;
 }
 
-static pl_rc what_if(run *x, json_t **diff, bool *undetermined, json_t **after, pl_error *err)
+static pl_rc what_if(grade_run *x, json_t **diff, bool *undetermined, json_t **after, pl_error *err)
 {
     json_t     *facts = json_copy((json_t *)(uintptr_t)x->r.facts), *before = NULL;
     const json_t *old = x->r.facts;
@@ -153,7 +143,7 @@ static pl_rc what_if(run *x, json_t **diff, bool *undetermined, json_t **after, 
     return rc;
 }
 
-static int cmd_what_if(run *x)
+static int cmd_what_if(grade_run *x)
 {
     json_t  *diff = NULL, *after = NULL;
     bool     open = false;
@@ -164,9 +154,9 @@ static int cmd_what_if(run *x)
         json_decref(after);
         return pl_cmd_fail(x->c, &err);
     }
-    code = exit_code(x, after, open);
+    code = grade_exit(x, after, open);
     if (x->c->json)
-        return print_json(x->c, json_pack("{s:s, s:o, s:o}", "as_of", grade_text(after, "as_of"), "what_if",
+        return grade_json(x->c, json_pack("{s:s, s:o, s:o}", "as_of", grade_text(after, "as_of"), "what_if",
                                           diff, "after", after), code);
     grade_print_diff(x->c, diff);
     json_decref(diff);
@@ -174,173 +164,9 @@ static int cmd_what_if(run *x)
     return code;
 }
 
-/* --- two versions of a law ----------------------------------------------------------------------- */
-
-/* The facts by one version, on a day on which it is in force: today or --as-of if it is then, else
- * the last or first day of its window. */
-static pl_rc grade_by(run *x, const char *ref, const json_t *facts, json_t **out, pl_error *err)
-{
-    const char      *packs[] = { ref, NULL };
-    pl_grade_request r = x->r;
-    pl_pack         *p = NULL;
-    bool             open;
-    pl_rc            rc = pl_pack_open(ref, r.folders, &p, err);
-    const json_t    *force;
-    char             day[11];
-
-    if (rc != PL_OK)
-        return rc;
-    force = json_object_get(pl_pack_manifest(p), "in_force");
-    (void)snprintf(day, sizeof day, "%.10s", r.as_of != NULL ? r.as_of : x->today);
-    if (strcmp(day, grade_text(force, "from")) < 0)
-        (void)snprintf(day, sizeof day, "%.10s", grade_text(force, "from"));
-    if (*grade_text(force, "to") != '\0' && strcmp(day, grade_text(force, "to")) > 0)
-        (void)snprintf(day, sizeof day, "%.10s", grade_text(force, "to"));
-    pl_pack_free(p);
-    r.packs = packs;
-    r.facts = facts;
-    r.as_of = day;
-    return pl_grade(&r, out, &open, err);
-}
-
-static pl_rc diff_one(run *x, const char *path, json_t **out, pl_error *err)
-{
-    json_t *facts = NULL, *before = NULL, *after = NULL, *diff = NULL;
-    pl_rc   rc = facts_load(path, &facts, err);
-
-    if (rc == PL_OK)
-        rc = grade_by(x, x->c->argv[0], facts, &before, err);
-    if (rc == PL_OK)
-        rc = grade_by(x, x->c->argv[1], facts, &after, err);
-    if (rc == PL_OK)
-        rc = pl_grade_diff(before, after, &diff, err);
-    if (rc == PL_OK)
-        *out = json_pack("{s:s, s:o}", "file", path, "changes", diff);
-    json_decref(facts);
-    json_decref(before);
-    json_decref(after);
-    return rc;
-}
-
-static pl_rc ids_of(run *x, const char *ref, const char *file, const char *key, json_t **out, pl_error *err)
-{
-    pl_pack *p = NULL;
-    json_t  *tree = NULL, *ids = json_object(), *v;
-    char     path[1300];
-    size_t   i;
-    const char *id;
-    pl_rc    rc = pl_pack_open(ref, x->r.folders, &p, err);
-
-    if (rc == PL_OK) {
-        (void)snprintf(path, sizeof path, "%.1000s/%s", pl_pack_dir(p), file);
-        rc = pl_yaml_load(path, &tree, err);
-    }
-    json_array_foreach(json_object_get(tree, key), i, v)
-        (void)json_object_set(ids, grade_text(v, "id"), v);
-    json_object_foreach(json_object_get(tree, key), id, v)
-        (void)json_object_set(ids, id, v);
-    pl_pack_free(p);
-    json_decref(tree);
-    if (rc != PL_OK)
-        json_decref(ids);
-    else
-        *out = ids;
-    return rc;
-}
-
-static json_t *ids_diff(const json_t *a, const json_t *b)
-{
-    json_t     *gone = json_array(), *new = json_array(), *changed = json_array(), *v;
-    const char *id;
-
-    json_object_foreach((json_t *)(uintptr_t)a, id, v) {
-        const json_t *other = json_object_get(b, id);
-
-        if (other == NULL)
-            (void)json_array_append_new(gone, json_string(id));
-        else if (!json_equal(v, other))
-            (void)json_array_append_new(changed, json_string(id));
-    }
-    json_object_foreach((json_t *)(uintptr_t)b, id, v)
-        if (json_object_get(a, id) == NULL)
-            (void)json_array_append_new(new, json_string(id));
-    return json_pack("{s:o, s:o, s:o}", "removed", gone, "added", new, "changed", changed);
-}
-
-/* What the two texts have and have not: ids of rules and obligations. */
-static pl_rc texts_diff(run *x, json_t **out, pl_error *err)
-{
-    static const char *const parts[][2] = { { "rules.yaml", "rules" }, { "obligations.yaml", "obligations" } };
-    json_t                  *o = json_object();
-    pl_rc                    rc = PL_OK;
-
-    for (size_t i = 0; i < 2 && rc == PL_OK; i++) {
-        json_t *a = NULL, *b = NULL;
-
-        rc = ids_of(x, x->c->argv[0], parts[i][0], parts[i][1], &a, err);
-        if (rc == PL_OK)
-            rc = ids_of(x, x->c->argv[1], parts[i][0], parts[i][1], &b, err);
-        if (rc == PL_OK)
-            (void)json_object_set_new(o, parts[i][1], ids_diff(a, b));
-        json_decref(a);
-        json_decref(b);
-    }
-    if (rc != PL_OK)
-        json_decref(o);
-    else
-        *out = o;
-    return rc;
-}
-
-static void texts_print(pl_cmd_ctx *c, const json_t *texts)
-{
-    const char *part, *what;
-    json_t     *lists, *list, *v;
-    size_t      i;
-
-    json_object_foreach((json_t *)(uintptr_t)texts, part, lists)
-        json_object_foreach(lists, what, list)
-            json_array_foreach(list, i, v)
-                (void)fprintf(c->out, "%s %s %s\n",
-                              *what == 'a' ? "+" : *what == 'r' ? "-" : "~", part, json_string_value(v));
-}
-
-static int cmd_diff(run *x)
-{
-    json_t  *texts = NULL, *systems = json_array();
-    pl_error err;
-    pl_rc    rc = texts_diff(x, &texts, &err);
-
-    for (int i = 2; rc == PL_OK && i < x->c->argc; i++) {
-        json_t *one = NULL;
-
-        rc = diff_one(x, x->c->argv[i], &one, &err);
-        if (rc == PL_OK)
-            (void)json_array_append_new(systems, one);
-    }
-    if (rc != PL_OK) {
-        json_decref(texts);
-        json_decref(systems);
-        return pl_cmd_fail(x->c, &err);
-    }
-    if (x->c->json)
-        return print_json(x->c, json_pack("{s:s, s:s, s:o, s:o}", "from", x->c->argv[0], "to", x->c->argv[1],
-                                          "texts", texts, "systems", systems), PL_EXIT_OK);
-    texts_print(x->c, texts);
-    for (size_t i = 0; i < json_array_size(systems); i++) {
-        const json_t *s = json_array_get(systems, i);
-
-        (void)fprintf(x->c->out, "\n%s\n", grade_text(s, "file"));
-        grade_print_diff(x->c, json_object_get(s, "changes"));
-    }
-    json_decref(texts);
-    json_decref(systems);
-    return PL_EXIT_OK;
-}
-
 /* --- the verb ---------------------------------------------------------------------------------------- */
 
-static int usage(run *x, const char *en, const char *zh)
+int grade_usage(grade_run *x, const char *en, const char *zh)
 {
     pl_error err;
 
@@ -349,7 +175,7 @@ static int usage(run *x, const char *en, const char *zh)
     return PL_EXIT_USAGE;
 }
 
-static pl_rc save(run *x, const json_t *facts, pl_error *err)
+static pl_rc save(grade_run *x, const json_t *facts, pl_error *err)
 {
     const char *path = x->c->opt(x->c->host, "save");
     char       *text;
@@ -364,7 +190,7 @@ static pl_rc save(run *x, const json_t *facts, pl_error *err)
     return rc;
 }
 
-static int cmd_plain(run *x, json_t *facts)
+static int cmd_plain(grade_run *x, json_t *facts)
 {
     json_t  *result = NULL;
     bool     open = false;
@@ -379,29 +205,33 @@ static int cmd_plain(run *x, json_t *facts)
         json_decref(result);
         return pl_cmd_fail(x->c, &err);
     }
-    code = exit_code(x, result, open);
+    code = grade_exit(x, result, open);
     if (x->c->json)
-        return print_json(x->c, result, code);
+        return grade_json(x->c, result, code);
     grade_print(x->c, result, x->c->opt(x->c->host, "explain") != NULL);
     json_decref(result);
     return code;
 }
 
-static int cmd_facts(run *x)
+static int cmd_facts(grade_run *x)
 {
     json_t  *facts = NULL;
     pl_error err;
     int      code;
 
+    if (x->c->opt(x->c->host, "registered") != NULL)
+        return x->c->argc == 0 ? grade_cmd_registered(x)
+                               : grade_usage(x, "--registered takes its facts from the registry, not from files",
+                                             "--registered 的事实取自登记册，不取自文件");
     if (x->c->argc > 1)
-        return usage(x, "one file of facts at a time; with --diff several", "一次只评一个事实文件；--diff 可多个");
+        return grade_usage(x, "one file of facts at a time; with --diff several", "一次只评一个事实文件；--diff 可多个");
     if (x->c->opt(x->c->host, "record") != NULL && x->c->opt(x->c->host, "subject") == NULL)
-        return usage(x, "--record needs --subject: what was graded", "--record 需要 --subject：评估对象");
+        return grade_usage(x, "--record needs --subject: what was graded", "--record 需要 --subject：评估对象");
     if (x->c->argc == 0 && x->c->opt(x->c->host, "ask") == NULL)
-        return usage(x, "a file of facts is wanted, or --ask", "需要事实文件，或使用 --ask");
+        return grade_usage(x, "a file of facts is wanted, or --ask", "需要事实文件，或使用 --ask");
     if (x->c->argc == 0)
         facts = json_object();
-    else if (facts_load(x->c->argv[0], &facts, &err) != PL_OK)
+    else if (grade_facts_load(x->c->argv[0], &facts, &err) != PL_OK)
         return pl_cmd_fail(x->c, &err);
     x->r.facts = facts;
     code = x->c->opt_nth(x->c->host, "what-if", 0) != NULL ? cmd_what_if(x) : cmd_plain(x, facts);
@@ -411,16 +241,16 @@ static int cmd_facts(run *x)
 
 static int cmd_grade(pl_cmd_ctx *c)
 {
-    run x;
+    grade_run x;
     int code;
 
     run_init(&x, c);
     if (c->opt(c->host, "diff") == NULL)
         code = cmd_facts(&x);
     else if (c->argc < 2)
-        code = usage(&x, "--diff wants two packs, then files of facts", "--diff 需要两个数据包，其后为事实文件");
+        code = grade_usage(&x, "--diff wants two packs, then files of facts", "--diff 需要两个数据包，其后为事实文件");
     else
-        code = cmd_diff(&x);
+        code = grade_cmd_law(&x);
     run_done(&x);
     return code;
 }
@@ -438,6 +268,8 @@ static const pl_opt options[] = {
       "改动事实后会有何变化，可重复" },
     { "diff", NULL, "operands are two packs and files of facts: what the change of law means for them",
       "操作数为两个数据包与若干事实文件：法律变更对其意味着什么" },
+    { "registered", NULL, "the systems of the registry that have facts for grading, instead of files; also with --diff",
+      "评估登记册中填有分级事实的全部系统（代替文件），可与 --diff 同用" },
     { "record", NULL, "append a statement per pack to the ledger of the instance", "每个数据包向本实例账本追加一条声明" },
     { "subject", "ID", "with --record: what was graded", "配合 --record：评估对象的标识" },
     { "fail-on", "VALUE…", "exit 1 when a result has this value, e.g. PROHIBITED; again for more",

@@ -35,11 +35,25 @@ static void list_print(pl_cmd_ctx *c, const json_t *list)
         (void)fprintf(c->out, "%s%s", i > 0 ? ", " : "", json_string_value(v) != NULL ? json_string_value(v) : "");
 }
 
+/* Things with an id, by their ids. */
+static void ids_print(pl_cmd_ctx *c, const json_t *list)
+{
+    const json_t *v;
+    size_t        i;
+
+    json_array_foreach((json_t *)(uintptr_t)list, i, v)
+        (void)fprintf(c->out, "%s%s", i > 0 ? ", " : "", grade_text(v, "id"));
+}
+
 static void value_print(pl_cmd_ctx *c, const json_t *v)
 {
     char *text;
 
-    if (json_is_string(v))
+    if (json_is_null(v))
+        (void)fputs(pl_cmd_say(c, "none", "无"), c->out);
+    else if (json_is_array(v) && json_object_get(json_array_get(v, 0), "id") != NULL)
+        ids_print(c, v);
+    else if (json_is_string(v))
         (void)fputs(json_string_value(v), c->out);
     else if (json_is_boolean(v))
         (void)fputs(json_is_true(v) ? pl_cmd_say(c, "yes", "是") : pl_cmd_say(c, "no", "否"), c->out);

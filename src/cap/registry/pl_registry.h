@@ -36,5 +36,9 @@ typedef struct pl_registry_ask {
 pl_rc pl_registry_search_public(pl_db *db, pl_arena *a, const pl_registry_ask *ask, json_t **out,
                                 pl_error *err);
 
+/* For verbs: every record of a kind, newest version, as pl_registry_record gives them, through the
+ * daemon where one runs, otherwise from the instance's own database. New reference. */
+pl_rc pl_registry_records(pl_cmd_ctx *c, const char *kind, json_t **out, pl_error *err);
+
 extern const pl_capability pl_cap_registry;
 #endif

@@ -40,22 +40,37 @@ static pl_rc kinds_get(pl_api_request *q, pl_api_reply *r, pl_error *err)
     return rc;
 }
 
+typedef struct listing {
+    json_t *list;
+    bool    with_data;
+} listing;
+
 static pl_rc record_add(void *ctx, const registry_record *rec, pl_error *err)
 {
-    return json_array_append_new(ctx, registry_record_json(rec)) == 0
-               ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
+    listing *l = ctx;
+    json_t  *o = registry_record_json(rec), *data = NULL;
+    pl_rc    rc = o == NULL ? pl_fail(err, PL_NOMEM, "out of memory") : PL_OK;
+
+    if (rc == PL_OK && l->with_data && (rc = registry_json(rec->data, &data, err)) == PL_OK)
+        (void)json_object_set_new(o, "data", data);
+    if (rc != PL_OK) {
+        json_decref(o);
+        return rc;
+    }
+    return json_array_append_new(l->list, o) == 0 ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
 }
 
 static pl_rc records_get(pl_api_request *q, pl_api_reply *r, pl_error *err)
 {
     json_t       *list = json_array();
+    listing       l = { .list = list, .with_data = pl_str_eqz(query_of(q, "data"), "true") };
     const json_t *last;
     int64_t       limit = 0;
     pl_rc         rc = pl_api_query_int(q, "limit", PAGE_MAX, 1, REGISTRY_LIST_MAX, &limit, err);
 
     if (rc == PL_OK)
         rc = record_store_each(q->db, q->arena, query_of(q, "kind"), query_of(q, "before"), limit, record_add,
-                               list, err);
+                               &l, err);
     if (rc != PL_OK) {
         json_decref(list);
         return rc;

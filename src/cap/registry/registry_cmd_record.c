@@ -124,6 +124,35 @@ int registry_cmd_list(pl_cmd_ctx *c)
     return registry_run(c, &k, NULL, print_records);
 }
 
+pl_rc pl_registry_records(pl_cmd_ctx *c, const char *kind, json_t **out, pl_error *err)
+{
+    char    before[64] = "";
+    json_t *page = NULL;
+    bool    more = true;
+    pl_rc   rc = PL_OK;
+
+    *out = json_array();
+    while (rc == PL_OK && more) {
+        const char *const query[] = { "kind", kind, "data", "true", "limit", "500", "before",
+                                     *before ? before : NULL, NULL };
+        registry_call     k = { .method = "GET", .path = "/api/v1/registry/records", .query = query };
+
+        rc = registry_call_run(c, &k, &page, NULL, err);
+        if (rc == PL_OK) {
+            (void)json_array_extend(*out, json_object_get(page, "records"));
+            more = json_is_string(json_object_get(page, "next"));
+            (void)snprintf(before, sizeof before, "%s", more ? json_string_value(json_object_get(page, "next")) : "");
+        }
+        json_decref(page);
+        page = NULL;
+    }
+    if (rc != PL_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
 static int record_call(pl_cmd_ctx *c, const char *method, const char *tail, json_t *body,
                        const char *const *query, void (*human)(pl_cmd_ctx *c, const json_t *answer))
 {

@@ -3493,6 +3493,8 @@ export interface operations {
                 before?: string;
                 /** @description Records on a page */
                 limit?: number;
+                /** @description true: with the values of every record */
+                data?: boolean;
             };
             header?: never;
             path?: never;

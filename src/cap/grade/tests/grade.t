@@ -119,6 +119,26 @@ recorded() {
         jq -e '.results[0].ledger_index >= 0' r.json >/dev/null && plumbline ledger verify --dir inst >verify.out
 }
 t 'a grade is recorded without its facts, and the ledger verifies' recorded
+registered() {
+    echo '{name: Demo, country: CN}' >org.yaml
+    org=$(env -u PLUMBLINE_DATADIR plumbline registry add organisation org.yaml --dir inst --json | jq -r .id) || return 1
+    for facts in '{"us.co_domain": "legal", "us.co_materially_influences": true, "us.co_personal_data": true}' '{"us.co_domian": "legal"}' ''; do
+        printf 'name: Demo\norganisation: %s\n' "$org" >service.yaml
+        [ -z "$facts" ] || printf 'grading_facts: |\n  %s\n' "$facts" >>service.yaml
+        env -u PLUMBLINE_DATADIR plumbline registry add service service.yaml --dir inst >add.out 2>&1 || { cat add.out; return 1; }
+    done
+    exits 4 plumbline grade --registered --pack us-co-sb26-189 --dir inst --json >all.json || return 1
+    jq -e '(.systems | length) == 2 and .without_facts == 1
+        and ([.systems[].results[0].grade? // empty] == ["NONE"])
+        and (.systems[0].error | contains("did you mean"))' all.json
+}
+registered_diff() {
+    exits 4 plumbline grade --diff us-co-sb24-205 us-co-sb26-189 --registered --dir inst --json >diff.json &&
+        jq -e '[.systems[] | select(.changes) | .changes[0].changes[] | select(.key == "grade") | .from + ">" + .to] == ["HIGH_RISK>NONE"]' diff.json
+}
+t 'every registered system is graded; one with wrong facts does not stop the others' registered
+t 'what a change of law means for every registered system' registered_diff
+t 'facts come from files or from the registry' exits 2 plumbline grade facts.json --registered
 t 'recording needs an instance' exits 4 plumbline grade facts.json --pack us-ca-sb53 --record --subject model:x --dir nowhere
 t 'recording needs a subject' exits 2 plumbline grade facts.json --pack us-ca-sb53 --record
 t 'packs in a circle' ring
