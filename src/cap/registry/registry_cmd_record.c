@@ -135,9 +135,9 @@ pl_rc pl_registry_records(pl_cmd_ctx *c, const char *kind, json_t **out, pl_erro
     while (rc == PL_OK && more) {
         const char *const query[] = { "kind", kind, "data", "true", "limit", "500", "before",
                                      *before ? before : NULL, NULL };
-        registry_call     k = { .method = "GET", .path = "/api/v1/registry/records", .query = query };
+        pl_registry_call  k = { .method = "GET", .path = "/api/v1/registry/records", .query = query };
 
-        rc = registry_call_run(c, &k, &page, NULL, err);
+        rc = pl_registry_call_run(c, &k, &page, NULL, err);
         if (rc == PL_OK) {
             (void)json_array_extend(*out, json_object_get(page, "records"));
             more = json_is_string(json_object_get(page, "next"));
