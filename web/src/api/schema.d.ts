@@ -1319,6 +1319,14 @@ export interface components {
             severity: number;
         };
         Form: {
+            /** @description Fields that must stand in an order */
+            checks?: {
+                en?: string;
+                left?: string;
+                op?: string;
+                right?: string;
+                zh?: string;
+            }[];
             fields: {
                 [key: string]: unknown;
             }[];
@@ -1533,12 +1541,16 @@ export interface components {
             size: number;
         };
         Pack: {
+            /** @description packs whose facts, results or ids it uses */
+            depends?: string[];
             /** @description sha256:HEX over all files */
             digest?: string;
             /** @description entries of a lexicon */
             entries?: number;
             /** @description why the pack cannot be used */
             error?: string;
+            /** @description evidence tag of what has none of its own */
+            evidence_default?: string;
             id?: string;
             in_force?: {
                 from: string;
