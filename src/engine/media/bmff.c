@@ -7,6 +7,12 @@ static const uint8_t uuid_c2pa[16] = { 0xD8, 0xFE, 0xC3, 0xD6, 0x1B, 0x0E, 0x48,
 static const uint8_t uuid_xmp[16] = { 0xBE, 0x7A, 0xCF, 0xCB, 0x97, 0xA9, 0x42, 0xE8,
                                       0x9C, 0x71, 0x99, 0x94, 0x91, 0xE3, 0xAF, 0xAC };
 
+void bmff_slack(pl_media *m, uint64_t at, const bmff_box *b)
+{
+    if (m->rc == PL_OK && m->state == PL_MEDIA_WHOLE && at < b->end)
+        media_stop(m, PL_MEDIA_MALFORMED, "bmff.slack", at, "there are bytes behind the last box of a list");
+}
+
 bool bmff_is(const bmff_box *b, const char *type)
 {
     return memcmp(b->type, type, 4) == 0;
@@ -115,8 +121,9 @@ static void ilst(pl_media *m, bmff_layout *l, const bmff_box *box, const pl_str 
                  bool in_place)
 {
     bmff_box item, c;
+    uint64_t at;
 
-    for (uint64_t at = box->body; bmff_next(m, at, box->end, &item); at = item.end) {
+    for (at = box->body; bmff_next(m, at, box->end, &item); at = item.end) {
         uint32_t index = rd_be32((const uint8_t *)item.type);
         bool     by_key = index >= 1 && index <= keys_n;
         pl_str   key = { item.type, 4 };
@@ -138,6 +145,8 @@ static void ilst(pl_media *m, bmff_layout *l, const bmff_box *box, const pl_str 
         if (m->state != PL_MEDIA_WHOLE)
             return;
     }
+    if (in_place)
+        bmff_slack(m, at, box);
 }
 
 static uint32_t keys(pl_media *m, const bmff_box *box, pl_str **out)
@@ -164,6 +173,7 @@ static uint32_t keys(pl_media *m, const bmff_box *box, pl_str **out)
         n++;
         at += size;
     }
+    bmff_slack(m, at, box);
     *out = k;
     return n;
 }
@@ -290,10 +300,11 @@ static bool is_container(const bmff_box *b)
 static void tree(pl_media *m, bmff_layout *l, const bmff_box *box, unsigned depth)
 {
     bmff_box c;
+    uint64_t at;
 
     if (depth > PL_MEDIA_DEPTH_MAX)
         return media_stop(m, PL_MEDIA_LIMITED, "bmff.depth", box->at, "boxes are nested too deep");
-    for (uint64_t at = box->body; bmff_next(m, at, box->end, &c); at = c.end) {
+    for (at = box->body; bmff_next(m, at, box->end, &c); at = c.end) {
         bool ok = true;
         if (bmff_is(&c, "stco"))
             ok = chunk_offsets(m, l, &c, 4);
@@ -313,6 +324,8 @@ static void tree(pl_media *m, bmff_layout *l, const bmff_box *box, unsigned dept
         if (!ok || m->state != PL_MEDIA_WHOLE)
             return;
     }
+    if (bmff_is(box, "moov"))
+        bmff_slack(m, at, box);
 }
 
 static void uuid_box(pl_media *m, const bmff_box *b)

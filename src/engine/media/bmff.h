@@ -11,6 +11,8 @@ typedef struct bmff_box {
 
 /* The box at `at` inside [at, end). false: none, or it is broken (state is set). */
 bool bmff_next(pl_media *m, uint64_t at, uint64_t end, bmff_box *b);
+/* A list that a writer appends to must end with its last box: else what is appended is lost. */
+void bmff_slack(pl_media *m, uint64_t at, const bmff_box *b);
 bool bmff_is(const bmff_box *b, const char *type);
 
 /* Tables of absolute file offsets, to be moved when the file grows before what they point at. */

@@ -82,9 +82,11 @@ static void iinf(pl_media *m, heif_layout *h, const bmff_box *b)
     if (!number(m, h->iinf_count_at, h->iinf_count_n, &count))
         return;
     h->iinf_count = (uint32_t)count;
-    for (uint64_t at = h->iinf_count_at + h->iinf_count_n; bmff_next(m, at, b->end, &c); at = c.end)
+    uint64_t at = h->iinf_count_at + h->iinf_count_n;
+    for (; bmff_next(m, at, b->end, &c); at = c.end)
         if (bmff_is(&c, "infe"))
             infe(m, h, &c);
+    bmff_slack(m, at, b);
 }
 
 /* Where the bytes of one item are, for what is read: XMP and EXIF with one extent. */
@@ -171,16 +173,17 @@ static void iloc(pl_media *m, heif_layout *h, const bmff_box *b)
     for (uint64_t i = 0; i < count; i++)
         if (!media_step(m) || !iloc_item(m, h, &at, b->end))
             return media_stop(m, PL_MEDIA_MALFORMED, "heif.iloc", b->at, "the table of places is cut or too long");
+    bmff_slack(m, at, b);
 }
 
 static void meta(pl_media *m, const bmff_box *box)
 {
     heif_layout *h = m->layout;
     bmff_box     c;
-    uint64_t     v;
+    uint64_t     v, at;
 
     h->meta = *box;
-    for (uint64_t at = box->body + 4; bmff_next(m, at, box->end, &c); at = c.end) {
+    for (at = box->body + 4; bmff_next(m, at, box->end, &c); at = c.end) {
         if (bmff_is(&c, "iinf"))
             h->iinf = c;
         else if (bmff_is(&c, "iloc"))
@@ -192,6 +195,7 @@ static void meta(pl_media *m, const bmff_box *box)
         else if (bmff_is(&c, "idat"))
             h->idat = c;
     }
+    bmff_slack(m, at, box);
     if (m->state != PL_MEDIA_WHOLE)
         return;
     if (h->pitm.end && number(m, h->pitm.body, 1, &v) &&
