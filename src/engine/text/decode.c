@@ -435,30 +435,66 @@ static bool base64_promises(pl_str run)
     return is_text((pl_str){ bytes, n });
 }
 
-/* The next run of base64 in [at, end), which holds no sign and begins after none of its letters.
- * A run has at least BASE64_PADDED_MIN, so most bytes need no look. */
-static size_t base64_next(pl_str text, size_t at, size_t end)
+static bool is_run(pl_str text, size_t from)
 {
-    while (end - at >= BASE64_PADDED_MIN) {
-        size_t last = at + BASE64_PADDED_MIN - 1, from = last;
+    size_t run = base64_run((pl_str){ text.p + from, text.n - from });
 
-        if (base64_value(text.p[last]) < 0 && text.p[last] != '=') {
-            at = last + 1;
+    return run > 0 && base64_promises((pl_str){ text.p + from, run });
+}
+
+/* Where the letters of base64 around `i` begin and end. */
+static size_t letters_from(pl_str text, size_t at, size_t i)
+{
+    while (i > at && base64_value(text.p[i - 1]) >= 0)
+        i--;
+    return i;
+}
+
+static size_t letters_to(pl_str text, size_t i, size_t end)
+{
+    while (i < end && base64_value(text.p[i]) >= 0)
+        i++;
+    return i;
+}
+
+/* The next run of BASE64_MIN letters in [at, end): every one has a place that is looked at. Most of
+ * these are in short words. */
+static size_t plain_next(pl_str text, size_t at, size_t end)
+{
+    for (size_t i = at + BASE64_MIN - 1; i < end; i += BASE64_MIN) {
+        size_t from;
+
+        if (base64_value(text.p[i]) < 0)
             continue;
-        }
-        while (from > at && base64_value(text.p[from - 1]) >= 0)
-            from--;
-        if (base64_value(text.p[from]) >= 0) {
-            size_t run = base64_run((pl_str){ text.p + from, text.n - from });
-
-            if (run > 0 && base64_promises((pl_str){ text.p + from, run }))
-                return from;
-        }
-        while (last < end && (base64_value(text.p[last]) >= 0 || text.p[last] == '='))
-            last++;
-        at = last;
+        from = letters_from(text, at, i);
+        i = letters_to(text, i, end);
+        if (i - from >= BASE64_MIN && is_run(text, from))
+            return from;
     }
     return end;
+}
+
+/* The next run with padding. */
+static size_t padded_next(pl_str text, size_t at, size_t end)
+{
+    const char *p = text.p + at;
+
+    while (p < text.p + end && (p = memchr(p, '=', (size_t)(text.p + end - p))) != NULL) {
+        size_t from = letters_from(text, at, (size_t)(p - text.p));
+
+        if (from < (size_t)(p - text.p) && is_run(text, from))
+            return from;
+        p++;
+    }
+    return end;
+}
+
+/* The next run of base64 in [at, end), which holds no sign and begins after none of its letters. */
+static size_t base64_next(pl_str text, size_t at, size_t end)
+{
+    size_t plain = plain_next(text, at, end);
+
+    return padded_next(text, at, plain);
 }
 
 /* Start of the next encoded run at or after `at`, or the end. */
