@@ -305,12 +305,28 @@ plumbline_variable_own_key(ngx_http_request_t *r, ngx_http_variable_value_t *v, 
     return plumbline_set(v, mcf->upstream_key.len ? "1" : "0", 1);
 }
 
+/* The key alone, for the one API that takes it in a header of its own. */
+static ngx_int_t
+plumbline_variable_upstream_key(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_plumbline_main_conf_t *mcf;
+    size_t                          n = sizeof("Bearer ") - 1;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_plumbline_module);
+    if (mcf->upstream_key.len <= n) {
+        return plumbline_set(v, "", 0);
+    }
+    return plumbline_set(v, (char *) mcf->upstream_key.data + n, mcf->upstream_key.len - n);
+}
+
 static ngx_http_variable_t plumbline_variables[] = {
     { ngx_string("plumbline_request_id"), NULL, plumbline_variable_id, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("plumbline_verdict"), NULL, plumbline_variable_verdict, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("plumbline_authorization"), NULL, plumbline_variable_authorization, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("plumbline_upstream_key"), NULL, plumbline_variable_upstream_key, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("plumbline_own_key"), NULL, plumbline_variable_own_key, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },

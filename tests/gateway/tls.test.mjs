@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import * as up from './lib/upstream.mjs';
 import { makeTemp, run, startProduct, takeDown } from './lib/product.mjs';
-import { ask, chat, readStream } from './lib/client.mjs';
+import { ask, chat, readStream, request } from './lib/client.mjs';
 import { CALM, expectError, labelOf, name } from './lib/cases.mjs';
 
 let dir, ca;
@@ -105,6 +105,9 @@ test('path prefixes are kept', async () => {
     await withUpstream({ suffix }, async (product, model) => {
       assert.equal((await chat(product.gateway, ask('prefix', CALM.en))).status, 200);
       assert.equal(model.calls[0].path, want, suffix);
+      const body = JSON.stringify({ ...ask('prefix', CALM.en), stream: false });
+      await request(`${product.gateway}/api/chat`, { method: 'POST', body, headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) } });
+      assert.equal(model.calls[1].path, want.replace(/\/v\d\/chat\/completions$/, '/api/chat'), 'what is not below /v1 stands beside it');
     });
   }
 });
@@ -114,7 +117,13 @@ test('the upstream key of the environment goes upstream, the client\'s does not'
     await chat(product.gateway, ask('key', CALM.en), { headers: { authorization: 'Bearer sk-client', 'api-key': 'sk-client', 'x-api-key': 'sk-client' } });
     const { headers } = model.calls[0];
     assert.equal(headers.authorization, 'Bearer sk-upstream-secret');
+    assert.equal(headers['x-api-key'], undefined);
     assert.ok(!JSON.stringify(headers).includes('sk-client'), JSON.stringify(headers));
+    // Anthropic's API takes the key in a header of its own
+    const body = JSON.stringify({ max_tokens: 9, ...ask('key', CALM.en) });
+    await request(`${product.gateway}/v1/messages`, { method: 'POST', body, headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), 'x-api-key': 'sk-client' } });
+    assert.equal(model.calls[1].headers['x-api-key'], 'sk-upstream-secret');
+    assert.ok(!JSON.stringify(model.calls[1].headers).includes('sk-client'));
     // the secret is in no file of the instance and in no command line
     const found = await run('grep', ['-rlF', 'sk-upstream-secret', product.dir]);
     assert.equal(found.stdout, '');

@@ -258,8 +258,10 @@ static void put_gateway(const pl_nginx_params *p, const pl_upstream_url *u, pl_b
 
     pl_buf_puts(o, "    map $plumbline_own_key $plumbline_api_key {\n"
                    "        1 \"\";\n        default $http_api_key;\n    }\n"
-                   "    map $plumbline_own_key $plumbline_x_api_key {\n"
-                   "        1 \"\";\n        default $http_x_api_key;\n    }\n\n");
+                   "    # Anthropic's API takes the key here.\n"
+                   "    map \"$plumbline_own_key$uri\" $plumbline_x_api_key {\n"
+                   "        \"~^1.*/messages$\" $plumbline_upstream_key;\n"
+                   "        \"~^1\" \"\";\n        default $http_x_api_key;\n    }\n\n");
     pl_buf_printf(o, "    # The gateway: what clients of the AI service talk to.\n"
                      "    server {\n        listen %s;\n        server_name _;\n\n", p->gateway);
     pl_buf_puts(o, "        error_page " GATEWAY_ERRORS "\n            @plumbline_error;\n");
