@@ -329,15 +329,16 @@ static size_t plain_cut(const text_channel *ch, uint64_t avail)
 }
 
 /* The same where two levels of escapes lie between what is said and what is scanned: never
- * inside an escape. *scanned is what the part that may be said amounts to. */
-static size_t escaped_cut(pl_exchange *x, const text_channel *ch, uint64_t avail, uint64_t *scanned)
+ * inside an escape, and not more than `most`. *scanned is what that part amounts to. */
+static size_t escaped_cut(pl_exchange *x, const text_channel *ch, size_t most, uint64_t avail,
+                          uint64_t *scanned)
 {
     unescaper u = ch->pending_escape;
     size_t    best = 0;
 
     pl_buf_clear(&x->inner);
     *scanned = 0;
-    for (size_t i = 0; i < ch->pending.n && x->inner.n <= avail; i++) {
+    for (size_t i = 0; i < most && x->inner.n <= avail; i++) {
         pl_unescaper_feed(&u, (pl_str){ ch->pending.p + i, 1 }, &x->inner);
         if (x->inner.n <= avail && !u.n && !u.high &&
             (i + 1 == ch->pending.n || !is_tail(ch->pending.p[i + 1]))) {
@@ -352,19 +353,23 @@ static size_t releasable(pl_exchange *x, text_channel *ch, uint64_t *scanned)
 {
     uint64_t safe = pl_screen_stream_safe(ch->scan);
     uint64_t avail = safe > ch->pending_from ? safe - ch->pending_from : 0;
-    size_t   n, tail;
+    size_t   n, tail, before;
 
     if (ch->finished || ch->kind == PK_NAME) {
         *scanned = ch->fed - ch->pending_from;
         return ch->pending.n;
     }
-    /* a pseudonym that may be in the making is whole when it is put back */
-    tail = pl_pseudonym_tail(&x->names, pl_buf_str(&ch->pending));
-    if (avail > ch->pending.n - tail)
-        avail = ch->pending.n - tail;
-    if (ch->kind == PK_ARGS)
-        return escaped_cut(x, ch, avail, scanned);
-    n = plain_cut(ch, pl_mask_cut(ch, ch->pending_from, plain_cut(ch, avail)));
+    if (ch->kind == PK_ARGS) {
+        n = escaped_cut(x, ch, ch->pending.n, avail, scanned);
+        tail = pl_pseudonym_tail(&x->names, (pl_str){ pl_buf_str(&ch->pending).p, n });
+        return tail ? escaped_cut(x, ch, n - tail, avail, scanned) : n;
+    }
+    n = plain_cut(ch, avail);
+    do { /* neither a mask nor a pseudonym is cut in two */
+        before = n;
+        n = plain_cut(ch, pl_mask_cut(ch, ch->pending_from, n));
+        n -= pl_pseudonym_tail(&x->names, (pl_str){ pl_buf_str(&ch->pending).p, n });
+    } while (n < before);
     *scanned = n;
     return n;
 }

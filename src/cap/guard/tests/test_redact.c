@@ -39,6 +39,11 @@ static pl_policy *policy_of(int share, const char *input, const char *output)
     rule_of(b, "d.mobile", "pii.cn_mobile", &pii.rule[pl_pii_kind_find(PL_STR("pii.cn_mobile"))]);
     assert_int_equal(pl_textdb_builder_keyword(b, harm, PL_STR("forbidden zork"), PL_KEYWORD_WORD,
                                                NULL), PL_OK);
+    for (int i = 0; i < 256; i++) { /* the end of any pseudonym may begin one */
+        char word[16];
+        snprintf(word, sizeof word, "%02xzork", i);
+        assert_int_equal(pl_textdb_builder_keyword(b, harm, pl_str_z(word), 0, NULL), PL_OK);
+    }
     assert_int_equal(pl_textdb_builder_finish(b, &db, &db_n, NULL), PL_OK);
     pl_textdb_builder_free(b);
     assert_int_equal(pl_pii_config_format(&pii, &piid, &piid_n, NULL), PL_OK);
@@ -203,6 +208,43 @@ static void stream__gets_back_what_was_taken_out_at_every_cut(void **state)
     pl_policy_unref(p);
 }
 
+/* Names are random, and what the screen holds back may end inside one. */
+static void stream__gets_back_any_name_a_character_at_a_time(void **state)
+{
+    pl_policy *p = policy_of(100, "redact", "log");
+
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        pl_exchange_options o = { .policy = p, .index_key = fixture_key, .max_response = 1u << 20,
+                                  .surface = pl_surface_find(PL_STR("chat.completions")),
+                                  .id = "01jb00000000000000000000ab" };
+        pl_buf all = PL_BUF_INIT(1u << 20), out = PL_BUF_INIT(1u << 20), said = PL_BUF_INIT(65536);
+        pl_exchange *x;
+        char        *name;
+
+        memcpy(o.salt, &i, sizeof i);
+        x = pl_exchange_new(&o);
+        assert_int_equal(pl_exchange_request(x, PL_STR(CHAT("I am " MAIL, "\"stream\":true,"))),
+                         PL_EXCHANGE_FORWARD);
+        name = pseudonym_in(pl_exchange_forward(x));
+        pl_buf_printf(&all, EVENT(), 6, i % 2 ? "to mr " : "号码");
+        for (size_t k = 0; name[k]; k++)
+            pl_buf_printf(&all, EVENT(), 1, name + k);
+        pl_buf_puts(&all, FINISH);
+        pl_exchange_response_begin(x, 200, PL_STR("text/event-stream"), PL_STR(""));
+        pl_exchange_response_feed(x, pl_buf_str(&all), &out, 1);
+        pl_exchange_response_end(x, PL_END_COMPLETE, &out, 2);
+        contents_of(out.p, &said);
+        assert_string_equal(said.p, i % 2 ? "to mr " MAIL : "号码" MAIL);
+        free(name);
+        pl_exchange_free(x);
+        pl_buf_done(&all);
+        pl_buf_done(&out);
+        pl_buf_done(&said);
+    }
+    pl_policy_unref(p);
+}
+
 static void stream__is_masked_at_every_cut(void **state)
 {
     pl_policy *p = policy_of(100, "log", "replace");
@@ -333,6 +375,7 @@ int main(void)
         cmocka_unit_test(request__is_refused_when_something_would_stay),
         cmocka_unit_test(answer__gets_back_what_was_taken_out),
         cmocka_unit_test(stream__gets_back_what_was_taken_out_at_every_cut),
+        cmocka_unit_test(stream__gets_back_any_name_a_character_at_a_time),
         cmocka_unit_test(stream__is_masked_at_every_cut),
         cmocka_unit_test(responses__are_masked_where_they_repeat_themselves),
         cmocka_unit_test(whole__is_masked_and_traced_as_shown),
