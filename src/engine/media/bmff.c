@@ -18,7 +18,7 @@ bool bmff_is(const bmff_box *b, const char *type)
     return memcmp(b->type, type, 4) == 0;
 }
 
-bool bmff_next(pl_media *m, uint64_t at, uint64_t end, bmff_box *b)
+static bool next(pl_media *m, uint64_t at, uint64_t end, bool is_top, bmff_box *b)
 {
     uint8_t  h[16];
     uint64_t n;
@@ -39,7 +39,7 @@ bool bmff_next(pl_media *m, uint64_t at, uint64_t end, bmff_box *b)
         }
         n = rd_be64(h + 8);
         b->body = at + 16;
-    } else if (n == 0 && end == m->io.size) {
+    } else if (n == 0 && is_top) {
         n = end - at; /* ISO/IEC 14496-12 §4.2: the last box of a file only */
     }
     if (n < b->body - at) {
@@ -53,6 +53,11 @@ bool bmff_next(pl_media *m, uint64_t at, uint64_t end, bmff_box *b)
     }
     b->end = at + n;
     return true;
+}
+
+bool bmff_next(pl_media *m, uint64_t at, uint64_t end, bmff_box *b)
+{
+    return next(m, at, end, false, b);
 }
 
 bool bmff_add_table(pl_media *m, bmff_layout *l, uint64_t at, uint64_t count, unsigned width,
@@ -346,7 +351,7 @@ void bmff_scan(pl_media *m, bmff_layout *l, void (*heif)(pl_media *m, const bmff
     bmff_box b;
     bool     data = false;
 
-    for (uint64_t at = 0; m->state == PL_MEDIA_WHOLE && bmff_next(m, at, m->io.size, &b); at = b.end) {
+    for (uint64_t at = 0; m->state == PL_MEDIA_WHOLE && next(m, at, m->io.size, true, &b); at = b.end) {
         if (bmff_is(&b, "ftyp") && !l->after_ftyp)
             l->after_ftyp = b.end;
         if (bmff_is(&b, "moov") && !l->moov.end)
