@@ -277,45 +277,30 @@ static int cmd_set(pl_cmd_ctx *c)
                        print_filing);
 }
 
-static json_t *attachment_json(pl_cmd_ctx *c, pl_str bytes, const char *path, int64_t version, pl_error *err)
-{
-    const char *slash = strrchr(path, '/');
-    char        hex[65];
-    pl_buf      text = PL_BUF_INIT(bytes.n * 2 + 16);
-    json_t     *o = json_pack("{s:I, s:s, s:s}", "version", (json_int_t)version, "slot", c->argv[1], "name",
-                              slash ? slash + 1 : path);
-
-    if (pl_registry_call_is_operator()) {
-        if (pl_registry_call_put(c, bytes, hex, err) != PL_OK) {
-            json_decref(o);
-            return NULL;
-        }
-        (void)json_object_set_new(o, "sha256", json_string(hex));
-    } else {
-        pl_buf_base64(&text, bytes.p, bytes.n);
-        (void)json_object_set_new(o, "content", json_string(text.p ? text.p : ""));
-    }
-    pl_buf_done(&text);
-    return o;
-}
-
 static int cmd_attach(pl_cmd_ctx *c)
 {
-    json_t  *now = NULL, *body = NULL;
-    int64_t  version = 0;
-    char    *bytes = NULL;
-    size_t   n = 0;
-    pl_error err = { 0 };
-    pl_rc    rc = pl_file_read(c->argv[2], REGISTRY_FILE_MAX, &bytes, &n, &err);
+    const char *slash = strrchr(c->argv[2], '/');
+    json_t     *now = NULL, *body = NULL;
+    int64_t     version = 0;
+    char       *bytes = NULL;
+    size_t      n = 0;
+    pl_error    err = { 0 };
+    pl_rc       rc = pl_file_read(c->argv[2], REGISTRY_FILE_MAX, &bytes, &n, &err);
 
     if (rc == PL_OK)
         rc = look(c, &now, &version, &err);
     json_decref(now);
     if (rc == PL_OK)
-        body = attachment_json(c, (pl_str){ bytes, n }, c->argv[2], version, &err);
+        body = json_pack("{s:I, s:s, s:s}", "version", (json_int_t)version, "slot", c->argv[1], "name",
+                         slash ? slash + 1 : c->argv[2]);
+    if (rc == PL_OK)
+        rc = body ? registry_content_put(c, (pl_str){ bytes, n }, body, &err)
+                  : pl_fail(&err, PL_INVALID, "the name is not UTF-8");
     free(bytes);
-    if (body == NULL)
+    if (rc != PL_OK) {
+        json_decref(body);
         return pl_cmd_fail(c, &err);
+    }
     return filing_call(c, "POST", "/files", body, print_filing);
 }
 
@@ -522,6 +507,8 @@ const pl_cmd registry_commands[] = {
       "plumbline registry change ID model.yaml --note WHY", registry_cmd_change },
     { "registry", "retire", "ID", 1, 1, registry_opts, "end a record; its history stays", "停用记录（历史保留）",
       "plumbline registry retire ID --note WHY", registry_cmd_retire },
+    { "registry", "attach", "ID SLOT FILE", 3, 3, registry_opts, "attach a file to a record", "为记录添加附件",
+      "plumbline registry attach ID licence LICENSE.txt", registry_cmd_attach },
     { "registry", "show", "ID", 1, 1, registry_opts, "a record, or an older version of it", "显示记录或其旧版本",
       "plumbline registry show ID --version 1", registry_cmd_show },
     { "registry", "history", "ID", 1, 1, registry_opts, "all versions of a record", "记录的全部版本",

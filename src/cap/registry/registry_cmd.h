@@ -12,6 +12,8 @@ int registry_run(pl_cmd_ctx *c, pl_registry_call *k, json_t *body,
 const char *registry_at(const json_t *o, const char *key);
 /* Reads values from a YAML or JSON file ("-": standard input). */
 pl_rc registry_values_read(const char *path, json_t **out, pl_error *err);
+/* Puts a file's bytes into a request: by digest for the operator of the host, as base64 for others. */
+pl_rc registry_content_put(pl_cmd_ctx *c, pl_str bytes, json_t *body, pl_error *err);
 const char *registry_word(const pl_cmd_ctx *c, const json_t *o); /* zh or en of an object */
 
 int registry_cmd_kinds(pl_cmd_ctx *c);
@@ -21,6 +23,7 @@ int registry_cmd_show(pl_cmd_ctx *c);
 int registry_cmd_list(pl_cmd_ctx *c);
 int registry_cmd_history(pl_cmd_ctx *c);
 int registry_cmd_retire(pl_cmd_ctx *c);
+int registry_cmd_attach(pl_cmd_ctx *c);
 int registry_cmd_import(pl_cmd_ctx *c);
 int registry_cmd_export(pl_cmd_ctx *c);
 extern const pl_opt registry_opts[], registry_exchange_opts[];

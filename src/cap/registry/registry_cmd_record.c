@@ -38,6 +38,24 @@ pl_rc registry_values_read(const char *path, json_t **out, pl_error *err)
     return rc;
 }
 
+pl_rc registry_content_put(pl_cmd_ctx *c, pl_str bytes, json_t *body, pl_error *err)
+{
+    pl_buf text = PL_BUF_INIT(bytes.n * 2 + 16);
+    char   hex[65];
+    pl_rc  rc = PL_OK;
+
+    if (pl_registry_call_is_operator()) {
+        rc = pl_registry_call_put(c, bytes, hex, err);
+        if (rc == PL_OK)
+            (void)json_object_set_new(body, "sha256", json_string(hex));
+        return rc;
+    }
+    pl_buf_base64(&text, bytes.p, bytes.n);
+    (void)json_object_set_new(body, "content", json_string(text.p ? text.p : ""));
+    pl_buf_done(&text);
+    return rc;
+}
+
 int registry_run(pl_cmd_ctx *c, pl_registry_call *k, json_t *body,
                  void (*human)(pl_cmd_ctx *c, const json_t *answer))
 {
@@ -246,6 +264,33 @@ int registry_cmd_retire(pl_cmd_ctx *c)
                                                "note", c->opt(c->host, "note")), NULL, print_record);
 }
 
+static void print_attached(pl_cmd_ctx *c, const json_t *answer)
+{
+    (void)fprintf(c->out, "%s\n", registry_at(answer, "sha256"));
+}
+
+int registry_cmd_attach(pl_cmd_ctx *c)
+{
+    const char *slash = strrchr(c->argv[2], '/');
+    char       *bytes = NULL;
+    size_t      n = 0;
+    pl_error    err = { 0 };
+    json_t     *body = NULL;
+    pl_rc       rc = pl_file_read(c->argv[2], REGISTRY_FILE_MAX, &bytes, &n, &err);
+
+    if (rc == PL_OK)
+        body = json_pack("{s:s, s:s}", "slot", c->argv[1], "name", slash ? slash + 1 : c->argv[2]);
+    if (rc == PL_OK)
+        rc = body ? registry_content_put(c, (pl_str){ bytes, n }, body, &err)
+                  : pl_fail(&err, PL_INVALID, "the name is not UTF-8");
+    free(bytes);
+    if (rc != PL_OK) {
+        json_decref(body);
+        return pl_cmd_fail(c, &err);
+    }
+    return record_call(c, "POST", "/files", body, NULL, print_attached);
+}
+
 const pl_opt registry_opts[] = {
     { "kind", "KIND", "only records of this kind", "仅此类记录" },
     { "version", "N", "the version meant (default: the newest)", "版本（默认最新）" },
@@ -304,22 +349,15 @@ static void print_imported(pl_cmd_ctx *c, const json_t *f)
 int filing_cmd_import(pl_cmd_ctx *c)
 {
     pl_registry_call k = { .method = "POST", .path = "/api/v1/filings/import" };
-    char         *bytes = NULL, hex[65];
-    size_t        n = 0;
-    pl_error      err = { 0 };
-    pl_buf        text = PL_BUF_INIT(REGISTRY_FILE_MAX * 2u);
-    json_t       *body = NULL;
-    pl_rc         rc = pl_file_read(c->argv[0], REGISTRY_FILE_MAX, &bytes, &n, &err);
+    char            *bytes = NULL;
+    size_t           n = 0;
+    pl_error         err = { 0 };
+    json_t          *body = json_pack("{s:s}", "name", "package.tar");
+    pl_rc            rc = pl_file_read(c->argv[0], REGISTRY_FILE_MAX, &bytes, &n, &err);
 
-    if (rc == PL_OK && pl_registry_call_is_operator()) {
-        rc = pl_registry_call_put(c, (pl_str){ bytes, n }, hex, &err);
-        body = json_pack("{s:s, s:s}", "name", "package.tar", "sha256", hex);
-    } else if (rc == PL_OK) {
-        pl_buf_base64(&text, bytes, n);
-        body = json_pack("{s:s, s:s}", "name", "package.tar", "content", text.p ? text.p : "");
-    }
+    if (rc == PL_OK)
+        rc = registry_content_put(c, (pl_str){ bytes, n }, body, &err);
     free(bytes);
-    pl_buf_done(&text);
     if (rc != PL_OK) {
         json_decref(body);
         return pl_cmd_fail(c, &err);

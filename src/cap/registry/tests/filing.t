@@ -88,6 +88,9 @@ registry() { "$PLUMBLINE" registry "$@" --dir "$D"; }
 t 'a record is added' sh -c "'$PLUMBLINE' registry add organisation '$T/org.yaml' --dir '$D' --json | jq -r .id >'$T/rid'"
 RID=$(cat "$T/rid")
 t 'and changed' registry change "$RID" "$T/org.yaml" --note 'looked through'
+t 'a file is attached to it' registry attach "$RID" licence "$T/paper.pdf"
+t 'the same file not twice' exits 5 registry attach "$RID" licence "$T/paper.pdf"
+t 'and it is told with the record' sh -c "'$PLUMBLINE' registry show '$RID' --dir '$D' --json | jq -e '.files[0].slot == \"licence\" and .files[0].size == 13'"
 t 'its history has both versions' sh -c "[ \$('$PLUMBLINE' registry history '$RID' --dir '$D' | wc -l) = 2 ]"
 t 'a change on an old version is refused' exits 5 registry change "$RID" "$T/org.yaml" --version 1
 cat >"$T/bom.json" <<'JSON'
@@ -95,7 +98,7 @@ cat >"$T/bom.json" <<'JSON'
 JSON
 t 'a bill of materials gives a model and its data' sh -c "[ \$('$PLUMBLINE' registry import '$T/bom.json' --dir '$D' | wc -l) = 2 ]"
 t 'the model names its data' sh -c "'$PLUMBLINE' registry list --kind model --dir '$D' --json | jq -r '.records[0].id' >'$T/mid'; '$PLUMBLINE' registry show \"\$(cat '$T/mid')\" --dir '$D' --json | jq -e '.related[0].title == \"demo-corpus\"'"
-t 'it goes out as a bill of materials' sh -c "'$PLUMBLINE' registry export --format cyclonedx --dir '$D' | jq -e '[.components[].name] == [\"demo-7b\",\"demo-corpus\"]'"
+t 'it goes out as a bill of materials' sh -c "'$PLUMBLINE' registry export --format cyclonedx --dir '$D' | jq -e '([.components[].name] | sort) == [\"demo-7b\",\"demo-corpus\"]'"
 printf 'name,country\nA,CN\nB,Nowhere\n' >"$T/o.csv"
 t 'a table with one bad row adds none' sh -c "! '$PLUMBLINE' registry import '$T/o.csv' --kind organisation --dir '$D' && [ \$('$PLUMBLINE' registry list --kind organisation --dir '$D' | wc -l) = 1 ]"
 t 'it is listed' says '示例智能' registry list --kind organisation
