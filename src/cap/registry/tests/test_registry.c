@@ -190,6 +190,23 @@ static void filing__two_reviewers_at_once_get_a_clear_answer(void **state)
     assert_non_null(strstr(f->err.text, "somebody else acted on it meanwhile"));
 }
 
+/* Both looked at the same version before either wrote: the database itself lets one of them win. */
+static void filing__a_row_is_changed_from_the_version_that_was_read_only(void **state)
+{
+    fixture        *f = *state;
+    char            id[27];
+    registry_filing a, b;
+
+    filing_begin(f, "甲", id);
+    assert_ok(filing_store_find(f->t.db, f->a, pl_str_z(id), &a, &f->err), &f->err);
+    b = a;
+    a.version++;
+    b.version++;
+    assert_ok(filing_store_change(f->t.db, &a, &f->err), &f->err);
+    assert_rc(filing_store_change(f->t.db, &b, &f->err), PL_CONFLICT);
+    assert_non_null(strstr(f->err.text, "somebody else acted"));
+}
+
 static void filing__change_shows_the_old_until_the_new_is_published(void **state)
 {
     fixture         *f = *state;
@@ -563,14 +580,17 @@ static void search__of_the_public_sees_nothing_that_is_not_published(void **stat
 
 static void search__forgets_what_a_filing_no_longer_is_called(void **state)
 {
-    fixture *f = *state;
-    char     id[27];
-    json_t  *values = filing_values("新名");
+    fixture      *f = *state;
+    char          id[27];
+    json_t       *values = filing_values("新名");
+    registry_hits hits;
 
     filing_begin(f, "旧名", id);
     assert_ok(filing_edit(&f->c, pl_str_z(id), version_now(f, id), values, &f->err), &f->err);
     expect_found(f, "旧名", false, 0);
     expect_found(f, "新名", false, 1);
+    assert_ok(registry_index_find(f->t.db, f->a, PL_STR("旧名"), NULL, 0, &hits, &f->err), &f->err);
+    assert_int_equal(hits.count, 0); /* in the index itself, not only among what is shown */
     json_decref(values);
 }
 
@@ -653,6 +673,7 @@ int main(void)
         T(filing__four_eyes_hold_whatever_roles_one_has),
         T(filing__names_what_is_missing),
         T(filing__two_reviewers_at_once_get_a_clear_answer),
+        T(filing__a_row_is_changed_from_the_version_that_was_read_only),
         T(filing__change_shows_the_old_until_the_new_is_published),
         T(filing__a_dropped_change_brings_the_published_values_back),
         T(filing__can_be_cancelled_and_stays_visible),
