@@ -7,6 +7,12 @@
     " month, number, is_public, vote_round, owner, origin, data, published_data, actors, search_text," \
     " created_ms, changed_ms, published_ms"
 
+/* The same without the values, which a list does not show and which may be large. */
+#define FILING_LINE \
+    "id, seq, workflow, pack, state, version, subject_id, title, organisation, region, role, type," \
+    " month, number, is_public, vote_round, owner, origin, '', '', '', search_text," \
+    " created_ms, changed_ms, published_ms"
+
 /* The text columns with their places among FILING_COLUMNS, from 0. */
 static const struct {
     int    column;
@@ -131,7 +137,7 @@ pl_rc filing_store_find(pl_db *db, pl_arena *a, pl_str id, registry_filing *out,
 pl_rc filing_store_at(pl_db *db, pl_arena *a, int64_t seq, registry_filing *out, pl_error *err)
 {
     pl_db_stmt *s;
-    pl_rc rc = pl_db_prepare(db, "SELECT " FILING_COLUMNS " FROM registry_filing WHERE seq = $1", &s, err);
+    pl_rc rc = pl_db_prepare(db, "SELECT " FILING_LINE " FROM registry_filing WHERE seq = $1", &s, err);
 
     if (rc != PL_OK)
         return rc;

@@ -136,6 +136,7 @@ pl_rc filing_store_add(pl_db *db, const registry_filing *f, pl_error *err);
 /* Writes f as it is; PL_CONFLICT: the row is not at f->version - 1. */
 pl_rc filing_store_change(pl_db *db, const registry_filing *f, pl_error *err);
 pl_rc filing_store_find(pl_db *db, pl_arena *a, pl_str id, registry_filing *out, pl_error *err);
+/* For lists: without values, published values and actors. */
 pl_rc filing_store_at(pl_db *db, pl_arena *a, int64_t seq, registry_filing *out, pl_error *err);
 pl_rc event_store_add(pl_db *db, pl_str id, const registry_event *e, pl_error *err);
 pl_rc event_store_each(pl_db *db, pl_arena *a, pl_str id,

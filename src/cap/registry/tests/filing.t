@@ -93,6 +93,36 @@ t 'the same file not twice' exits 5 registry attach "$RID" licence "$T/paper.pdf
 t 'and it is told with the record' sh -c "'$PLUMBLINE' registry show '$RID' --dir '$D' --json | jq -e '.files[0].slot == \"licence\" and .files[0].size == 13'"
 t 'its history has both versions' sh -c "[ \$('$PLUMBLINE' registry history '$RID' --dir '$D' | wc -l) = 2 ]"
 t 'a change on an old version is refused' exits 5 registry change "$RID" "$T/org.yaml" --version 1
+# A country nobody here has heard of: a folder, and no line of C.
+X=$D/packs/zz-permit
+mkdir -p "$X/workflows" "$X/forms"
+printf 'x\n' >"$X/README.md"
+cat >"$X/pack.yaml" <<'YAML'
+{id: zz-permit, version: "1.0.0", kind: workflows, jurisdiction: ZZ, legal_weight: law, in_force: {from: "2026-01-01"}, title: {zh: 许可, en: Permit}, licence: Apache-2.0, sources: [{id: s, title: S, evidence: P, date: "2026-01-01"}]}
+YAML
+cat >"$X/forms/ask.yaml" <<'YAML'
+{id: ask, title: {zh: 申请, en: Application}, fields: [{key: name, type: text, zh: 名称, en: Name, required: true, public: true}]}
+YAML
+cat >"$X/workflows/permit.yaml" <<'YAML'
+id: zz-permit
+title: {zh: 许可, en: Permit}
+jurisdiction: ZZ
+kind: product
+forms: [ask]
+title_field: ask.name
+initial: draft
+states: [{id: draft, zh: 草稿, en: Draft, edit: [provider]}, {id: done, zh: 已许可, en: Permitted, public: true, final: true}]
+numbers: [{id: n, template: "ZZ-{year:4}-{serial:2}", tag: P, parts: {year: {date: YYYY}, serial: {counter: "zz:{year}"}}}]
+steps: [{id: grant, zh: 许可, en: Grant, from: [draft], to: done, roles: [regulator], action: published, forms: [ask], number: n, publishes: true}]
+YAML
+t 'a pack for an invented country is sound' "$PLUMBLINE" pack lint "$X"
+t 'its workflow is there at once' says 'zz-permit' filing workflows
+t 'a filing begins under it' sh -c "printf 'ask: {name: 某物}\\n' >'$T/z.yaml'; '$PLUMBLINE' filing new zz-permit --values '$T/z.yaml' --dir '$D' --json | jq -r .id >'$T/zid'"
+t 'and gets its number' says 'ZZ-20' filing step "$(cat "$T/zid")" grant
+sed -i 's/to: done/to: nowhere/' "$X/workflows/permit.yaml"
+t 'a broken pack is left out and named, the others stay' sh -c "'$PLUMBLINE' filing workflows --dir '$D' 2>&1 | grep -q \"'to' names no state\" && '$PLUMBLINE' filing workflows --dir '$D' | grep -q cn-algorithm"
+rm -r "$X"
+
 cat >"$T/bom.json" <<'JSON'
 {"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"machine-learning-model","name":"demo-7b","version":"2","modelCard":{"modelParameters":{"datasets":[{"type":"dataset","name":"demo-corpus"}]}}}]}
 JSON
