@@ -137,6 +137,14 @@ static pl_rc unfit(const struct jpeg_decompress_struct *d, pl_error *err)
     return PL_OK;
 }
 
+/* When data run out the library goes on with an end of its own making, which lies elsewhere. */
+static bool is_cut(const struct jpeg_decompress_struct *d, pl_str in)
+{
+    const JOCTET *at = d->src->next_input_byte, *start = (const JOCTET *)in.p;
+
+    return at < start || at > start + in.n;
+}
+
 static pl_rc look_at(pl_str in, look *out, pl_error *err)
 {
     struct jpeg_decompress_struct d = { 0 };
@@ -156,6 +164,8 @@ static pl_rc look_at(pl_str in, look *out, pl_error *err)
     rc = unfit(&d, err);
     if (rc == PL_OK)
         rc = decode(&d, out, err);
+    if (rc == PL_OK && is_cut(&d, in))
+        rc = pl_fail(err, PL_INVALID, "the JPEG ends before its picture does");
     jpeg_destroy_decompress(&d);
     return rc;
 }
@@ -297,12 +307,43 @@ static void markers_copy(struct jpeg_decompress_struct *d, struct jpeg_compress_
     }
 }
 
+/* Output into a buffer of ours, piece by piece. The library's own target in memory loses track of
+ * its bytes when an error comes after it has grown. */
+typedef struct target {
+    struct jpeg_destination_mgr mgr;
+    pl_buf                     *out;
+    JOCTET                      piece[16384];
+} target;
+
+static void target_reset(j_compress_ptr c)
+{
+    target *t = (target *)c->dest;
+
+    t->mgr.next_output_byte = t->piece;
+    t->mgr.free_in_buffer = sizeof t->piece;
+}
+
+static boolean target_flush(j_compress_ptr c)
+{
+    target *t = (target *)c->dest;
+
+    pl_buf_put(t->out, (pl_str){ (const char *)t->piece, sizeof t->piece });
+    target_reset(c);
+    return TRUE;
+}
+
+static void target_end(j_compress_ptr c)
+{
+    target *t = (target *)c->dest;
+
+    pl_buf_put(t->out, (pl_str){ (const char *)t->piece, sizeof t->piece - t->mgr.free_in_buffer });
+}
+
 typedef struct recode {
     struct jpeg_decompress_struct d;
     struct jpeg_compress_struct   c;
     fault                         f;
-    unsigned char                *bytes;
-    unsigned long                 n;
+    target                        to;
 } recode;
 
 static bool factors_fit(const struct jpeg_decompress_struct *d)
@@ -336,7 +377,9 @@ static pl_rc recode_run(recode *r, pl_str in, const stencil *s, pl_error *err)
     r->c.optimize_coding = TRUE;
     if (r->d.progressive_mode)
         jpeg_simple_progression(&r->c);
-    jpeg_mem_dest(&r->c, &r->bytes, &r->n);
+    r->to.mgr = (struct jpeg_destination_mgr){ .init_destination = target_reset, .empty_output_buffer = target_flush,
+                                               .term_destination = target_end };
+    r->c.dest = &r->to.mgr;
     jpeg_write_coefficients(&r->c, planes);
     markers_copy(&r->d, &r->c);
     jpeg_finish_compress(&r->c);
@@ -352,15 +395,13 @@ static pl_rc recode_all(pl_str in, const stencil *s, pl_buf *out, pl_error *err)
         return pl_fail(err, PL_NOMEM, "out of memory");
     r->d.err = fault_init(&r->f);
     r->c.err = r->d.err;
+    r->to.out = out;
     if (setjmp(r->f.back))
         rc = pl_fail(err, PL_INVALID, "not a JPEG that can be changed: %.150s", r->f.text);
     else
         rc = recode_run(r, in, s, err);
-    if (rc == PL_OK)
-        pl_buf_put(out, (pl_str){ (const char *)r->bytes, r->n });
     jpeg_destroy_compress(&r->c);
     jpeg_destroy_decompress(&r->d);
-    free(r->bytes);
     free(r);
     return rc == PL_OK ? pl_buf_check(out, err) : rc;
 }

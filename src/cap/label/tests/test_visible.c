@@ -308,6 +308,28 @@ static void jpeg__follows_the_orientation(void **state)
     }
 }
 
+static void jpeg__refuses_pictures_that_end_too_early(void **state)
+{
+    picture           x = paint(640, 480, BUSY);
+    pl_visible_style  s = { .percent = 5 };
+    pl_visible_report r;
+    pl_error          err;
+
+    (void)state;
+    for (int progressive = 0; progressive < 2; progressive++) {
+        pl_buf in = to_jpeg(&x, 0, progressive);
+
+        for (size_t part = 1; part < 10; part++) {
+            pl_buf out = PL_BUF_INIT(64u << 20);
+
+            assert_rc(pl_visible_image(PL_MEDIA_JPEG, (pl_str){ in.p, in.n * part / 10 }, &s, &out, &r, &err), PL_INVALID);
+            pl_buf_done(&out);
+        }
+        pl_buf_done(&in);
+    }
+    free(x.p);
+}
+
 /* --- WebP ------------------------------------------------------------------------------------------------ */
 
 static void webp__keeps_lossless_pixels(void **state)
@@ -618,6 +640,7 @@ int main(void)
         cmocka_unit_test(image__goes_to_the_calm_corner),
         cmocka_unit_test(jpeg__changes_only_the_blocks_under_the_label),
         cmocka_unit_test(jpeg__follows_the_orientation),
+        cmocka_unit_test(jpeg__refuses_pictures_that_end_too_early),
         cmocka_unit_test(webp__keeps_lossless_pixels),
         cmocka_unit_test(image__refuses_what_it_cannot_label),
         cmocka_unit_test(style_check__refuses_what_breaks_the_standard),
