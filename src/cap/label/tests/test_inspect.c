@@ -4,10 +4,12 @@
  * PROVES: GB45438-2025/6.1(c) */
 #include "pl_test.h"
 
+#include "base/fault.h"
 #include "base/str.h"
 #include "cap/cmd.h"
 #include "cap/label/issue.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 
 #define PRODUCER "001191110102MAD55U9H0F10002"
@@ -210,6 +212,60 @@ static void issue__leaves_input_times_and_permissions(void **state)
     pl_test_rmtree(dir);
 }
 
+static size_t entries(const char *dir)
+{
+    DIR   *d = opendir(dir);
+    size_t n = 0;
+
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d)) != NULL;)
+        n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+/* A disk that is full from the n-th write on, or fails once: the output is whole or not there,
+ * nothing else stays, and the input is what it was. */
+static void issue__leaves_nothing_behind_when_the_disk_fails(void **state)
+{
+    static const char *const kinds[] = { "full", "io-once" };
+    char       *dir = pl_test_mkdtemp(), *in = write_file(dir, "in.png", (pl_str){ png, sizeof png - 1 }), *out = NULL;
+    label_order o = { .producer = PL_STR(PRODUCER), .content_id = PL_STR("n"), .state = '1', .flags = LABEL_SYNC };
+    size_t      failed = 0;
+
+    (void)state;
+    assert_true(asprintf(&out, "%s/out.png", dir) > 0);
+    for (size_t k = 0; k < 2; k++)
+        for (int n = 1; n < 20; n++) {
+            char          fault[32];
+            label_outcome r;
+            struct stat   st;
+            pl_error      err = { 0 };
+            pl_rc         rc;
+            (void)snprintf(fault, sizeof fault, "%s@%d", kinds[k], n);
+            assert_int_equal(setenv("PL_FAULT", fault, 1), 0);
+            pl_fault_init();
+            rc = label_issue(in, out, &o, &r, &err);
+            assert_int_equal(unsetenv("PL_FAULT"), 0);
+            pl_fault_init();
+            assert_int_equal(stat(in, &st), 0);
+            assert_int_equal(st.st_size, sizeof png - 1);
+            if (rc == PL_OK) {
+                label_outcome_done(&r);
+                assert_int_equal(entries(dir), 2);
+            } else {
+                failed++;
+                assert_true(err.text[0] != '\0');
+                assert_in_range(entries(dir), 1, 2); /* 2: only its folder could not be synced */
+            }
+            (void)unlink(out);
+        }
+    assert_in_range(failed, 4, 38);
+    free(in);
+    free(out);
+    pl_test_rmtree(dir);
+}
+
 static void platform__adds_its_members_and_keeps_the_producers(void **state)
 {
     char             *dir = pl_test_mkdtemp(), *in = write_file(dir, "in.json", PL_STR("{\"AIGC\":" MEMBERS("1") "}")), *out = NULL;
@@ -240,6 +296,7 @@ int main(void)
         cmocka_unit_test(issue__keeps_what_it_replaced),
         cmocka_unit_test(issue__refuses_codes_that_are_none),
         cmocka_unit_test(issue__leaves_input_times_and_permissions),
+        cmocka_unit_test(issue__leaves_nothing_behind_when_the_disk_fails),
         cmocka_unit_test(platform__adds_its_members_and_keeps_the_producers),
     };
 
