@@ -29,6 +29,10 @@ bool pdf_open(pl_media *m, pdf_file *f);
 
 /* --- syntax: all over bytes in memory, all bounded ---------------------------------------- */
 
+/* Over blanks and comments; over one token: name, number, keyword, string, or a bracket alone. */
+void pdf_skip(pl_str s, size_t *at);
+bool pdf_token(pl_str s, size_t *at);
+bool pdf_digits(pl_str s);
 /* The object that begins at *at (blanks and comments before it are passed), as raw bytes; *at
  * moves behind it. A reference "1 0 R" is one object. false: no object, or nested too deep. */
 bool     pdf_object(pl_str s, size_t *at, pl_str *out);
