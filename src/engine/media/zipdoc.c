@@ -285,14 +285,19 @@ static void scan_epub(pl_media *m, zipdoc_layout *l)
 
 static void ofd_start(part_walk *w, const char *local, const char **atts, size_t at, size_t n)
 {
-    const char *colon = memchr(w->doc.p + at, ':', n < 32 ? n : 32);
+    const char *tag = w->doc.p + at + 1;
+    size_t      prefix = strcspn(tag, ": \t\r\n/>"); /* the document ends with a NUL */
 
+    (void)n;
     if (strcmp(local, "CustomData") == 0) {
         const char *name = att(atts, "Name");
         (void)snprintf(w->name, sizeof w->name, "%s", name ? name : "");
         w->property_at = at;
-    } else if (strcmp(local, "DocInfo") == 0 && colon && !w->ofd_prefix[0]) {
-        (void)snprintf(w->ofd_prefix, sizeof w->ofd_prefix, "%.*s", (int)(colon - w->doc.p - at), w->doc.p + at + 1);
+    } else if (strcmp(local, "DocInfo") == 0 && tag[prefix] == ':' && !w->ofd_prefix[0]) {
+        if (prefix < sizeof w->ofd_prefix)
+            (void)snprintf(w->ofd_prefix, sizeof w->ofd_prefix, "%.*s", (int)prefix, tag);
+        else
+            w->failed = true;
     }
 }
 
