@@ -305,10 +305,12 @@ static pl_rc issue(const sink *s, const char *path, const char *name, const labe
                    pl_error *err)
 {
     pl_buf     label = PL_BUF_INIT(PL_AIGC_VALUE_MAX);
-    shown_file shown = { .other = { .fd = -1 } };
+    shown_file shown = { .other = { .fd = -1 }, .folder = { .fd = -1 } };
     sink       to = *s;
     pl_rc      rc = o->producer.n > 0 ? label_make(o, &label, err) : PL_OK;
 
+    if (rc == PL_OK && s->out && !(o->flags & LABEL_DRY))
+        label_part_sweep(s->out);
     if (rc == PL_OK && s->out && label.n > 0 && (o->flags & LABEL_RESUME) &&
         is_done(s->out, name, pl_buf_str(&label))) {
         r->skipped = true;

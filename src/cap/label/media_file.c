@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "cap/label/media_file.h"
+#include "cap/label/part.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -167,36 +168,27 @@ static pl_rc sync_folder(const char *out, pl_error *err)
 pl_rc media_file_write(const media_file *in, const pl_media_plan *plan, const char *out,
                        unsigned flags, media_verify_fn verify, void *ctx, pl_error *err)
 {
-    char       *temporary = NULL;
-    int         fd = -1, fault;
+    label_part  part;
     pl_media_io back;
+    int         fault;
     pl_rc       rc = may_write(in, out, flags, err);
 
+    if (rc == PL_OK)
+        rc = label_part_file(out, &part, err);
     if (rc != PL_OK)
         return rc;
-    if (asprintf(&temporary, "%s.XXXXXX", out) < 0)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd < 0) {
-        rc = pl_fail(err, PL_IO, "cannot write beside '%s': %s", out, strerror(errno));
-        free(temporary);
-        return rc;
-    }
-    rc = spans_write(in, fd, plan, err);
+    rc = spans_write(in, part.fd, plan, err);
     if (rc == PL_OK)
         rc = same_input(in, err);
-    back = (pl_media_io){ &fd, pl_media_plan_size(plan), fd_read };
+    back = (pl_media_io){ &part.fd, pl_media_plan_size(plan), fd_read };
     if (rc == PL_OK)
         rc = verify(ctx, &back, err);
-    if (rc == PL_OK && (flags & MEDIA_WRITE_SYNC) && ((fault = pl_fault_point("media-sync")) != 0 || fsync(fd) != 0))
+    if (rc == PL_OK && (flags & MEDIA_WRITE_SYNC) && ((fault = pl_fault_point("media-sync")) != 0 || fsync(part.fd) != 0))
         rc = pl_fail(err, PL_IO, "cannot write '%s': %s", out, strerror(fault ? fault : errno));
     if (rc == PL_OK)
-        rc = dress(in, fd, err);
-    if (rc == PL_OK && ((fault = pl_fault_point("media-rename")) != 0 || rename(temporary, out) != 0))
-        rc = pl_fail(err, PL_IO, "cannot write '%s': %s", out, strerror(fault ? fault : errno));
-    if (rc != PL_OK)
-        (void)unlink(temporary);
-    close(fd);
-    free(temporary);
+        rc = dress(in, part.fd, err);
+    if (rc == PL_OK)
+        rc = label_part_rename(&part, out, err);
+    label_part_drop(&part);
     return rc == PL_OK && (flags & MEDIA_WRITE_SYNC) ? sync_folder(out, err) : rc;
 }

@@ -1,7 +1,7 @@
 /* Media files on disk: opened for reading without surprises, and a plan written beside them.
  *
- * The input is never changed. The output appears whole or not at all: written under another
- * name in its folder, read back, given the input's times and permissions, then renamed. */
+ * The input is never changed. The output appears whole or not at all: written beside it
+ * (part.h), read back, given the input's times and permissions, then renamed. */
 #ifndef PL_LABEL_MEDIA_FILE_H
 #define PL_LABEL_MEDIA_FILE_H
 
@@ -31,7 +31,8 @@ enum media_write_flags {
     MEDIA_WRITE_SYNC = 1 << 0,     /* survives a power cut once it returned            */
     MEDIA_WRITE_REPLACE = 1 << 1   /* an output that is there goes; else PL_CONFLICT    */
 };
-/* PL_CONFLICT: the output exists, is the input, or the input changed meanwhile. */
+/* PL_CONFLICT: the output exists, is the input, is being written by another run, or the input
+ * changed meanwhile. */
 pl_rc media_file_write(const media_file *in, const pl_media_plan *plan, const char *out,
                        unsigned flags, media_verify_fn verify, void *ctx, pl_error *err);
 #endif

@@ -5,8 +5,6 @@
 #include "cap/label/label_int.h"
 #include "cap/label/shown.h"
 
-#include <unistd.h>
-
 #define SHOWN_MAX (512u << 20) /* of what is changed in memory */
 
 void shown_done(shown_file *s)
@@ -16,12 +14,8 @@ void shown_done(shown_file *s)
     pl_buf_done(&s->bytes);
     if (s->other.fd >= 0)
         media_file_close(&s->other);
-    if (s->path)
-        (void)unlink(s->path);
-    if (s->dir)
-        (void)rmdir(s->dir);
+    label_part_drop(&s->folder);
     free(s->path);
-    free(s->dir);
 }
 
 static pl_rc read_all(const pl_media_io *io, pl_str *out, pl_error *err)
@@ -94,12 +88,10 @@ static pl_rc program_make(pl_media_format f, const char *path, const char *out, 
     if (!path || !out || strcmp(path, "-") == 0)
         return pl_fail(err, PL_INVALID, "a label on %s files needs the file by its name",
                        pl_media_format_name(f));
-    if (asprintf(&s->dir, "%s.XXXXXX", out) < 0 || !mkdtemp(s->dir)) {
-        free(s->dir);
-        s->dir = NULL;
-        return pl_fail(err, PL_IO, "cannot write beside '%s'", out);
-    }
-    s->path = pl_path_join(s->dir, "labelled");
+    rc = label_part_folder(out, &s->folder, err);
+    if (rc != PL_OK)
+        return rc;
+    s->path = pl_path_join(s->folder.path, LABEL_PART_INSIDE);
     rc = s->path ? pl_visible_by_ffmpeg(f, path, s->path, o->visible, err)
                  : pl_fail(err, PL_NOMEM, "out of memory");
     if (rc == PL_OK)
@@ -115,7 +107,8 @@ pl_rc shown_make(const media_file *in, const char *path, const char *name, const
     pl_media_format f = PL_MEDIA_UNKNOWN;
     pl_rc           rc = pl_media_detect(&in->io, name, &f, err);
 
-    *s = (shown_file){ .file = { .fd = in->fd, .st = in->st, .is_virtual = true }, .other = { .fd = -1 } };
+    *s = (shown_file){ .file = { .fd = in->fd, .st = in->st, .is_virtual = true }, .other = { .fd = -1 },
+                         .folder = { .fd = -1 } };
     if (rc != PL_OK)
         return rc;
     switch (f) {

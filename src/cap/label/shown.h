@@ -4,6 +4,7 @@
 #define PL_LABEL_SHOWN_H
 
 #include "cap/label/issue.h"
+#include "cap/label/part.h"
 
 typedef struct shown_file {
     media_file     file;   /* what to go on with; its descriptor is the input's, for times and modes */
@@ -12,7 +13,8 @@ typedef struct shown_file {
     pl_media      *m;
     pl_media_plan *plan;
     media_file     other;  /* the temporary file */
-    char          *dir, *path;
+    label_part     folder; /* where it lies */
+    char          *path;
 } shown_file;
 
 /* path: of the input, out: of the output, for what only programs on files can do; NULL: bytes in
