@@ -31,6 +31,8 @@ static const struct {
       "未发现标识：无法得出结论，不能说明内容来源" },
     { "file-unreadable", "the file cannot be read to its end and nothing was found: inconclusive",
       "文件无法完整读取且未发现标识：无法得出结论" },
+    { "file-ambiguous", "programs read this file in different ways, and nothing was found: inconclusive",
+      "不同程序对该文件的解读不一致，且未发现标识：无法得出结论" },
 };
 
 const char *label_rule_text(const char *rule, bool zh)
@@ -211,7 +213,9 @@ static void judge(label_inspection *i, const label_inspect_how *how)
     else if (seen || i->hits > 0 || (i->c2pa && i->c2pa->is_generated))
         settle(i, "suspected", "cn.labelling-measures.6.3");
     else
-        settle(i, "inconclusive", i->state == PL_MEDIA_WHOLE ? "no-label-found" : "file-unreadable");
+        settle(i, "inconclusive", i->state == PL_MEDIA_WHOLE       ? "no-label-found"
+                                : i->state == PL_MEDIA_AMBIGUOUS ? "file-ambiguous"
+                                                                 : "file-unreadable");
 }
 
 static pl_rc collect(label_inspection *i, const pl_media_io *io, const label_inspect_how *how, pl_error *err)

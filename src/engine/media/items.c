@@ -235,7 +235,10 @@ void media_add_xmp(pl_media *m, const char *carrier, pl_media_range payload, pl_
     it = media_add(m, PL_MEDIA_XMP, carrier, payload, frame);
     if (it)
         it->flags |= flags | (payload.n > PL_MEDIA_VALUE_MAX ? PL_MEDIA_TOO_LONG : PL_MEDIA_CUT);
-    media_note(m, "xmp.unread", frame.at, "an XMP packet is too long or cut off");
+    if (payload.n > PL_MEDIA_VALUE_MAX)
+        media_skip(m, "xmp.unread", frame.at, "an XMP packet is too long to be read");
+    else
+        media_note(m, "xmp.unread", frame.at, "an XMP packet is cut off");
 }
 
 /* --- text and compressed data -------------------------------------------------------------------- */

@@ -157,6 +157,12 @@ void media_stop(pl_media *m, pl_media_state s, const char *code, uint64_t at, co
     media_note(m, code, at, text);
 }
 
+void media_skip(pl_media *m, const char *code, uint64_t at, const char *text)
+{
+    m->skipped = true;
+    media_note(m, code, at, text);
+}
+
 /* --- the scan ------------------------------------------------------------------------------ */
 
 static const struct {
@@ -255,6 +261,10 @@ pl_rc pl_media_scan(const pl_media_io *io, const char *name, unsigned flags, pl_
     rc = pl_media_detect(io, name, &m->format, err);
     if (rc == PL_OK && formats[m->format].ops)
         formats[m->format].ops->scan(m);
+    if (rc == PL_OK && m->skipped && m->state == PL_MEDIA_WHOLE)
+        m->state = PL_MEDIA_LIMITED;
+    if (rc == PL_OK)
+        media_polyglot(m, (flags & PL_MEDIA_QUICK) == 0);
     if (rc == PL_OK && m->rc != PL_OK) {
         rc = m->rc;
         if (err)

@@ -38,6 +38,7 @@ struct pl_media {
     pl_media_problem  problem[PROBLEMS_MAX];
     size_t            problems;
     uint64_t          walked; /* segments so far */
+    bool              skipped; /* metadata that may hold a label was passed over */
     uint64_t          end;    /* where the primary content ends, io.size when unknown */
     uint8_t          *window;
     uint64_t          window_at;
@@ -70,6 +71,8 @@ bool media_step(pl_media *m);
 /* Ends the walk: the first state that is not WHOLE stays. */
 void media_stop(pl_media *m, pl_media_state s, const char *code, uint64_t at, const char *text);
 void media_note(pl_media *m, const char *code, uint64_t at, const char *text);
+/* Metadata of the file that is not read: the walk goes on, the file will be LIMITED at its end. */
+void media_skip(pl_media *m, const char *code, uint64_t at, const char *text);
 void media_nomem(pl_media *m);
 
 /* --- items ---------------------------------------------------------------------------------- */
@@ -236,5 +239,8 @@ extern const media_ops media_jpeg, media_png, media_webp, media_gif, media_tiff_
     media_flac, media_ogg, media_pdf, media_zip, media_html, media_markdown, media_txt, media_json;
 /* Which of the zip-based formats; UNKNOWN when none. */
 pl_media_format media_zip_kind(const pl_media_io *io);
+/* After the walk: AMBIGUOUS when the file parses as another format as well. Not thorough: an archive
+ * with a comment of more than 4 KiB behind it is not seen. */
+void media_polyglot(pl_media *m, bool thorough);
 
 #endif

@@ -259,6 +259,8 @@ pl_rc plan_build(pl_media *m, plan_fill fill, void *ctx, pl_media_plan **out, pl
     pl_media_plan *p;
     pl_rc          rc;
 
+    if (m->flags & PL_MEDIA_QUICK)
+        media_polyglot(m, true);
     if (m->state != PL_MEDIA_WHOLE)
         return pl_fail(err, PL_INVALID, "the %s file is %s: %s; repair it first",
                        pl_media_format_name(m->format), pl_media_state_name(m->state),

@@ -50,13 +50,14 @@ static void text_chunk(pl_media *m, const char *type, pl_media_range data)
     bool           packed = type[0] == 'z';
     const char    *carrier = type[0] == 'i' ? "png.itxt" : packed ? "png.ztxt" : "png.text";
 
-    if (!media_bytes(m, data.at, data.n, PL_MEDIA_VALUE_MAX, &chunk) || !keyword(chunk, &key, &rest)) {
-        media_note(m, "png.text", frame.at, "a text chunk is too long or has no keyword");
-        return;
-    }
+    if (data.n > PL_MEDIA_VALUE_MAX)
+        return media_skip(m, "png.text", frame.at, "a text chunk is too long to be read");
+    if (!media_bytes(m, data.at, data.n, PL_MEDIA_VALUE_MAX, &chunk) || !keyword(chunk, &key, &rest))
+        return media_note(m, "png.text", frame.at, "a text chunk has no keyword");
     if (type[0] == 'i') {
         if (!itxt_text(m, rest, &text, &packed))
-            return media_note(m, "png.itxt", frame.at, "an iTXt chunk is broken");
+            return (pl_str_eqz(key, XMP_KEY) ? media_skip : media_note)(
+                m, "png.itxt", frame.at, "an iTXt chunk is broken, or unpacks to too much");
     } else if (packed) {
         if (rest.n < 1 || !media_inflate(m, (pl_str){ rest.p + 1, rest.n - 1 }, false,
                                          PL_MEDIA_VALUE_MAX, &text))

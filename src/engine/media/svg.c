@@ -240,8 +240,10 @@ static void bmp_scan(pl_media *m)
     }
     if (offset > m->io.size || size > m->io.size)
         media_stop(m, PL_MEDIA_TRUNCATED, "bmp.size", 2, "the file is shorter than its header says");
-    else if (size >= 26 && size < m->io.size)
+    else if (size >= 26 && size < m->io.size) {
+        m->end = size;
         media_note(m, "bmp.trailer", size, "there is data behind the end of the image");
+    }
 }
 
 /* No room for metadata in the format: a label goes beside the file. */

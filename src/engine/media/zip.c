@@ -161,13 +161,13 @@ bool zip_part(pl_media *m, const zip_entry *e, pl_str *out)
     }
     if (e->size > ZIP_PART_MAX || body > e->end || e->packed > e->end - body ||
         !media_bytes(m, body, e->packed, ZIP_PART_MAX, &packed)) {
-        media_note(m, "zip.part", e->at, "a part is too long to be read");
+        media_skip(m, "zip.part", e->at, "a part is too long to be read");
         return false;
     }
     if (e->method == 0) {
         *out = packed;
     } else if (e->method != 8 || !media_inflate(m, packed, true, ZIP_PART_MAX, out)) {
-        media_note(m, "zip.part", e->at, "a part cannot be unpacked, or unpacks to too much");
+        media_skip(m, "zip.part", e->at, "a part cannot be unpacked, or unpacks to too much");
         return false;
     }
     if (out->n != e->size || media_crc32(*out) != e->crc) {

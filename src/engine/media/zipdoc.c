@@ -68,6 +68,7 @@ static void XMLCALL on_start(void *ctx, const XML_Char *el, const XML_Char **att
     size_t     n = (size_t)XML_GetCurrentByteCount(w->parser);
 
     if (++w->depth > 64 || at > w->doc.n || n > w->doc.n - at) {
+        media_note(w->m, "zip.depth", 0, "XML in the document is nested too deep");
         w->failed = true;
         (void)XML_StopParser(w->parser, XML_FALSE);
         return;
@@ -147,7 +148,7 @@ static bool part(part_walk *w, pl_media *m, pl_str doc)
     XML_ParserFree(w->parser);
     pl_buf_done(&w->text);
     if (!ok)
-        media_note(m, "zip.xml", 0, "a part of the document is not well-formed XML, or holds a DTD");
+        media_skip(m, "zip.xml", 0, "a part of the document is not well-formed XML, or holds a DTD");
     return ok;
 }
 
