@@ -7,6 +7,7 @@
 #include "cap/keyfile.h"
 #include "cap/label/add.h"
 #include "cap/label/label_int.h"
+#include "cap/label/sidecar.h"
 #include "cap/ledger/pl_ledger.h"
 
 #include <errno.h>
@@ -144,7 +145,7 @@ static pl_rc list_folder(add_run *x, const char *dir, const char *out, pl_error 
         char *path;
         if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR)
             rc = pl_fail(err, PL_IO, "cannot read '%s': %s", e->fts_path, strerror(e->fts_errno));
-        if (e->fts_info != FTS_F)
+        if (e->fts_info != FTS_F || label_sidecar_belongs(e->fts_path))
             continue;
         path = pl_path_join(out, e->fts_path + skip + (e->fts_path[skip] == '/'));
         rc = path ? list_add(x, e->fts_path, path, err) : pl_fail(err, PL_NOMEM, "out of memory");
@@ -362,7 +363,7 @@ static unsigned flags_of(pl_cmd_ctx *c)
 {
     static const struct { const char *name; unsigned flag; } table[] = {
         { "replace", LABEL_REPLACE }, { "force", LABEL_FORCE }, { "any-producer", LABEL_ANY_NAME },
-        { "iptc", LABEL_IPTC }, { "dry-run", LABEL_DRY },
+        { "iptc", LABEL_IPTC }, { "dry-run", LABEL_DRY }, { "sidecar", LABEL_BESIDE },
     };
     unsigned flags = 0;
 

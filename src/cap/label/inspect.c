@@ -60,7 +60,7 @@ static bool is_misplaced(const pl_media_item *it)
         "jpeg.xmp", "png.xmp", "webp.xmp", "gif.xmp", "tiff.xmp", "heif.xmp", "svg.xmp", "mp4.keys",
         "mkv.tag", "flv.metadata", "avi.info", "wav.aigc", "id3.txxx", "flac.comment", "ogg.comment",
         "opus.comment", "ooxml.custom", "pdf.info", "markdown.front-matter", "html.meta",
-        "json.member", "epub.meta", "ofd.custom", "jpeg.exif.UserComment",
+        "json.member", "epub.meta", "ofd.custom", "jpeg.exif.UserComment", "sidecar",
     };
 
     for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
@@ -108,6 +108,21 @@ static pl_rc site_add(label_inspection *i, const pl_media_item *it, const label_
         pl_aigc_problem_add(&s->aigc, pl_aigc_problem_of("label.key"));
     i->in_force += !s->is_outside && !s->is_older;
     i->sites++;
+    return PL_OK;
+}
+
+/* Made for other bytes it says nothing about this file. */
+static pl_rc beside(label_inspection *i, const label_inspect_how *how, pl_error *err)
+{
+    pl_media_item it = { .carrier = "sidecar", .key = PL_STR("AIGC"), .value = how->beside->label };
+    bool          other = how->beside->fit == LABEL_SIDECAR_OTHER;
+    pl_rc         rc = i->sites < LABEL_SITES_MAX ? site_add(i, &it, how, err) : PL_OK;
+
+    if (rc != PL_OK || i->sites == 0 || strcmp(i->site[i->sites - 1].carrier, it.carrier) != 0)
+        return rc;
+    pl_aigc_problem_add(&i->site[i->sites - 1].aigc, pl_aigc_problem_of(other ? "label.beside-other" : "label.beside"));
+    i->site[i->sites - 1].is_outside = other;
+    i->in_force -= other;
     return PL_OK;
 }
 
@@ -231,6 +246,8 @@ static pl_rc collect(label_inspection *i, const pl_media_io *io, const label_ins
         else if (it->kind == PL_MEDIA_C2PA)
             i->manifests++;
     }
+    if (rc == PL_OK && how->beside)
+        rc = beside(i, how, err);
     if (rc == PL_OK)
         rc = manifest(i, how, err);
     if (rc == PL_OK)

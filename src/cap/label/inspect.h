@@ -7,6 +7,7 @@
 #define PL_LABEL_INSPECT_H
 
 #include "base/json.h"
+#include "cap/label/sidecar.h"
 #include "cap/label/traces.h"
 #include "engine/media/aigc.h"
 #include "engine/media/c2pa/c2pa.h"
@@ -51,6 +52,7 @@ typedef struct label_inspection {
 typedef struct label_inspect_how {
     bool                quick;    /* metadata only: nothing is hashed */
     bool                declared; /* the uploader says that it is generated (Art. 6, item 2) */
+    const label_sidecar *beside;  /* what stands beside the file; NULL: nothing */
     const label_traces *traces;   /* NULL: not looked for */
     const c2pa_trust   *trust;    /* NULL: not asked */
     pl_str              tsa_roots;
@@ -59,7 +61,7 @@ typedef struct label_inspect_how {
     int64_t             now_ms;
 } label_inspect_how;
 
-/* io must outlive the result. A broken file is a result, not an error. */
+/* io and how->beside must outlive the result. A broken file is a result, not an error. */
 pl_rc label_inspect(const pl_media_io *io, const char *name, const label_inspect_how *how,
                     label_inspection *out, pl_error *err);
 void  label_inspection_done(label_inspection *i);

@@ -144,15 +144,30 @@ static int as_platform(inspect_run *x, const char *file, const label_inspection 
     return PL_EXIT_OK;
 }
 
+/* A label beside the file; whether it was made for these bytes takes reading them all. */
+static pl_rc look_beside(const char *file, const media_file *f, bool quick, label_sidecar *out, pl_error *err)
+{
+    pl_rc rc = strcmp(file, "-") == 0 ? PL_NOTFOUND : label_sidecar_read(file, quick ? NULL : &f->io, out, err);
+
+    return rc == PL_NOTFOUND ? PL_OK : rc;
+}
+
 static void inspect_one(inspect_run *x, const char *file)
 {
     pl_cmd_ctx      *c = x->c;
     media_file       f;
     label_inspection i;
+    label_sidecar    beside = { .bytes = NULL };
     json_t          *report = NULL;
     pl_error         err = { PL_OK, "" };
     pl_rc            rc = media_file_open(file, &f, &err);
 
+    if (rc == PL_OK) {
+        rc = look_beside(file, &f, x->how.quick, &beside, &err);
+        x->how.beside = beside.bytes ? &beside : NULL;
+        if (rc != PL_OK)
+            media_file_close(&f);
+    }
     if (rc == PL_OK) {
         rc = label_inspect(&f.io, file, &x->how, &i, &err);
         if (rc == PL_OK && i.format == PL_MEDIA_UNKNOWN) {
@@ -163,6 +178,7 @@ static void inspect_one(inspect_run *x, const char *file)
             media_file_close(&f);
     }
     if (rc != PL_OK) {
+        label_sidecar_done(&beside);
         worse(x, pl_cmd_fail(c, &err));
         return;
     }
@@ -176,6 +192,7 @@ static void inspect_one(inspect_run *x, const char *file)
     if (c->json)
         print_line(c, report);
     label_inspection_done(&i);
+    label_sidecar_done(&beside);
     media_file_close(&f);
 }
 
@@ -186,7 +203,7 @@ static void inspect_folder(inspect_run *x, const char *dir)
     pl_error err;
 
     for (FTSENT *e; t && (e = fts_read(t)) != NULL;)
-        if (e->fts_info == FTS_F)
+        if (e->fts_info == FTS_F && !label_sidecar_belongs(e->fts_path))
             inspect_one(x, e->fts_path);
         else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR) {
             (void)pl_fail(&err, PL_IO, "cannot read '%s': %s", e->fts_path, strerror(e->fts_errno));
@@ -243,14 +260,21 @@ int label_cmd_inspect(pl_cmd_ctx *c)
 static int lint_one(pl_cmd_ctx *c, const char *file)
 {
     label_inspect_how how = { .quick = true, .now_ms = c->now_ms };
+    label_sidecar     beside = { .bytes = NULL };
     media_file        f;
     label_inspection  i;
     pl_error          err = { PL_OK, "" };
+    pl_rc             rc = media_file_open(file, &f, &err);
     int               code;
 
-    if (media_file_open(file, &f, &err) != PL_OK)
+    if (rc != PL_OK)
         return pl_cmd_fail(c, &err);
-    if (label_inspect(&f.io, file, &how, &i, &err) != PL_OK) {
+    rc = look_beside(file, &f, false, &beside, &err);
+    how.beside = beside.bytes ? &beside : NULL;
+    if (rc == PL_OK)
+        rc = label_inspect(&f.io, file, &how, &i, &err);
+    if (rc != PL_OK) {
+        label_sidecar_done(&beside);
         media_file_close(&f);
         return pl_cmd_fail(c, &err);
     }
@@ -270,6 +294,7 @@ static int lint_one(pl_cmd_ctx *c, const char *file)
             (void)fprintf(c->out, "  %s\n", pick(c, "no label found", "未发现标识"));
     }
     label_inspection_done(&i);
+    label_sidecar_done(&beside);
     media_file_close(&f);
     return code;
 }

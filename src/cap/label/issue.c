@@ -8,6 +8,9 @@
 #include "cap/label/issue.h"
 #include "cap/label/label_int.h"
 #include "cap/label/shown.h"
+#include "cap/label/sidecar.h"
+
+#include <unistd.h>
 
 #define KEPT_MAX 16384u /* bytes of a replaced label that a statement keeps */
 
@@ -163,6 +166,30 @@ static pl_rc verify(void *ctx, const pl_media_io *io, pl_error *err)
     return rc;
 }
 
+static bool same_label(pl_str a, pl_str b)
+{
+    pl_arena      *arena = pl_arena_new(4u << 20);
+    pl_aigc_report x, y;
+    bool           same = arena && pl_aigc_read(a, arena, &x, NULL) == PL_OK && pl_aigc_read(b, arena, &y, NULL) == PL_OK;
+
+    for (int k = 0; same && k < PL_AIGC_MEMBERS; k++)
+        same = pl_str_eq(x.label.m[k], y.label.m[k]);
+    pl_arena_free(arena);
+    return same;
+}
+
+static bool is_done_beside(const char *out, const pl_media_io *io, pl_str label)
+{
+    label_sidecar s;
+    bool          done;
+
+    if (label_sidecar_read(out, io, &s, NULL) != PL_OK)
+        return false;
+    done = s.fit == LABEL_SIDECAR_FITS && same_label(s.label, label);
+    label_sidecar_done(&s);
+    return done;
+}
+
 /* An output of an earlier run that is complete. */
 static bool is_done(const char *out, const char *name, pl_str label)
 {
@@ -181,8 +208,9 @@ static bool is_done(const char *out, const char *name, pl_str label)
                 done = verify(&x, &f.io, NULL) == PL_OK;
         }
     pl_media_free(m);
+    done = n == 0 ? is_done_beside(out, &f.io, label) : done && n == 1;
     media_file_close(&f);
-    return done && n == 1;
+    return done;
 }
 
 /* --- issuing --------------------------------------------------------------------------------------- */
@@ -213,6 +241,7 @@ static pl_rc write_bytes(const pl_media_plan *p, expected *x, pl_buf *out, pl_er
 typedef struct making {
     pl_media      *m, *labelled, *original;
     pl_media_plan *plan, *signed_plan;
+    bool           is_beside; /* the label stands beside the copy */
     media_file     planned; /* the labelled file, as if it were there already */
     pl_arena      *a;
 } making;
@@ -225,6 +254,28 @@ static void making_done(making *k)
     pl_media_plan_free(k->plan);
     pl_media_free(k->m);
     pl_arena_free(k->a);
+}
+
+/* BMP and text have no place for a label: a copy, and the label beside it. */
+static pl_rc plan_beside(making *k, const char *name, const label_order *o, label_outcome *r, pl_error *err)
+{
+    const char   *format = pl_media_format_name(pl_media_format_of(k->m));
+    pl_media_edit copy = { .label = { NULL, 0 } };
+    label_sidecar old;
+
+    if (!(o->flags & LABEL_BESIDE))
+        return pl_fail(err, PL_INVALID, "%s files have no place for a label; --sidecar puts one beside the copy", format);
+    if (label_sidecar_read(name, NULL, &old, NULL) == PL_OK) {
+        pl_media_item it = { .carrier = "sidecar", .value = old.label };
+        bool          keeps = !(o->flags & LABEL_REPLACE);
+        if (!keeps)
+            (void)json_array_append_new(r->replaced, replaced_json(&it));
+        label_sidecar_done(&old);
+        if (keeps)
+            return pl_fail(err, PL_CONFLICT, "a label stands beside the file already; --replace puts the new one in its place");
+    }
+    k->is_beside = true;
+    return pl_media_plan_new(k->m, &copy, &k->plan, err);
 }
 
 static pl_rc plan_label(making *k, const media_file *in, const char *name, const label_order *o, pl_str label,
@@ -240,7 +291,11 @@ static pl_rc plan_label(making *k, const media_file *in, const char *name, const
         rc = look(k->m, label.n > 0 ? o->flags : o->flags | LABEL_REPLACE, r, err);
     if (rc == PL_OK && label.n == 0)
         (void)json_array_clear(r->replaced); /* what is there stays */
-    return rc == PL_OK ? pl_media_plan_new(k->m, &e, &k->plan, err) : rc;
+    if (rc == PL_OK)
+        rc = pl_media_plan_new(k->m, &e, &k->plan, err);
+    if (rc == PL_NOTFOUND && label.n > 0 && !o->sign)
+        rc = plan_beside(k, name, o, r, err);
+    return rc;
 }
 
 /* REQ: C2PA-2.2/10.3.2  signed last, over everything else that was added */
@@ -261,6 +316,26 @@ static pl_rc plan_signature(making *k, const media_file *in, const pl_media_io *
     return rc;
 }
 
+/* The label first: a copy without one never stands there. */
+static pl_rc write_beside(const sink *s, const pl_media_plan *p, const label_order *o, expected *x, pl_error *err)
+{
+    unsigned    flags = (o->flags & LABEL_SYNC ? MEDIA_WRITE_SYNC : 0u) | (o->flags & LABEL_FORCE ? MEDIA_WRITE_REPLACE : 0u);
+    pl_media_io io = pl_media_plan_io(p);
+    pl_str      label = x->label;
+    pl_rc       rc = media_file_may_write(s->in, s->out, flags, err);
+
+    if (rc == PL_OK)
+        rc = label_sidecar_write(s->out, &io, label, (o->flags & LABEL_SYNC) != 0, err);
+    if (rc == PL_OK && !is_done_beside(s->out, &io, label))
+        rc = pl_fail(err, PL_INVALID, "the label beside '%s' could not be read back", s->out);
+    x->label = (pl_str){ NULL, 0 };
+    if (rc == PL_OK)
+        rc = media_file_write(s->in, p, s->out, flags, verify, x, err);
+    if (rc != PL_OK && access(s->out, F_OK) != 0)
+        label_sidecar_remove(s->out);
+    return rc;
+}
+
 static pl_rc write_out(const sink *s, const making *k, const label_order *o, expected *x, pl_error *err)
 {
     const pl_media_plan *p = k->signed_plan ? k->signed_plan : k->plan;
@@ -269,6 +344,8 @@ static pl_rc write_out(const sink *s, const making *k, const label_order *o, exp
         return PL_OK;
     if (s->bytes)
         return write_bytes(p, x, s->bytes, err);
+    if (k->is_beside)
+        return write_beside(s, p, o, x, err);
     return media_file_write(k->signed_plan ? &k->planned : s->in, p, s->out,
                             (o->flags & LABEL_SYNC ? MEDIA_WRITE_SYNC : 0u) | (o->flags & LABEL_FORCE ? MEDIA_WRITE_REPLACE : 0u),
                             verify, x, err);
@@ -289,7 +366,7 @@ static pl_rc put(const sink *s, const pl_media_io *original, const char *name, c
             err->rc = rc;
     }
     if (rc == PL_OK) {
-        x.carrier = pl_media_plan_carrier(k.plan);
+        x.carrier = k.is_beside ? "sidecar" : pl_media_plan_carrier(k.plan);
         r->carrier = label.n > 0 ? x.carrier : NULL;
         r->bytes = pl_media_plan_size(k.signed_plan ? k.signed_plan : k.plan);
         r->value = label.n > 0 ? pl_str_dup(label) : NULL;

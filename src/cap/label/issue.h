@@ -21,7 +21,8 @@ enum label_order_flags {
     LABEL_RESUME = 1 << 3,      /* an output that carries this very label is left as it is */
     LABEL_ANY_NAME = 1 << 4,    /* the provider is given by name, not by a code            */
     LABEL_IPTC = 1 << 5,        /* DigitalSourceType as well, where the format has XMP     */
-    LABEL_DRY = 1 << 6          /* everything but writing                                  */
+    LABEL_DRY = 1 << 6,         /* everything but writing                                  */
+    LABEL_BESIDE = 1 << 7       /* beside the copy where the format has no place (sidecar.h) */
 };
 
 /* Without a producer the metadata stays unlabelled: only seen, heard or signed. */

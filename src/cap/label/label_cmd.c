@@ -172,6 +172,7 @@ static const pl_opt add_options[] = {
     { "replace", NULL, "put this label in place of the one that is there", "替换已有标识" },
     { "force", NULL, "replace outputs that are there", "覆盖已有输出文件" },
     { "iptc", NULL, "IPTC DigitalSourceType as well, in formats with XMP", "同时写入 IPTC DigitalSourceType" },
+    { "sidecar", NULL, "formats without a place for a label: beside the copy, OUT.aigc.json", "无处存放标识的格式：写入副本旁的 OUT.aigc.json" },
     { "security-key", "FILE", "SM2 key: sign the label (SecurityData)", "SM2 密钥：对标识签名（SecurityData）" },
     { "record", NULL, "append a statement per file to the ledger of the instance", "为每个文件向本实例账本追加一条声明" },
     { "dry-run", NULL, "say what would be done, write nothing", "只说明将做什么，不写文件" },

@@ -141,7 +141,7 @@ static pl_rc dress(const media_file *in, int out, pl_error *err)
     return PL_OK;
 }
 
-static pl_rc may_write(const media_file *in, const char *out, unsigned flags, pl_error *err)
+pl_rc media_file_may_write(const media_file *in, const char *out, unsigned flags, pl_error *err)
 {
     struct stat st;
 
@@ -171,7 +171,7 @@ pl_rc media_file_write(const media_file *in, const pl_media_plan *plan, const ch
     label_part  part;
     pl_media_io back;
     int         fault;
-    pl_rc       rc = may_write(in, out, flags, err);
+    pl_rc       rc = media_file_may_write(in, out, flags, err);
 
     if (rc == PL_OK)
         rc = label_part_file(out, &part, err);

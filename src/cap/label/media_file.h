@@ -31,6 +31,8 @@ enum media_write_flags {
     MEDIA_WRITE_SYNC = 1 << 0,     /* survives a power cut once it returned            */
     MEDIA_WRITE_REPLACE = 1 << 1   /* an output that is there goes; else PL_CONFLICT    */
 };
+/* PL_CONFLICT: the output exists, or is the input. */
+pl_rc media_file_may_write(const media_file *in, const char *out, unsigned flags, pl_error *err);
 /* PL_CONFLICT: the output exists, is the input, is being written by another run, or the input
  * changed meanwhile. */
 pl_rc media_file_write(const media_file *in, const pl_media_plan *plan, const char *out,

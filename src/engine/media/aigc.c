@@ -78,6 +78,12 @@ static const pl_aigc_problem known[] = {
     { "label.outside", "GB 45438-2025 6.1", PL_AIGC_ERROR,
       "the label stands behind the end of the content or in a thumbnail",
       "标识位于正文结束之后或缩略图中", "" },
+    { "label.beside", "GB 45438-2025 6.1", PL_AIGC_WARNING,
+      "the label stands beside the file, not in it: it is lost when the file is passed on alone",
+      "标识位于文件之外的附属文件中，单独传播文件时会丢失", "" },
+    { "label.beside-other", "GB 45438-2025 6.1", PL_AIGC_ERROR,
+      "the label beside the file was made for other bytes, or does not say for which",
+      "附属文件中的标识不是为该文件内容生成的，或未说明对应内容", "" },
 };
 
 const pl_aigc_problem *pl_aigc_problem_of(const char *code)

@@ -289,8 +289,11 @@ pl_rc plan_build(pl_media *m, plan_fill fill, void *ctx, pl_media_plan **out, pl
 
 static pl_rc fill_edit(pl_media *m, pl_media_plan *p, void *ctx, pl_error *err)
 {
-    const media_ops *ops = media_ops_of(m->format);
+    const media_ops     *ops = media_ops_of(m->format);
+    const pl_media_edit *e = ctx;
 
+    if (e->label.n == 0 && e->c2pa.n == 0 && !e->source_type && !e->drop_c2pa)
+        return PL_OK; /* a copy */
     if (!ops || !ops->plan)
         return pl_fail(err, PL_NOTFOUND, "%s files have no place for a label",
                        pl_media_format_name(m->format));
