@@ -5,6 +5,7 @@
 #include "cap/cmd.h"
 #include "cap/label/inspect.h"
 #include "cap/label/label_int.h"
+#include "engine/media/site.h"
 
 #define ARENA_MAX (64u << 20)
 
@@ -45,30 +46,6 @@ const char *label_rule_text(const char *rule, bool zh)
 
 /* --- labels ------------------------------------------------------------------------------------- */
 
-static const struct {
-    unsigned    flag;
-    const char *code;
-} flag_problems[] = {
-    { PL_MEDIA_OUTSIDE, "label.outside" },
-    { PL_MEDIA_MISPLACED, "label.carrier" },
-};
-
-/* Carriers other than the one the guides name for the format. */
-static bool is_misplaced(const pl_media_item *it)
-{
-    static const char *const named[] = {
-        "jpeg.xmp", "png.xmp", "webp.xmp", "gif.xmp", "tiff.xmp", "heif.xmp", "svg.xmp", "mp4.keys",
-        "mkv.tag", "flv.metadata", "avi.info", "wav.aigc", "id3.txxx", "flac.comment", "ogg.comment",
-        "opus.comment", "ooxml.custom", "pdf.info", "markdown.front-matter", "html.meta",
-        "json.member", "epub.meta", "ofd.custom", "jpeg.exif.UserComment", "sidecar",
-    };
-
-    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
-        if (strcmp(named[i], it->carrier) == 0)
-            return false;
-    return true;
-}
-
 static pl_rc security(label_site *s, const label_inspect_how *how, pl_error *err)
 {
     const pl_aigc    *l = &s->aigc.label;
@@ -98,14 +75,7 @@ static pl_rc site_add(label_inspection *i, const pl_media_item *it, const label_
         rc = security(s, how, err);
     if (rc != PL_OK)
         return rc;
-    for (size_t k = 0; k < 2; k++)
-        if ((it->flags & flag_problems[k].flag) || (k == 1 && is_misplaced(it)))
-            pl_aigc_problem_add(&s->aigc, pl_aigc_problem_of(flag_problems[k].code));
-    if (strstr(it->carrier, "wrong-namespace"))
-        pl_aigc_problem_add(&s->aigc, pl_aigc_problem_of("label.namespace"));
-    else if (!strcasestr(it->key.p, "AIGC") &&
-             strcmp(it->carrier, "jpeg.exif.UserComment") != 0)
-        pl_aigc_problem_add(&s->aigc, pl_aigc_problem_of("label.key"));
+    media_site_problems(it, &s->aigc);
     i->in_force += !s->is_outside && !s->is_older;
     i->sites++;
     return PL_OK;
@@ -126,26 +96,16 @@ static pl_rc beside(label_inspection *i, const label_inspect_how *how, pl_error 
     return PL_OK;
 }
 
-/* Both are read before either is judged: labels that agree are a duplicate, others a conflict. */
+/* Both are read before either is judged. */
 static void compare_sites(label_inspection *i)
 {
-    const label_site *first = NULL;
-    bool              conflict = false;
+    pl_aigc_report *live[LABEL_SITES_MAX];
+    size_t          n = 0;
 
-    if (i->in_force < 2)
-        return;
-    for (size_t k = 0; k < i->sites; k++) {
-        label_site *s = &i->site[k];
-        if (s->is_outside || s->is_older || s->is_visible)
-            continue;
-        if (!first)
-            first = s;
-        for (int m = 0; m < PL_AIGC_MEMBERS; m++)
-            conflict |= !pl_str_eq(first->aigc.label.m[m], s->aigc.label.m[m]);
-    }
     for (size_t k = 0; k < i->sites; k++)
         if (!i->site[k].is_outside && !i->site[k].is_older && !i->site[k].is_visible)
-            pl_aigc_problem_add(&i->site[k].aigc, pl_aigc_problem_of(conflict ? "label.conflict" : "label.duplicate"));
+            live[n++] = &i->site[k].aigc;
+    media_sites_compare(live, n);
 }
 
 /* Text that people read: where the whole file is text. */
