@@ -94,10 +94,24 @@ static void mask_code(pl_buf *out, pl_str s, size_t first, size_t last)
     }
 }
 
+/* Bytes of "https://" at the front; 0 when what stands before "://" is more than a word: it may
+ * be the host of an address without a scheme ("www.example.https://"). */
+static size_t scheme_length(pl_str s)
+{
+    const char *at = memmem(s.p, s.n, "://", 3);
+
+    if (at == NULL)
+        return 0;
+    for (const char *p = s.p; p < at; p++)
+        if (!pii_is((uint8_t)*p, PII_ALNUM))
+            return 0;
+    return (size_t)(at - s.p) + 3;
+}
+
 static void mask(pl_buf *out, pl_str s, pl_pii_kind kind)
 {
     struct shown how = kind < PL_PII_KINDS ? shown[kind] : (struct shown){ STYLE_NOTHING, 0, 0 };
-    const char  *at = memchr(s.p, '@', s.n), *scheme = memmem(s.p, s.n, "://", 3);
+    const char  *at = memchr(s.p, '@', s.n);
     size_t       head = s.n > 0 ? char_length((const uint8_t *)s.p, s.n) : 0;
 
     if (how.style == STYLE_CODE) {
@@ -106,8 +120,8 @@ static void mask(pl_buf *out, pl_str s, pl_pii_kind kind)
     }
     if ((how.style == STYLE_EMAIL && at) || how.style == STYLE_NAME)
         pl_buf_put(out, (pl_str){ s.p, head });
-    if (how.style == STYLE_URL && scheme)
-        pl_buf_put(out, (pl_str){ s.p, (size_t)(scheme - s.p) + 3 });
+    if (how.style == STYLE_URL)
+        pl_buf_put(out, (pl_str){ s.p, scheme_length(s) });
     pl_buf_puts(out, how.style == STYLE_NOTHING || how.style == STYLE_URL ? "****" : "***");
     if (how.style == STYLE_EMAIL && at)
         pl_buf_put(out, (pl_str){ at, s.n - (size_t)(at - s.p) });

@@ -55,6 +55,7 @@ static void redact__masks_what_the_kind_does_not_allow_to_be_seen(void **state)
     expect("IP 192.168.1.1", PL_REDACT_MASK, "IP ***.***.*.*");
     expect("key AKIAIOSFODNN7EXAMPLE", PL_REDACT_MASK, "key ****");
     expect("see https://example.com/a", PL_REDACT_MASK, "see https://****");
+    expect("see www.example.https://a.cn/x now", PL_REDACT_MASK, "see **** now"); /* the host is no scheme */
     expect("１３８００１３８０００", PL_REDACT_MASK, "１３８****８０００");
 }
 
