@@ -167,13 +167,13 @@ static pl_rc file_write(const char *dir, const char *name, pl_str content, pl_er
     return rc;
 }
 
-static pl_rc page_write(const char *dir, const char *name, const json_t *card, bool zh,
-                        pl_error *err)
+static pl_rc page_write(const char *dir, const char *name, const json_t *card,
+                        model_card_fn print, bool zh, pl_error *err)
 {
     pl_buf b = PL_BUF_INIT(4u << 20);
     pl_rc  rc;
 
-    model_card_print(card, zh, &b);
+    print(card, zh, &b);
     rc = pl_buf_check(&b, err);
     if (rc == PL_OK)
         rc = file_write(dir, name, pl_buf_str(&b), err);
@@ -181,19 +181,20 @@ static pl_rc page_write(const char *dir, const char *name, const json_t *card, b
     return rc;
 }
 
-static pl_rc outputs_write(const char *dir, pl_str image, const json_t *card, pl_error *err)
+pl_rc model_outputs_write(const char *dir, const char *file, pl_str image, const json_t *card,
+                          model_card_fn print, pl_error *err)
 {
     char *text = pl_json_pretty(card);
     pl_rc rc = text ? pl_mkdir_p(dir, 0755, err) : pl_fail(err, PL_NOMEM, "out of memory");
 
     if (rc == PL_OK)
-        rc = file_write(dir, MODEL_FILE, image, err);
+        rc = file_write(dir, file, image, err);
     if (rc == PL_OK)
         rc = file_write(dir, MODEL_CARD, pl_str_z(text), err);
     if (rc == PL_OK)
-        rc = page_write(dir, "card.md", card, false, err);
+        rc = page_write(dir, "card.md", card, print, false, err);
     if (rc == PL_OK)
-        rc = page_write(dir, "card.zh-CN.md", card, true, err);
+        rc = page_write(dir, "card.zh-CN.md", card, print, true, err);
     free(text);
     return rc;
 }
@@ -241,7 +242,8 @@ int pl_text_cmd_model_train(pl_cmd_ctx *c)
         return names_cmd_train(c);
     rc = train(c, c->argv[0], &t, &err);
     if (rc == PL_OK)
-        rc = outputs_write(out, (pl_str){ t.image, t.n }, t.card, &err);
+        rc = model_outputs_write(out, MODEL_FILE, (pl_str){ t.image, t.n }, t.card, model_card_print,
+                                 &err);
     if (rc != PL_OK)
         code = pl_cmd_fail(c, &err);
     else if (c->json)

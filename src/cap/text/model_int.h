@@ -134,6 +134,10 @@ json_t *model_card_make(const model_recipe *r, const model_data *d, pl_str image
                         json_t *by_set);
 /* Markdown in the language. */
 void model_card_print(const json_t *card, bool zh, pl_buf *out);
+/* Image, card.json, and the card as pages in both languages, into the folder, which is made. */
+typedef void (*model_card_fn)(const json_t *card, bool zh, pl_buf *out);
+pl_rc model_outputs_write(const char *dir, const char *file, pl_str image, const json_t *card,
+                          model_card_fn print, pl_error *err);
 
 /* --- model_open.c -------------------------------------------------------------------------- */
 

@@ -6,53 +6,10 @@
 #include "base/str.h"
 #include "cap/instance.h"
 #include "cap/pack/pl_pack.h"
+#include "cap/text/model_int.h"
 #include "cap/text/names_train.h"
 
 #include <sys/stat.h>
-
-#define CARD_FILE "card.json"
-
-static pl_rc file_write(const char *dir, const char *name, pl_str content, pl_error *err)
-{
-    char *path = pl_path_join(dir, name);
-    pl_rc rc = path ? pl_file_write_atomic(path, content, 0644, err)
-                    : pl_fail(err, PL_NOMEM, "out of memory");
-
-    free(path);
-    return rc;
-}
-
-static pl_rc page_write(const char *dir, const char *name, const json_t *card, bool zh,
-                        pl_error *err)
-{
-    pl_buf b = PL_BUF_INIT(1u << 20);
-    pl_rc  rc;
-
-    names_card_print(card, zh, &b);
-    rc = pl_buf_check(&b, err);
-    if (rc == PL_OK)
-        rc = file_write(dir, name, pl_buf_str(&b), err);
-    pl_buf_done(&b);
-    return rc;
-}
-
-static pl_rc outputs_write(const char *dir, const names_fitted *f, const json_t *card,
-                           pl_error *err)
-{
-    char *text = pl_json_pretty(card);
-    pl_rc rc = text ? pl_mkdir_p(dir, 0755, err) : pl_fail(err, PL_NOMEM, "out of memory");
-
-    if (rc == PL_OK)
-        rc = file_write(dir, NAMES_FILE, (pl_str){ f->image, f->n }, err);
-    if (rc == PL_OK)
-        rc = file_write(dir, CARD_FILE, pl_str_z(text), err);
-    if (rc == PL_OK)
-        rc = page_write(dir, "card.md", card, false, err);
-    if (rc == PL_OK)
-        rc = page_write(dir, "card.zh-CN.md", card, true, err);
-    free(text);
-    return rc;
-}
 
 static pl_rc train(const char *path, const char *data, const char *out, json_t **card,
                    pl_error *err)
@@ -75,7 +32,7 @@ static pl_rc train(const char *path, const char *data, const char *out, json_t *
     if (rc == PL_OK && !(*card = names_card_make(r, &d, &f, results)))
         rc = pl_fail(err, PL_NOMEM, "out of memory");
     if (rc == PL_OK)
-        rc = outputs_write(out, &f, *card, err);
+        rc = model_outputs_write(out, NAMES_FILE, (pl_str){ f.image, f.n }, *card, names_card_print, err);
     json_decref(results);
     pl_names_free(m);
     free(f.image);
@@ -143,7 +100,7 @@ bool names_cmd_has(const char *arg)
 /* PL_CONFLICT: the card is of another file. */
 static pl_rc card_read(const char *dir, json_t **out, pl_error *err)
 {
-    char   *path = pl_path_join(dir, NAMES_FILE), *card = pl_path_join(dir, CARD_FILE);
+    char   *path = pl_path_join(dir, NAMES_FILE), *card = pl_path_join(dir, MODEL_CARD);
     char   *image = NULL, *text = NULL, hex[65];
     size_t  n = 0, text_n = 0;
     uint8_t digest[32];

@@ -42,23 +42,6 @@ static pl_model_buckets_fn sums_add_best(void);
 
 /* --- the image ---------------------------------------------------------------------------- */
 
-static float float_get(const uint8_t *p)
-{
-    uint32_t bits = ld32(p, 0);
-    float    f;
-
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-static void float_put(uint8_t *p, float f)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &f, sizeof bits);
-    st32(p, 0, bits);
-}
-
 static bool scale_is_sound(const pl_model_scale *s)
 {
     return isfinite(s->gain) && s->gain >= 0 && isfinite(s->offset) && isfinite(s->yes) &&
@@ -78,8 +61,8 @@ static bool name_is_sound(pl_str name)
 
 static void scale_read(const uint8_t *p, pl_model_scale *s)
 {
-    *s = (pl_model_scale){ float_get(p),      float_get(p + 4),  float_get(p + 8),
-                           float_get(p + 12), float_get(p + 16), float_get(p + 20) };
+    *s = (pl_model_scale){ ld_float(p),      ld_float(p + 4),  ld_float(p + 8),
+                           ld_float(p + 12), ld_float(p + 16), ld_float(p + 20) };
 }
 
 static void scale_write(uint8_t *p, const pl_model_scale *s)
@@ -88,7 +71,7 @@ static void scale_write(uint8_t *p, const pl_model_scale *s)
                                     s->uncertain_fpr };
 
     for (size_t i = 0; i < SCALE_FLOATS; i++)
-        float_put(p + 4 * i, f[i]);
+        st_float(p + 4 * i, f[i]);
 }
 
 static pl_rc label_read(pl_model *m, size_t label, const uint8_t *p, pl_error *err)

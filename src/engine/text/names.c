@@ -27,23 +27,6 @@ enum {
     SCALES_BYTES = 128 /* 3 of them, padded */
 };
 
-static float float_get(const uint8_t *p)
-{
-    uint32_t bits = ld32(p, 0);
-    float    f;
-
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-static void float_put(uint8_t *p, float f)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &f, sizeof bits);
-    st32(p, 0, bits);
-}
-
 /* --- the image ---------------------------------------------------------------------------- */
 
 #define PAIRS_BYTES ((size_t)1 << (NAMES_PAIR_BITS - 3))
@@ -96,8 +79,8 @@ static pl_rc scales_read(pl_names *m, const uint8_t *p, pl_error *err)
     for (int i = 0; i < NAMES_TASKS; i++, p += SCALE_BYTES) {
         names_scale *s = &m->scale[i];
 
-        *s = (names_scale){ float_get(p), float_get(p + 4), float_get(p + 8), float_get(p + 12),
-                            float_get(p + 16), float_get(p + 20) };
+        *s = (names_scale){ ld_float(p), ld_float(p + 4), ld_float(p + 8), ld_float(p + 12),
+                            ld_float(p + 16), ld_float(p + 20) };
         /* Bounds that keep every sum finite. */
         if (!(s->gain >= 0 && s->gain <= 1e3f && fabsf(s->offset) <= 1e3f && s->slope >= 0 &&
               s->slope <= 1e3f && fabsf(s->shift) <= 1e3f && fabsf(s->first) <= 1e3f && fabsf(s->early) <= 1e3f))
@@ -154,7 +137,7 @@ pl_rc names_build(const names_plan *plan, void **out, size_t *n, pl_error *err)
         const float        f[] = { s->gain, s->offset, s->slope, s->shift, s->first, s->early };
 
         for (int k = 0; k < SCALE_BYTES / 4; k++)
-            float_put(p + HEAD_BYTES + SCALE_BYTES * i + 4 * k, f[k]);
+            st_float(p + HEAD_BYTES + SCALE_BYTES * i + 4 * k, f[k]);
     }
     memcpy(p + CLASSES_AT, plan->classes, NAMES_CLASSES);
     memcpy(p + PAIRS_AT, plan->pairs, PAIRS_BYTES);

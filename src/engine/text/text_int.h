@@ -103,6 +103,24 @@ static inline void st32(uint8_t *base, size_t word, uint32_t value)
     memcpy(base + word * 4, &v, sizeof v);
 }
 
+/* A float as its bits. */
+static inline float ld_float(const uint8_t *p)
+{
+    uint32_t bits = ld32(p, 0);
+    float    f;
+
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static inline void st_float(uint8_t *p, float f)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &f, sizeof bits);
+    st32(p, 0, bits);
+}
+
 static inline uint16_t ld16(const uint8_t *base, size_t half)
 {
     uint16_t v;
