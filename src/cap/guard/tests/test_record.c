@@ -98,6 +98,7 @@ static int teardown(void **state)
 static void one_event(fx *f, unsigned i, char id[PL_ID_LEN + 1])
 {
     pl_exchange_options o = { .policy = pl_gate_policy(f->worker), .route_name = PL_STR("default"),
+                              .surface = pl_surface_find(PL_STR("/v1/chat/completions")),
                               .service = PL_STR("svc"), .now_ms = f->now + i,
                               .index_key = fixture_key, .max_response = 1u << 20 };
     uint8_t      rnd[10] = { 0 };
