@@ -11,7 +11,7 @@
 
 typedef struct riff_layout {
     uint64_t riff_at;       /* the last top-level RIFF chunk (the only one but for OpenDML) */
-    uint64_t riff_end;      /* where its content ends */
+    uint64_t riff_end;      /* where its last chunk ends */
     uint64_t vp8x_at;       /* payload of VP8X, 0: none */
     uint64_t image_at;      /* first VP8, VP8L chunk */
     char     image_type[4];
@@ -164,6 +164,8 @@ static bool walk(pl_media *m, riff_layout *l, uint64_t at, uint64_t end, unsigne
         if (m->rc != PL_OK || m->state != PL_MEDIA_WHOLE)
             return false;
     }
+    if (depth == 1)
+        l->riff_end = at; /* fewer than eight bytes may be left: no chunk, and not to be built upon */
     return m->state == PL_MEDIA_WHOLE;
 }
 
@@ -202,14 +204,12 @@ static void scan(pl_media *m)
                 media_stop(m, PL_MEDIA_TRUNCATED, "riff.size", at, "the file is shorter than its header says");
             else
                 media_note(m, "riff.size", at, "the header does not say how long the file is");
-            l->riff_end = end;
             (void)walk(m, l, at + 12, end, 1);
             return;
         }
-        l->riff_end = at + 8 + n;
-        if (!walk(m, l, at + 12, l->riff_end, 1))
+        if (!walk(m, l, at + 12, at + 8 + n, 1))
             return;
-        at = l->riff_end + (n & 1);
+        at += 8 + n + (n & 1);
     }
     m->end = l->riff_end;
     if (l->riff_end == 0)
