@@ -5,6 +5,7 @@ import { verifyPackage, type Anchors } from '../src/proof/evidence.ts'
 import type { Report } from '../src/proof/report.ts'
 import { parseTrust } from '../src/proof/trust.ts'
 import { readKey } from '../src/proof/vkey.ts'
+import { readRoots } from '../src/proof/x509.ts'
 import { el } from './dom.ts'
 import { showReport, type FileFacts } from './show.ts'
 import { WORDS, type Language } from './words.ts'
@@ -24,7 +25,7 @@ interface Chosen {
 let lang: Language = navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en'
 let chosen: Chosen | null = null
 let turn = 0
-const typed = { key: '', policy: '' }
+const typed = { key: '', policy: '', roots: '' }
 const result = el('div', { id: 'result', role: 'status', 'aria-live': 'polite' })
 const words = () => WORDS[lang]
 
@@ -38,31 +39,41 @@ function attempt<T>(what: string, run: () => T): T {
 
 function anchors(): Anchors {
   const w = words()
-  const { key, policy } = typed
+  const { key, policy, roots } = typed
   return {
     key: key.trim() === '' ? undefined : attempt(w.badKey, () => readKey(utf8(key))),
     trust: policy.trim() === '' ? undefined : attempt(w.badPolicy, () => parseTrust(utf8(policy))),
+    roots: roots.trim() === '' ? undefined : attempt(w.badRoots, () => readRoots(roots)),
   }
 }
 
-function check(): void {
+async function check(): Promise<void> {
+  const mine = turn
   delete window.plumblineReport
   if (!chosen) return result.replaceChildren()
   const { bytes, facts } = chosen
+  let shown: HTMLElement
+  let answer: NonNullable<Window['plumblineReport']>
   try {
     const with_ = anchors()
-    const report = attempt(words().noPackage, () => verifyPackage(bytes, with_))
-    result.replaceChildren(showReport(report, facts, words(), lang))
-    window.plumblineReport = { report, error: null }
+    const noPackage = words().noPackage
+    const report = await verifyPackage(bytes, with_).catch((e: Error) => {
+      throw new Error(`${noPackage}: ${e.message}`)
+    })
+    shown = showReport(report, facts, words(), lang)
+    answer = { report, error: null }
   } catch (e) {
     const error = (e as Error).message
-    result.replaceChildren(el('p', { class: 'verdict bad', id: 'verdict' }, error))
-    window.plumblineReport = { report: null, error }
+    shown = el('p', { class: 'verdict bad', id: 'verdict' }, error)
+    answer = { report: null, error }
   }
+  if (mine !== turn) return // asked for something else meanwhile
+  result.replaceChildren(shown)
+  window.plumblineReport = answer
 }
 
 /** What was chosen last counts; the page says that it works before it does. */
-function soon(work: () => void): void {
+function soon(work: () => unknown): void {
   const mine = ++turn
   delete window.plumblineReport
   result.replaceChildren(el('p', {}, words().busy))
@@ -74,11 +85,11 @@ async function take(file: File | null | undefined): Promise<void> {
   const bytes = new Uint8Array(await file.arrayBuffer())
   soon(() => {
     chosen = { bytes, facts: { name: file.name, bytes: bytes.length, digest: toHex(sha256(bytes)) } }
-    check()
+    return check()
   })
 }
 
-function field(id: 'key' | 'policy', label: string, hint: string, rows: string): HTMLElement {
+function field(id: keyof typeof typed, label: string, hint: string, rows: string): HTMLElement {
   const input = el('textarea', {
     id, rows, spellcheck: 'false', autocomplete: 'off', 'aria-describedby': `${id}-hint`,
     input: () => {
@@ -120,18 +131,19 @@ function draw(): void {
     el('main', {},
       el('div', { class: 'controls' }, el('p', {}, w.intro), dropZone(),
         field('key', w.key, w.keyHint, '2'), field('policy', w.policy, w.policyHint, '3'),
+        field('roots', w.roots, w.rootsHint, '3'),
         el('button', {
           type: 'button',
           click: () => {
             chosen = null
-            turn++
-            Object.assign(typed, { key: '', policy: '' })
+            Object.assign(typed, { key: '', policy: '', roots: '' })
             draw()
           },
         }, w.clear)),
       result),
   )
-  check()
+  turn++
+  void check()
 }
 
 // The whole window takes a drop: a file that misses the frame must not replace the page.

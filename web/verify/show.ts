@@ -79,7 +79,6 @@ export function showReport(r: Report, file: FileFacts, w: Phrases, lang: Languag
     r.problems.length > 0 && lines(w.problems, r.problems, 'problems bad'),
     r.entries.length > 0 && statements(r, w),
     lines(w.limits, r.not_proven.map((l) => l[lang]), 'limits'),
-    lines(w.unchecked, [w.uncheckedText], 'limits'),
     facts(r, w, file),
     el('p', { class: 'controls' }, el('button', { type: 'button', click: () => window.print() }, w.print)))
 }

@@ -12,11 +12,14 @@ export interface Phrases {
   keyHint: string
   policy: string
   policyHint: string
+  roots: string
+  rootsHint: string
   clear: string
   busy: string
   noPackage: string
   badKey: string
   badPolicy: string
+  badRoots: string
   holds: string
   fails: string
   heading: (to: string, reason: string) => string
@@ -27,8 +30,6 @@ export interface Phrases {
   columns: [string, string, string, string, string]
   more: (n: number) => string
   limits: string
-  unchecked: string
-  uncheckedText: string
   facts: { file: string; bytes: string; digest: string; log: string; size: string; root: string; key: string }
   print: string
 }
@@ -45,11 +46,14 @@ export const WORDS: Record<Language, Phrases> = {
       'A verifier key, name+id+key, from elsewhere than the package: what the owner of the log publishes. Without it the package is only shown to be consistent with itself.',
     policy: 'Your witness policy (optional)',
     policyHint: 'Whose cosignatures count for you: a C2SP tlog-policy.',
+    roots: 'Your time stamp authorities (optional)',
+    rootsHint: 'Root certificates, in PEM, that time stamps (RFC 3161) must lead to for you to rely on them.',
     clear: 'Start again',
     busy: 'Checking…',
     noPackage: 'This is not an evidence package that can be read',
     badKey: "The log's key cannot be read",
     badPolicy: 'The witness policy cannot be read',
+    badRoots: 'The certificates of time stamp authorities cannot be read',
     holds: 'The package holds, within what is said below.',
     fails: 'The package does NOT hold.',
     heading: (to, reason) =>
@@ -66,9 +70,6 @@ export const WORDS: Record<Language, Phrases> = {
     columns: ['Entry', 'Holds', 'Type', 'Subject', 'Claimed time'],
     more: (n) => `and ${n} more`,
     limits: 'What this does not show',
-    unchecked: 'What this page does not check',
-    uncheckedText:
-      'Time stamps of authorities (RFC 3161): they are reported as unknown. The program plumbline-verify checks them.',
     facts: {
       file: 'File', bytes: 'bytes', digest: 'SHA-256', log: 'Log', size: 'Entries in the log', root: 'Root', key: 'Key',
     },
@@ -84,11 +85,14 @@ export const WORDS: Record<Language, Phrases> = {
       '验证公钥（name+id+key），应从证据包以外的途径取得，即账本所有者公布的公钥。未给出时，只能说明证据包自身一致。',
     policy: '您的见证策略（可选）',
     policyHint: '采信哪些见证方的副署：C2SP tlog-policy。',
+    roots: '您采信的时间戳机构（可选）',
+    rootsHint: '根证书（PEM）：时间戳（RFC 3161）须链接到其中之一才予采信。',
     clear: '重新开始',
     busy: '正在核验…',
     noPackage: '这不是可读取的证据包',
     badKey: '无法读取账本公钥',
     badPolicy: '无法读取见证策略',
+    badRoots: '无法读取时间戳机构的证书',
     holds: '证据包成立（以下述说明为限）。',
     fails: '证据包不成立。',
     heading: (to, reason) =>
@@ -105,8 +109,6 @@ export const WORDS: Record<Language, Phrases> = {
     columns: ['条目', '成立', '类型', '主体', '自称时间'],
     more: (n) => `另有 ${n} 条`,
     limits: '本核验不能证明',
-    unchecked: '本页面未核验的内容',
-    uncheckedText: '时间戳机构签发的时间戳（RFC 3161）：在此一律报告为未定，可用 plumbline-verify 程序核验。',
     facts: {
       file: '文件', bytes: '字节', digest: 'SHA-256', log: '账本', size: '账本条数', root: '根哈希', key: '公钥',
     },

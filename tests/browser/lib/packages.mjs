@@ -32,10 +32,12 @@ export function makeLogs() {
     lives: pack('lives', 'lives.tar'),
     livesKeys: [first, ...vkey('lives').split('\n')],
     /** What the C program says: its report, or null when it is no package. */
-    judge(bytes, { key, trust } = {}) {
+    judge(bytes, { key, trust, roots } = {}) {
       writeFileSync(at('p'), bytes)
       if (trust) writeFileSync(at('trust'), trust)
-      const args = ['evidence', 'verify', '--json', at('p'), ...(key ? ['--key', key] : []), ...(trust ? ['--trust', at('trust')] : [])]
+      if (roots) writeFileSync(at('roots'), roots)
+      const args = ['evidence', 'verify', '--json', at('p'), ...(key ? ['--key', key] : []), ...(trust ? ['--trust', at('trust')] : []),
+        ...(roots ? ['--tsa-roots', at('roots')] : [])]
       const { status, stdout } = spawnSync(plumbline, args, { encoding: 'utf8' })
       return status === 0 || status === 1 ? JSON.parse(stdout) : null
     },
@@ -153,4 +155,76 @@ export function cosigned(tar, witness, seconds) {
     const note = membersOf(tar).find((m) => m.name === 'checkpoint').bytes.toString()
     return `${bytes}${witness.line(note.slice(0, note.lastIndexOf('\n\n') + 1), seconds)}`
   })
+}
+
+// --- time stamps -----------------------------------------------------------------------------
+
+export const STAMPS = ['extendedKeyUsage=critical,timeStamping', 'basicConstraints=CA:FALSE']
+
+/** Authorities made with openssl: roots, and certificates below them by name. */
+export function makeAuthority(folder) {
+  const at = (name) => join(folder, name)
+  const openssl = (...args) => execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+  const newKey = (name, kind) => {
+    const how = { RSA: ['RSA', '-pkeyopt', 'rsa_keygen_bits:2048'], ED25519: ['ED25519'] }[kind] ?? ['EC', '-pkeyopt', `ec_paramgen_curve:${kind}`]
+    openssl('genpkey', '-algorithm', ...how, '-out', `${name}.key`)
+  }
+  const root = (name) => {
+    newKey(name, 'P-256')
+    openssl('req', '-x509', '-key', `${name}.key`, '-out', `${name}.pem`, '-days', '3650', '-subj', `/CN=${name}`)
+    return readFileSync(at(`${name}.pem`), 'utf8')
+  }
+  const certificate = (name, { kind = 'P-256', by = 'root', subject = `/C=CN/O=Stamps, "Ltd"/CN=${name} 时间`, extensions = STAMPS, how = [] } = {}) => {
+    newKey(name, kind)
+    writeFileSync(at('ext'), extensions.join('\n'))
+    openssl('req', '-new', '-utf8', '-key', `${name}.key`, '-out', 'csr', '-subj', subject)
+    openssl('x509', '-req', '-in', 'csr', '-CA', `${by}.pem`, '-CAkey', `${by}.key`, '-CAcreateserial', ...how, '-days', '3650', '-extfile', 'ext', '-out', `${name}.pem`)
+  }
+  /** One of 2020, which `openssl x509` does not make. */
+  const pastCertificate = (name) => {
+    certificate(name, { subject: `/CN=${name}` })
+    for (const [file, text] of [['index.txt', ''], ['serial', '01\n'], ['ca.cnf', '[c]\nserial = serial\ndatabase = index.txt\npolicy = p\nnew_certs_dir = .\n[p]\ncommonName = supplied\n']]) writeFileSync(at(file), text)
+    openssl('ca', '-batch', '-config', 'ca.cnf', '-name', 'c', '-md', 'sha256', '-cert', 'root.pem', '-keyfile', 'root.key', '-in', 'csr',
+      '-startdate', '20200101000000Z', '-enddate', '20201231000000Z', '-extfile', 'ext', '-notext', '-out', `${name}.pem`)
+  }
+  const writeCertificates = (names) => writeFileSync(at('certs'), names.map((n) => readFileSync(at(`${n}.pem`))).join(''))
+  /** What the authority answers for a message. */
+  const stamp = (name, message, { certs = [name], digest = 'sha256', ess = 'sha256', imprint = 'sha256', ask = true, chain = 'no' } = {}) => {
+    writeFileSync(at('serial'), '01\n')
+    writeCertificates(certs)
+    writeFileSync(at('tsa.cnf'), `[tsa]\ndefault_tsa = one\n[one]\nserial = serial\nsigner_cert = ${name}.pem\ncerts = certs\nsigner_key = ${name}.key\n` +
+      `signer_digest = ${digest}\ndefault_policy = 1.2.3.4\ndigests = sha1, sha256, sha384, sha512, sm3\naccuracy = secs:1\ness_cert_id_alg = ${ess}\ness_cert_id_chain = ${chain}\n`)
+    writeFileSync(at('message'), message)
+    openssl('ts', '-query', '-data', 'message', `-${imprint}`, ...(ask ? ['-cert'] : []), '-out', 'q.tsq')
+    openssl('ts', '-reply', '-config', 'tsa.cnf', '-queryfile', 'q.tsq', '-out', 'r.tsr')
+    return readFileSync(at('r.tsr'))
+  }
+  /** What openssl refuses to answer: the claim of a good stamp, signed by somebody else. */
+  const forge = (name, good, { certs = [], how = ['-cades'], type = '1.2.840.113549.1.9.16.1.4' } = {}) => {
+    writeFileSync(at('good'), good)
+    writeCertificates(certs)
+    openssl('ts', '-reply', '-in', 'good', '-token_out', '-out', 'token')
+    openssl('cms', '-verify', '-noverify', '-inform', 'DER', '-in', 'token', '-out', 'info', '-binary')
+    openssl('cms', '-sign', '-binary', '-nodetach', '-econtent_type', type, ...how, '-nosmimecap', '-md', 'sha256', '-signer', `${name}.pem`,
+      '-inkey', `${name}.key`, ...(certs.length > 0 ? ['-certfile', 'certs'] : []), '-in', 'info', '-outform', 'DER', '-out', 'forged')
+    return response(readFileSync(at('forged')))
+  }
+  return { root, certificate, pastCertificate, stamp, forge }
+}
+
+/** A TimeStampResp, granted (or what status says), around a token. */
+export function response(token, status = 0) {
+  const body = Buffer.concat([Buffer.of(0x30, 3, 2, 1, status), token])
+  return Buffer.concat([Buffer.of(0x30, 0x82, body.length >> 8, body.length & 255), body])
+}
+
+/** What a time stamp of this package covers. */
+export function stampedPart(tar) {
+  const note = membersOf(tar).find((m) => m.name === 'checkpoint').bytes
+  return note.subarray(0, note.indexOf('\n', note.indexOf('\n\n') + 2) + 1)
+}
+/** The package with these time stamps. */
+export function stampedWith(tar, ...stamps) {
+  const withIndex = changed(tar, (n, b) => (n === 'index.json' ? JSON.stringify({ ...JSON.parse(b), timestamps: stamps.length }) : undefined))
+  return archive([...membersOf(withIndex), ...stamps.map((bytes, i) => ({ name: `timestamp/${i}.tsr`, bytes }))])
 }
