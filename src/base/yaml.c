@@ -4,9 +4,9 @@
 #include "base/file.h"
 #include "base/utf8.h"
 #include "base/yaml.h"
+#include "base/yaml_int.h"
 
 #include <errno.h>
-#include <libfyaml.h>
 #include <math.h>
 
 /* Built from parser events rather than from libfyaml's documents: anchors, aliases and
@@ -55,15 +55,6 @@ static bool is_one_of(pl_str s, const char *const *words)
     return false;
 }
 
-static size_t run_of(pl_str s, size_t at, const char *any)
-{
-    size_t i = at;
-
-    while (i < s.n && s.p[i] != '\0' && strchr(any, s.p[i]) != NULL)
-        i++;
-    return i - at;
-}
-
 #define DIGITS "0123456789"
 
 /* 0 when s is not an integer of the core schema, else its base; *digits is where the
@@ -73,13 +64,13 @@ static int integer_base(pl_str s, size_t *digits)
     size_t sign = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+');
 
     *digits = sign;
-    if (s.n > sign && run_of(s, sign, DIGITS) == s.n - sign)
+    if (s.n > sign && yaml_run_of(s, sign, DIGITS) == s.n - sign)
         return 10;
     *digits = 2;
-    if (s.n > 2 && memcmp(s.p, "0o", 2) == 0 && run_of(s, 2, "01234567") == s.n - 2)
+    if (s.n > 2 && memcmp(s.p, "0o", 2) == 0 && yaml_run_of(s, 2, "01234567") == s.n - 2)
         return 8;
     if (s.n > 2 && memcmp(s.p, "0x", 2) == 0 &&
-        run_of(s, 2, DIGITS "abcdefABCDEF") == s.n - 2)
+        yaml_run_of(s, 2, DIGITS "abcdefABCDEF") == s.n - 2)
         return 16;
     return 0;
 }
@@ -88,11 +79,11 @@ static int integer_base(pl_str s, size_t *digits)
 static bool is_float(pl_str s)
 {
     size_t i = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+');
-    size_t whole = run_of(s, i, DIGITS), part = 0, n;
+    size_t whole = yaml_run_of(s, i, DIGITS), part = 0, n;
 
     i += whole;
     if (i < s.n && s.p[i] == '.') {
-        part = run_of(s, ++i, DIGITS);
+        part = yaml_run_of(s, ++i, DIGITS);
         i += part;
     }
     if (whole == 0 && part == 0)
@@ -101,7 +92,7 @@ static bool is_float(pl_str s)
         i++;
         if (i < s.n && (s.p[i] == '-' || s.p[i] == '+'))
             i++;
-        n = run_of(s, i, DIGITS);
+        n = yaml_run_of(s, i, DIGITS);
         if (n == 0)
             return false;
         i += n;
@@ -173,79 +164,16 @@ static pl_rc plain_scalar(yaml_load *y, const struct fy_event *e, pl_str s, json
     return PL_OK;
 }
 
-/* --- single-quoted scalars: YAML 1.2.2 §7.3.2 ------------------------------------
- *
- * libfyaml 0.7 garbles them, and leaks, when they hold more than a few quotes: they are
- * decoded here from the source text. */
-
-/* Where the token stands in the source: between the quotes. */
-static pl_str source_of(yaml_load *y, struct fy_token *t)
-{
-    const struct fy_mark *from = fy_token_start_mark(t), *to = fy_token_end_mark(t);
-
-    if (from == NULL || to == NULL || from->input_pos > to->input_pos ||
-        to->input_pos > y->text.n)
-        return (pl_str){ NULL, 0 };
-    return (pl_str){ y->text.p + from->input_pos, to->input_pos - from->input_pos };
-}
-
-/* Folds the line break at s[at]: one break is a space, each further one a newline. Blanks
- * around it do not count. Returns where the text goes on. */
-static size_t fold_break(pl_str s, size_t at, pl_buf *out)
-{
-    size_t breaks = 0;
-
-    while (out->n > 0 && (out->p[out->n - 1] == ' ' || out->p[out->n - 1] == '\t'))
-        out->p[--out->n] = '\0';
-    while (at < s.n && (s.p[at] == '\n' || s.p[at] == '\r')) {
-        at += s.p[at] == '\r' && at + 1 < s.n && s.p[at + 1] == '\n' ? 2 : 1;
-        at += run_of(s, at, " \t");
-        if (++breaks > 1)
-            pl_buf_putc(out, '\n');
-    }
-    if (breaks == 1)
-        pl_buf_putc(out, ' ');
-    return at;
-}
-
-static void single_quoted(pl_str s, pl_buf *out)
-{
-    for (size_t i = 0; i < s.n;) {
-        if (s.p[i] == '\n' || s.p[i] == '\r') {
-            i = fold_break(s, i, out);
-            continue;
-        }
-        pl_buf_putc(out, s.p[i]);
-        i += s.p[i] == '\'' ? 2 : 1; /* written twice */
-    }
-}
-
 /* --- any scalar ------------------------------------------------------------------ */
 
 /* Gives the text of a token, in *own or borrowed from the token. */
 static pl_rc token_text(yaml_load *y, const struct fy_event *e, pl_buf *own, pl_str *out)
 {
-    struct fy_token *t = e->scalar.value;
-    size_t           n = 0;
-    const char      *p;
-    pl_str           s;
+    pl_rc rc = yaml_token_text(y->text, e->scalar.value, own, out);
 
-    *out = PL_STR("");
-    if (t == NULL)
-        return PL_OK;
-    if (fy_token_scalar_style(t) == FYSS_SINGLE_QUOTED) {
-        s = source_of(y, t);
-        if (s.p == NULL)
-            return fail_at(y, e, PL_INVALID, "cannot find the text of the scalar");
-        single_quoted(s, own);
-        *out = pl_buf_str(own);
-        return own->failed ? pl_fail(y->err, PL_NOMEM, "out of memory") : PL_OK;
-    }
-    p = fy_token_get_text(t, &n);
-    if (p == NULL)
-        return pl_fail(y->err, PL_NOMEM, "out of memory");
-    *out = (pl_str){ p, n };
-    return PL_OK;
+    return rc == PL_OK ? PL_OK
+           : rc == PL_INVALID ? fail_at(y, e, rc, "cannot find the text of the scalar")
+                              : pl_fail(y->err, rc, "out of memory");
 }
 
 static pl_rc text_value(yaml_load *y, const struct fy_event *e, pl_str s, json_t **out)

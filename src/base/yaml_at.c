@@ -2,8 +2,8 @@
 
 #include "base/str.h"
 #include "base/yaml_at.h"
+#include "base/yaml_int.h"
 
-#include <libfyaml.h>
 #include <stdio.h>
 
 #define STEP_MAX  512 /* bytes of one step of a path */
@@ -11,6 +11,7 @@
 
 typedef struct walk {
     struct fy_parser *parser;
+    pl_str            text;
     pl_yaml_pos       pos;
 } walk;
 
@@ -45,14 +46,15 @@ static void position(walk *w, struct fy_event *e)
         w->pos = (pl_yaml_pos){ m->line + 1, m->column + 1 };
 }
 
-static bool scalar_is(struct fy_event *e, const char *name)
+static bool scalar_is(const walk *w, struct fy_event *e, const char *name)
 {
-    size_t      n = 0;
-    const char *p = NULL;
+    pl_buf own = PL_BUF_INIT(w->text.n + 1);
+    pl_str s = { NULL, 0 };
+    bool   is = e->type == FYET_SCALAR && e->scalar.value != NULL &&
+              yaml_token_text(w->text, e->scalar.value, &own, &s) == PL_OK && pl_str_eqz(s, name);
 
-    if (e->type == FYET_SCALAR && e->scalar.value != NULL)
-        p = fy_token_get_text(e->scalar.value, &n);
-    return p != NULL && n == strlen(name) && memcmp(p, name, n) == 0;
+    pl_buf_done(&own);
+    return is;
 }
 
 static void follow(walk *w, struct fy_event *e, const pl_str *path, int depth);
@@ -88,7 +90,7 @@ static void follow_mapping(walk *w, const pl_str *tail, const char *step, int de
     for (;;) {
         struct fy_event *key = fy_parser_parse(w->parser);
         bool             end = key == NULL || key->type == FYET_MAPPING_END;
-        bool             hit = !end && tail != NULL && scalar_is(key, step);
+        bool             hit = !end && tail != NULL && scalar_is(w, key, step);
         pl_yaml_pos      at;
 
         if (hit)
@@ -149,7 +151,7 @@ pl_yaml_pos pl_yaml_at(pl_str text, const char *pointer)
         .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE | FYPCF_DEFAULT_VERSION_1_2,
         .diag = diag,
     };
-    walk w = { .pos = { 1, 1 } };
+    walk w = { .text = text, .pos = { 1, 1 } };
 
     if (diag == NULL)
         return w.pos;
