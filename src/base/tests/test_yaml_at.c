@@ -44,6 +44,14 @@ static void yaml_at__stops_at_the_nearest_ancestor(void **state)
     assert_at("/b/1/none/2", 5, 5);
 }
 
+static void yaml_at__knows_quoted_keys(void **state)
+{
+    (void)state;
+    assert_int_equal(pl_yaml_at(PL_STR("a: 1\n'it''s': 2\n"), "/it's").line, 2);
+    assert_int_equal(pl_yaml_at(PL_STR("a: 1\n\"b c\": 2\n"), "/b c").line, 2);
+    assert_int_equal(pl_yaml_at(PL_STR("a: 1\n'': 2\n"), "/").line, 2);
+}
+
 static void yaml_at__of_broken_text_is_the_start(void **state)
 {
     pl_yaml_pos at = pl_yaml_at(PL_STR("a: [1,"), "/nothing");
@@ -70,6 +78,7 @@ int main(void)
         cmocka_unit_test(yaml_at__finds_members_at_their_keys),
         cmocka_unit_test(yaml_at__finds_items_of_sequences),
         cmocka_unit_test(yaml_at__stops_at_the_nearest_ancestor),
+        cmocka_unit_test(yaml_at__knows_quoted_keys),
         cmocka_unit_test(yaml_at__of_broken_text_is_the_start),
         cmocka_unit_test(yaml_fail__names_file_line_and_column),
     };
