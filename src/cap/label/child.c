@@ -122,7 +122,8 @@ static _Noreturn void child(const pl_child *c, int out, int errors, int given)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(errors, 2) < 0)
         _exit(126);
-    if (given >= 0 && (lseek(given, 0, SEEK_SET) != 0 || dup2(given, PL_CHILD_FD) < 0))
+    if (given >= 0 && (lseek(given, 0, SEEK_SET) != 0 || dup2(given, PL_CHILD_FD) < 0 ||
+                       fcntl(PL_CHILD_FD, F_SETFD, 0) != 0)) /* it may have that number already */
         _exit(126);
     (void)syscall(__NR_close_range, given >= 0 ? PL_CHILD_FD + 1 : 3, ~0u, 0);
     limits_set(c);
@@ -186,21 +187,21 @@ static bool listen_to(int out_fd, int err_fd, unsigned seconds, pl_buf *out, pl_
     return true;
 }
 
-/* The last line it wrote: what the message shows. */
-static pl_str last_line(const pl_buf *errors)
+/* The first line it wrote, which names the cause: what the message shows. */
+static pl_str first_line(const pl_buf *errors)
 {
     pl_str      s = pl_str_trim(pl_buf_str(errors));
-    const char *nl = s.n > 0 ? memrchr(s.p, '\n', s.n) : NULL;
+    const char *nl = s.n > 0 ? memchr(s.p, '\n', s.n) : NULL;
 
     if (nl)
-        s = (pl_str){ nl + 1, (size_t)(s.p + s.n - nl - 1) };
+        s.n = (size_t)(nl - s.p);
     return s.n > 150 ? (pl_str){ s.p, 150 } : s;
 }
 
 static pl_rc wait_for(pid_t pid, const pl_child *c, bool in_time, const pl_buf *errors, pl_error *err)
 {
     int    status = 0;
-    pl_str why = last_line(errors);
+    pl_str why = first_line(errors);
 
     if (!in_time)
         (void)kill(pid, SIGKILL);
