@@ -48,10 +48,10 @@ int main(int argc, char **argv)
     pl_error       err;
     struct timespec now;
     c2pa_how       how = { .trust = &t.trust };
-    int            repeats = argc > 4 ? atoi(argv[3]) : 0;
+    long           repeats = argc > 4 ? strtol(argv[3], NULL, 10) : 0;
     double         start;
 
-    if (repeats < 1 || pl_trust_files_add(&t, argv[1], &err) != PL_OK ||
+    if (repeats < 1 || repeats > 1000000 || pl_trust_files_add(&t, argv[1], &err) != PL_OK ||
         pl_file_read(argv[2], 1u << 20, &ekus, &n, &err) != PL_OK) {
         fprintf(stderr, "usage: c2pa_check ANCHORS EKUS REPEATS FILE...\n");
         return 2;

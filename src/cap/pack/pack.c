@@ -34,6 +34,13 @@ static void make_utf8(char *z)
     }
 }
 
+const char *pack_text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+
+    return s != NULL ? s : "";
+}
+
 void pack_problem(pack_report *r, pack_severity severity, const char *file, int line,
                   const char *fmt, ...)
 {

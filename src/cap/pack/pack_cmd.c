@@ -22,16 +22,9 @@ int pack_print_json(pl_cmd_ctx *c, json_t *j, int code)
     return code;
 }
 
-static const char *text_at(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s != NULL ? s : "";
-}
-
 static const char *title_of(const pl_cmd_ctx *c, const json_t *manifest)
 {
-    return text_at(json_object_get(manifest, "title"), pl_cmd_say(c, "en", "zh"));
+    return pack_text(json_object_get(manifest, "title"), pl_cmd_say(c, "en", "zh"));
 }
 
 /* --- list ------------------------------------------------------------------------------ */
@@ -42,11 +35,11 @@ static void list_line(pl_cmd_ctx *c, const json_t *p)
 
     if (json_object_get(p, "error") != NULL) {
         (void)fprintf(c->out, "%-32s %s\n", pl_cmd_say(c, "(broken)", "（有错误）"),
-                      text_at(p, "error"));
+                      pack_text(p, "error"));
         return;
     }
-    (void)snprintf(ref, sizeof ref, "%s@%s", text_at(p, "id"), text_at(p, "version"));
-    (void)fprintf(c->out, "%-32s %-12s %.23s  %s\n", ref, text_at(p, "kind"), text_at(p, "digest"),
+    (void)snprintf(ref, sizeof ref, "%s@%s", pack_text(p, "id"), pack_text(p, "version"));
+    (void)fprintf(c->out, "%-32s %-12s %.23s  %s\n", ref, pack_text(p, "kind"), pack_text(p, "digest"),
                   title_of(c, p));
 }
 
@@ -85,14 +78,14 @@ static void print_line(pl_cmd_ctx *c, json_t *row)
 static void problem_line(pl_cmd_ctx *c, const char *dir, const json_t *p)
 {
     json_int_t line = json_integer_value(json_object_get(p, "line"));
-    bool       error = strcmp(text_at(p, "severity"), "error") == 0;
+    bool       error = strcmp(pack_text(p, "severity"), "error") == 0;
 
-    (void)fprintf(c->out, "%s/%s", dir, text_at(p, "file"));
+    (void)fprintf(c->out, "%s/%s", dir, pack_text(p, "file"));
     if (line > 0)
         (void)fprintf(c->out, ":%lld", (long long)line);
     (void)fprintf(c->out, ": %s: %s\n",
                   error ? pl_cmd_say(c, "error", "错误") : pl_cmd_say(c, "warning", "警告"),
-                  text_at(p, "message"));
+                  pack_text(p, "message"));
 }
 
 static size_t count_errors(const json_t *problems)
@@ -101,7 +94,7 @@ static size_t count_errors(const json_t *problems)
     json_t *p;
 
     json_array_foreach(problems, i, p)
-        n += strcmp(text_at(p, "severity"), "error") == 0;
+        n += strcmp(pack_text(p, "severity"), "error") == 0;
     return n;
 }
 
@@ -259,21 +252,21 @@ static void show_human(pl_cmd_ctx *c, const json_t *j)
 {
     const json_t *force = json_object_get(j, "in_force"), *s;
     size_t        i;
-    const char   *to = text_at(force, "to");
+    const char   *to = pack_text(force, "to");
 
-    (void)fprintf(c->out, "%s@%s  %s\n", text_at(j, "id"), text_at(j, "version"), title_of(c, j));
+    (void)fprintf(c->out, "%s@%s  %s\n", pack_text(j, "id"), pack_text(j, "version"), title_of(c, j));
     (void)fprintf(c->out, "%s: %s · %s: %s · %s: %s\n", pl_cmd_say(c, "kind", "种类"),
-                  text_at(j, "kind"), pl_cmd_say(c, "jurisdiction", "法域"),
-                  text_at(j, "jurisdiction"), pl_cmd_say(c, "legal weight", "效力"),
-                  text_at(j, "legal_weight"));
+                  pack_text(j, "kind"), pl_cmd_say(c, "jurisdiction", "法域"),
+                  pack_text(j, "jurisdiction"), pl_cmd_say(c, "legal weight", "效力"),
+                  pack_text(j, "legal_weight"));
     (void)fprintf(c->out, "%s: %s – %s · %s: %s\n", pl_cmd_say(c, "in force", "有效期"),
-                  text_at(force, "from"), *to ? to : "…", pl_cmd_say(c, "licence", "许可"),
-                  text_at(j, "licence"));
-    (void)fprintf(c->out, "%s\n%s\n", text_at(j, "digest"), text_at(j, "path"));
+                  pack_text(force, "from"), *to ? to : "…", pl_cmd_say(c, "licence", "许可"),
+                  pack_text(j, "licence"));
+    (void)fprintf(c->out, "%s\n%s\n", pack_text(j, "digest"), pack_text(j, "path"));
     (void)fprintf(c->out, "%s\n", pl_cmd_say(c, "sources:", "来源："));
     json_array_foreach(json_object_get(j, "sources"), i, s)
-        (void)fprintf(c->out, "  [%s] %s  %s %s %s\n", text_at(s, "evidence"), text_at(s, "id"),
-                      text_at(s, "title"), text_at(s, "date"), text_at(s, "url"));
+        (void)fprintf(c->out, "  [%s] %s  %s %s %s\n", pack_text(s, "evidence"), pack_text(s, "id"),
+                      pack_text(s, "title"), pack_text(s, "date"), pack_text(s, "url"));
     if (json_object_get(j, "entries") != NULL) {
         (void)fprintf(c->out, "%s\n", pl_cmd_say(c, "entries:", "词条："));
         show_entries(c, json_object_get(j, "entries"));
@@ -311,13 +304,13 @@ static void test_human(pl_cmd_ctx *c, const json_t *report)
     size_t        i;
 
     json_array_foreach(failed, i, v)
-        (void)fprintf(c->out, "%s: %s\n", text_at(v, "case"), text_at(v, "message"));
+        (void)fprintf(c->out, "%s: %s\n", pack_text(v, "case"), pack_text(v, "message"));
     for (size_t k = 0; k < 2; k++)
         json_array_foreach(json_object_get(report, lists[k]), i, v)
             (void)fprintf(c->out, "%s: %s\n", json_string_value(v),
                           k == 0 ? pl_cmd_say(c, "no case fires this rule", "没有用例触发此规则")
                                  : pl_cmd_say(c, "every case fires this rule", "所有用例都触发此规则"));
-    (void)fprintf(c->out, "%s: %lld %s, %zu %s\n", text_at(report, "pack"),
+    (void)fprintf(c->out, "%s: %lld %s, %zu %s\n", pack_text(report, "pack"),
                   (long long)json_integer_value(json_object_get(report, "cases")),
                   pl_cmd_say(c, "cases", "个用例"), json_array_size(failed),
                   pl_cmd_say(c, "failed", "个失败"));

@@ -14,27 +14,20 @@ const pl_opt pack_lint_opts[] = {
     { 0 },
 };
 
-static const char *text_at(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s != NULL ? s : "";
-}
-
 static const char *class_title(pl_cmd_ctx *c, const json_t *report, const char *class)
 {
     json_t *row;
     size_t  i;
 
     json_array_foreach(json_object_get(report, "classes"), i, row)
-        if (strcmp(text_at(row, "id"), class) == 0)
-            return text_at(row, pl_cmd_say(c, "en", "zh"));
+        if (strcmp(pack_text(row, "id"), class) == 0)
+            return pack_text(row, pl_cmd_say(c, "en", "zh"));
     return "";
 }
 
 static const char *what(pl_cmd_ctx *c, const json_t *report, const json_t *m)
 {
-    const char *scope = text_at(m, "scope");
+    const char *scope = pack_text(m, "scope");
 
     if (strcmp(scope, "total") == 0)
         return pl_cmd_say(c, "all entries", "词条总数");
@@ -42,7 +35,7 @@ static const char *what(pl_cmd_ctx *c, const json_t *report, const json_t *m)
         return pl_cmd_say(c, "classes with entries", "有词条的类别数");
     if (strcmp(scope, "age") == 0)
         return pl_cmd_say(c, "days since the last update", "距上次更新的天数");
-    return class_title(c, report, text_at(m, "class"));
+    return class_title(c, report, pack_text(m, "class"));
 }
 
 /* met, or how binding the minimum is that is not. */
@@ -50,7 +43,7 @@ static const char *state(pl_cmd_ctx *c, const json_t *m)
 {
     if (json_is_true(json_object_get(m, "met")))
         return pl_cmd_say(c, "met", "达到");
-    if (strcmp(text_at(m, "severity"), "required") == 0)
+    if (strcmp(pack_text(m, "severity"), "required") == 0)
         return pl_cmd_say(c, "NOT MET (required)", "未达到（要求）");
     return pl_cmd_say(c, "not met (recommended)", "未达到（推荐）");
 }
@@ -58,13 +51,13 @@ static const char *state(pl_cmd_ctx *c, const json_t *m)
 static void row_print(pl_cmd_ctx *c, const json_t *report, const json_t *m)
 {
     const json_t *have = json_object_get(m, "have");
-    const char   *tag = text_at(m, "tag");
+    const char   *tag = pack_text(m, "tag");
     char          number[32] = "–";
 
     if (json_is_integer(have))
         (void)snprintf(number, sizeof number, "%lld", (long long)json_integer_value(have));
-    (void)fprintf(c->out, "  %-9s %7s %s %-6lld [%s]%s %-22s %s\n", text_at(m, "id"), number,
-                  text_at(m, "comparator"),
+    (void)fprintf(c->out, "  %-9s %7s %s %-6lld [%s]%s %-22s %s\n", pack_text(m, "id"), number,
+                  pack_text(m, "comparator"),
                   (long long)json_integer_value(json_object_get(m, "value")), tag,
                   strcmp(tag, "U") == 0 ? pl_cmd_say(c, " unverified", " 未核验") : "",
                   state(c, m), what(c, report, m));
@@ -76,7 +69,7 @@ static void report_print(pl_cmd_ctx *c, const json_t *report)
     json_t       *m;
     size_t        i;
 
-    (void)fprintf(c->out, "%s · %s\n", text_at(report, "minimums"), text_at(report, "as_of"));
+    (void)fprintf(c->out, "%s · %s\n", pack_text(report, "minimums"), pack_text(report, "as_of"));
     json_array_foreach(json_object_get(report, "checks"), i, m)
         row_print(c, report, m);
     (void)fprintf(c->out, pl_cmd_say(c, "not counted: %lld deprecated, %lld out of time, "
@@ -104,7 +97,7 @@ static bool falls_short(const json_t *report, int strict)
     size_t  i;
 
     json_array_foreach(json_object_get(report, "checks"), i, m) {
-        int weight = strcmp(text_at(m, "severity"), "required") == 0 ? 1 : 2;
+        int weight = strcmp(pack_text(m, "severity"), "required") == 0 ? 1 : 2;
 
         if (!json_is_true(json_object_get(m, "met")) && weight <= strict)
             return true;

@@ -13,13 +13,6 @@ typedef struct naming {
     const char *id, *ref; /* of the pack that is being read */
 } naming;
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s != NULL ? s : "";
-}
-
 static pl_rc taxon_name(void *ctx, const pl_taxon *t, pl_error *err)
 {
     naming *n = ctx;
@@ -50,16 +43,16 @@ static void duties_name(naming *n, const char *dir)
 
 static pl_rc pack_name(naming *n, const json_t *manifest, pl_error *err)
 {
-    const char *dir = text_of(manifest, "path");
+    const char *dir = pack_text(manifest, "path");
     pl_pack    *p = NULL;
     char        ref[160];
     pl_rc       rc = PL_OK;
 
-    (void)snprintf(ref, sizeof ref, "%s@%s", text_of(manifest, "id"), text_of(manifest, "version"));
-    n->id = text_of(manifest, "id");
+    (void)snprintf(ref, sizeof ref, "%s@%s", pack_text(manifest, "id"), pack_text(manifest, "version"));
+    n->id = pack_text(manifest, "id");
     n->ref = ref;
     duties_name(n, dir);
-    if (strcmp(text_of(manifest, "kind"), "taxonomy") == 0 && pl_pack_open(dir, NULL, &p, err) == PL_OK)
+    if (strcmp(pack_text(manifest, "kind"), "taxonomy") == 0 && pl_pack_open(dir, NULL, &p, err) == PL_OK)
         rc = pl_pack_taxonomy_each(p, taxon_name, n, err);
     pl_pack_free(p);
     return rc;
@@ -86,7 +79,7 @@ static bool row_has(const json_t *row, const char *what)
     const json_t *v;
     size_t        i;
 
-    if (strcasecmp(text_of(row, "theme"), what) == 0)
+    if (strcasecmp(pack_text(row, "theme"), what) == 0)
         return true;
     json_array_foreach(json_object_get(row, "ids"), i, v)
         if (strcmp(json_string_value(v) != NULL ? json_string_value(v) : "", what) == 0)
@@ -107,8 +100,8 @@ static json_t *row_out(const json_t *row, const char *ref, const json_t *names)
         (void)json_object_set_new(one, "id", json_copy((json_t *)(uintptr_t)v));
         (void)json_array_append_new(ids, one);
     }
-    return json_pack("{s:s, s:s, s:s, s:o, s:O*, s:O*}", "crosswalk", ref, "theme", text_of(row, "theme"),
-                     "relation", text_of(row, "relation"), "ids", ids, "note", json_object_get(row, "note"),
+    return json_pack("{s:s, s:s, s:s, s:o, s:O*, s:O*}", "crosswalk", ref, "theme", pack_text(row, "theme"),
+                     "relation", pack_text(row, "relation"), "ids", ids, "note", json_object_get(row, "note"),
                      "evidence", json_object_get(row, "evidence"));
 }
 
@@ -119,8 +112,8 @@ static void rows_add(const json_t *manifest, const char *what, const json_t *nam
     json_t *tree = NULL, *row;
     size_t  i;
 
-    (void)snprintf(path, sizeof path, "%s/" CROSSWALK, text_of(manifest, "path"));
-    (void)snprintf(ref, sizeof ref, "%s@%s", text_of(manifest, "id"), text_of(manifest, "version"));
+    (void)snprintf(path, sizeof path, "%s/" CROSSWALK, pack_text(manifest, "path"));
+    (void)snprintf(ref, sizeof ref, "%s@%s", pack_text(manifest, "id"), pack_text(manifest, "version"));
     if (pl_yaml_load(path, &tree, NULL) == PL_OK)
         json_array_foreach(json_object_get(tree, "rows"), i, row)
             if (row_has(row, what))
@@ -162,7 +155,7 @@ static void ids_check(const json_t *tree, const json_t *names, pack_report *r)
         json_array_foreach(json_object_get(row, "ids"), k, v)
             if (json_object_get(names, json_string_value(v)) == NULL)
                 pack_problem(r, PACK_WARNING, CROSSWALK, 0, "'%s': no pack that is here has '%s'",
-                             text_of(row, "theme"), json_string_value(v));
+                             pack_text(row, "theme"), json_string_value(v));
 }
 
 void pack_crosswalk_check(const pl_pack *p, const char *const *folders, pack_report *r)
@@ -191,13 +184,13 @@ static void row_print(pl_cmd_ctx *c, const json_t *row)
     const json_t *v;
     size_t        i;
 
-    (void)fprintf(c->out, "%s  (%s)\n", text_of(row, "theme"), text_of(row, "crosswalk"));
+    (void)fprintf(c->out, "%s  (%s)\n", pack_text(row, "theme"), pack_text(row, "crosswalk"));
     json_array_foreach(json_object_get(row, "ids"), i, v) {
-        const char *pack = text_of(v, "pack");
+        const char *pack = pack_text(v, "pack");
 
-        (void)fprintf(c->out, "  %-32s %-28s %s\n", text_of(v, "id"),
+        (void)fprintf(c->out, "  %-32s %-28s %s\n", pack_text(v, "id"),
                       *pack != '\0' ? pack : pl_cmd_say(c, "(no pack here)", "（未安装）"),
-                      text_of(json_object_get(v, "title"), pl_cmd_say(c, "en", "zh")));
+                      pack_text(json_object_get(v, "title"), pl_cmd_say(c, "en", "zh")));
     }
 }
 

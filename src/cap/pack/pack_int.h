@@ -119,6 +119,9 @@ bool pack_set_put(pack_set *s, pl_str text, uint64_t number, uint64_t *seen);
 
 uint64_t pack_set_find(const pack_set *s, pl_str text); /* 0: not there */
 
+/* A member that is a string, "" when there is none. */
+const char *pack_text(const json_t *o, const char *key);
+
 /* Reads everything there is in dir; what is wrong is in r. NULL: out of memory. */
 pl_pack *pack_read(const char *dir, pack_report *r);
 

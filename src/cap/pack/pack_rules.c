@@ -13,22 +13,15 @@
 
 /* --- finding ----------------------------------------------------------------------------- */
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s != NULL ? s : "";
-}
-
 static void law_fill(pl_pack_law *l, const json_t *m, const char *dir)
 {
     const json_t *force = json_object_get(m, "in_force");
 
-    (void)snprintf(l->id, sizeof l->id, "%s", text_of(m, "id"));
-    (void)snprintf(l->version, sizeof l->version, "%s", text_of(m, "version"));
-    (void)snprintf(l->jurisdiction, sizeof l->jurisdiction, "%s", text_of(m, "jurisdiction"));
-    (void)snprintf(l->from, sizeof l->from, "%s", text_of(force, "from"));
-    (void)snprintf(l->to, sizeof l->to, "%s", text_of(force, "to"));
+    (void)snprintf(l->id, sizeof l->id, "%s", pack_text(m, "id"));
+    (void)snprintf(l->version, sizeof l->version, "%s", pack_text(m, "version"));
+    (void)snprintf(l->jurisdiction, sizeof l->jurisdiction, "%s", pack_text(m, "jurisdiction"));
+    (void)snprintf(l->from, sizeof l->from, "%s", pack_text(force, "from"));
+    (void)snprintf(l->to, sizeof l->to, "%s", pack_text(force, "to"));
     (void)snprintf(l->dir, sizeof l->dir, "%.1000s", dir);
 }
 
@@ -215,11 +208,11 @@ static pl_rc compile(loading *l, const pl_pack *p, const char *const *depends, p
     uint8_t         digest[32];
     char            hex[80] = "sha256:", names[3][128];
     pl_rules_source s = {
-        .id = text_of(m, "id"), .version = text_of(m, "version"),
-        .jurisdiction = text_of(m, "jurisdiction"), .legal_weight = text_of(m, "legal_weight"),
+        .id = pack_text(m, "id"), .version = pack_text(m, "version"),
+        .jurisdiction = pack_text(m, "jurisdiction"), .legal_weight = pack_text(m, "legal_weight"),
         .digest = hex, .evidence = json_string_value(json_object_get(m, "evidence_default")),
-        .title_en = text_of(json_object_get(m, "title"), "en"),
-        .title_zh = text_of(json_object_get(m, "title"), "zh"), .from = text_of(force, "from"),
+        .title_en = pack_text(json_object_get(m, "title"), "en"),
+        .title_zh = pack_text(json_object_get(m, "title"), "zh"), .from = pack_text(force, "from"),
         .to = json_string_value(json_object_get(force, "to")), .depends = depends,
     };
     pl_rc rc;
@@ -241,7 +234,7 @@ static pl_rc compile(loading *l, const pl_pack *p, const char *const *depends, p
 
 static pl_rc add_open(loading *l, const pl_pack *p, size_t *out, pl_error *err)
 {
-    const char *id = text_of(p->manifest, "id"), *version = text_of(p->manifest, "version");
+    const char *id = pack_text(p->manifest, "id"), *version = pack_text(p->manifest, "version");
     const char *depends[LAW_DEPTH_MAX + 1] = { NULL };
     int         have = pl_rules_pack_find(l->book, id, version);
     pl_rc       rc = in_chain(l, id, err);
