@@ -5,7 +5,7 @@ import { connectionFailed, connectionWorks } from './connection.ts'
 import type { paths } from './schema.d.ts'
 import type { Problem } from './types.ts'
 
-type Method = 'get' | 'post' | 'delete'
+type Method = 'get' | 'post' | 'put' | 'delete'
 type PathsWith<M extends Method> = {
   [P in keyof paths]: paths[P] extends Record<M, { responses: unknown }> ? P : never
 }[keyof paths]
@@ -27,6 +27,7 @@ export interface CallOptions<B> {
 }
 
 const TIMEOUT_MS = 10_000
+const FILE_TIMEOUT_MS = 60_000
 
 /** 'lost': no answer from plumblined. 'denied': not logged in. 'refused': an answer, but no. */
 export type Failure = 'lost' | 'denied' | 'refused'
@@ -75,11 +76,13 @@ function address(template: string, options: CallOptions<unknown>): string {
 }
 
 function request(method: Method, options: CallOptions<unknown>): RequestInit {
+  const isFile = options.body instanceof Blob
   const headers: Record<string, string> = {
-    Accept: 'application/json',
+    Accept: isFile ? '*/*' : 'application/json',
     'Accept-Language': currentLanguage(),
   }
-  if (options.body !== undefined) headers['Content-Type'] = 'application/json'
+  if (options.body !== undefined)
+    headers['Content-Type'] = isFile ? 'application/octet-stream' : 'application/json'
   if (method !== 'get' && csrf) headers['X-CSRF-Token'] = csrf
   return {
     method: method.toUpperCase(),
@@ -89,8 +92,10 @@ function request(method: Method, options: CallOptions<unknown>): RequestInit {
     signal:
       method === 'get'
         ? AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), reading.signal])
-        : AbortSignal.timeout(TIMEOUT_MS),
-    ...(options.body !== undefined ? { body: JSON.stringify(options.body) } : {}),
+        : AbortSignal.timeout(isFile ? FILE_TIMEOUT_MS : TIMEOUT_MS),
+    ...(options.body !== undefined
+      ? { body: isFile ? (options.body as Blob) : JSON.stringify(options.body) }
+      : {}),
   }
 }
 
@@ -119,12 +124,17 @@ async function send(url: string, init: RequestInit): Promise<Response> {
   }
 }
 
+async function content(response: Response): Promise<unknown> {
+  if (response.status === 204) return undefined
+  return (response.headers.get('content-type') ?? '').includes('json') ? response.json() : response.blob()
+}
+
 async function call(method: Method, template: string, options: CallOptions<unknown>): Promise<unknown> {
   if (isQuiet && method === 'get') throw new ApiError('lost', 0, '')
   try {
     const response = await send(address(template, options), request(method, options))
     if (!response.ok) throw await failure(response)
-    const answer: unknown = response.status === 204 ? undefined : await response.json()
+    const answer = await content(response)
     connectionWorks()
     return answer
   } catch (cause) {
@@ -146,6 +156,19 @@ export function post<P extends PathsWith<'post'>>(
   options: CallOptions<never> = {},
 ) {
   return call('post', path, { ...options, body }) as Promise<Answer<Operation<P, 'post'>>>
+}
+export function put<P extends PathsWith<'put'>>(
+  path: P,
+  body: Body<Operation<P, 'put'>>,
+  options: CallOptions<never> = {},
+) {
+  return call('put', path, { ...options, body }) as Promise<Answer<Operation<P, 'put'>>>
+}
+/** Sends a file's bytes. The answer is JSON, or a Blob where the API gives a file back. */
+export function sendFile<P extends PathsWith<'post'>>(path: P, file: Blob, query: CallOptions<never>['query'] = {}) {
+  return call('post', path, { query, body: file }) as Promise<
+    Answer<Operation<P, 'post'>> extends undefined ? Blob : Answer<Operation<P, 'post'>>
+  >
 }
 export function del<P extends PathsWith<'delete'>>(path: P, options: CallOptions<never> = {}) {
   return call('delete', path, options) as Promise<Answer<Operation<P, 'delete'>>>
