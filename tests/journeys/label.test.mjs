@@ -190,3 +190,31 @@ test('over HTTP the same happens, and bad files harm nobody', async () => {
     await product.stop();
   }
 });
+
+test('beside a running daemon --record goes through it, and without one the command writes itself', async () => {
+  const product = await startProduct({});
+  const count = async () => {
+    const r = await run(BIN, ['ledger', 'list', '--type', 'label-issued', '--dir', product.dir, '--json']);
+    assert.equal(r.code, 0, r.stderr);
+    return (r.stdout.match(/label-issued/g) ?? []).length;
+  };
+  const add = (to) => run(BIN, ['label', 'add', at('in'), '-o', at(to), '--producer', PRODUCER, '--content-id', 'r-{n}',
+    '--record', '--dir', product.dir, '--json']);
+  try {
+    const there = await add('recorded');
+    assert.equal(there.code, 0, there.stdout + there.stderr);
+    const files = there.stdout.trim().split('\n').length;
+    assert.equal(await count(), files);
+    assert.equal((await run(BIN, ['ledger', 'verify', '--dir', product.dir])).code, 0);
+    const bad = await request('http://localhost/api/v1/label/records', { method: 'POST', socketPath: `${product.dir}/run/control.sock`,
+      body: JSON.stringify({ statements: [{ producer: PRODUCER }] }), headers: { 'content-type': 'application/json' } });
+    assert.equal(bad.status, 400, bad.text);
+    assert.equal(await count(), files);
+    await product.stop({ keep: true });
+    assert.equal((await add('recorded-2')).code, 0);
+    assert.equal(await count(), 2 * files);
+  } finally {
+    await product.stop();
+    product.remove();
+  }
+});

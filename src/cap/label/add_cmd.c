@@ -1,131 +1,55 @@
-/* `plumbline label add`: one file, or many in parallel. */
+/* `plumbline label add`: what was asked for, and which files. */
 #include "base/banned.h"
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/str.h"
 #include "cap/keyfile.h"
-#include "cap/label/add.h"
+#include "cap/label/add_int.h"
 #include "cap/label/label_int.h"
 #include "cap/label/sidecar.h"
-#include "cap/ledger/pl_ledger.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
-
-#define JOBS_MAX  64
-#define ID_MAX    256
-
-typedef struct add_file {
-    char *in, *out;
-} add_file;
-
-typedef struct add_run {
-    pl_cmd_ctx     *c;
-    label_order     order;
-    const char     *id_pattern;
-    add_file       *file;
-    size_t          n, cap;
-    bool            is_batch;
-    pthread_mutex_t lock;
-    size_t          next, done, failed, labelled, skipped;
-    int             worst; /* exit code of the worst failure */
-    label_recorder *recorder;
-    pl_cmd_progress progress;
-    pl_sign_how     sign; /* id NULL: not signed */
-    char           *tsa_roots;
-} add_run;
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int sig)
-{
-    (void)sig;
-    interrupted = 1;
-}
 
 static const char *option(pl_cmd_ctx *c, const char *name)
 {
     return c->opt(c->host, name);
 }
 
-/* --- the content number -------------------------------------------------------------------------- */
-
-static pl_rc sha256_of_file(const char *path, char hex[65], pl_error *err)
-{
-    media_file f;
-    pl_sha256  s;
-    uint8_t    digest[32];
-    char      *piece;
-    pl_rc      rc = media_file_open(path, &f, err);
-
-    if (rc != PL_OK)
-        return rc;
-    piece = malloc(1u << 20);
-    pl_sha256_init(&s);
-    for (uint64_t at = 0; rc == PL_OK && at < f.io.size;) {
-        size_t k = f.io.size - at < 1u << 20 ? (size_t)(f.io.size - at) : 1u << 20;
-        rc = piece ? f.io.read(f.io.ctx, at, piece, k, err) : pl_fail(err, PL_NOMEM, "out of memory");
-        if (rc == PL_OK)
-            pl_sha256_update(&s, piece, k);
-        at += k;
-    }
-    free(piece);
-    media_file_close(&f);
-    pl_sha256_final(&s, digest);
-    pl_hex(digest, sizeof digest, hex);
-    return rc;
-}
-
-/* {sha256}: the first 32 hex digits of the input's digest; {n}: its place in the list, from 1. */
-static pl_rc content_id(const add_run *x, size_t i, char out[ID_MAX + 1], pl_error *err)
-{
-    pl_buf b = PL_BUF_INIT(ID_MAX);
-    char   hex[65];
-    pl_rc  rc = PL_OK;
-
-    for (const char *p = x->id_pattern; *p && rc == PL_OK;) {
-        if (strncmp(p, "{sha256}", 8) == 0) {
-            rc = sha256_of_file(x->file[i].in, hex, err);
-            if (rc == PL_OK)
-                pl_buf_put(&b, (pl_str){ hex, 32 });
-            p += 8;
-        } else if (strncmp(p, "{n}", 3) == 0) {
-            pl_buf_printf(&b, "%zu", i + 1);
-            p += 3;
-        } else {
-            pl_buf_putc(&b, *p++);
-        }
-    }
-    if (rc == PL_OK)
-        rc = pl_buf_check(&b, err);
-    if (rc == PL_OK)
-        (void)snprintf(out, ID_MAX + 1, "%s", b.p ? b.p : "");
-    pl_buf_done(&b);
-    return rc;
-}
-
 /* --- the list of files ----------------------------------------------------------------------------- */
+
+pl_rc add_list(add_run *x, char *in, char *out, const char *name, pl_error *err)
+{
+    add_file *f = x->file;
+
+    if (x->n == x->cap && (f = reallocarray(x->file, x->cap ? x->cap * 2 : 64, sizeof *f)) != NULL) {
+        x->cap = x->cap ? x->cap * 2 : 64;
+        x->file = f;
+    }
+    if (!in || !out || !f) {
+        free(in);
+        free(out);
+        return pl_fail(err, PL_NOMEM, "out of memory for the list of files");
+    }
+    x->file[x->n++] = (add_file){ .in = in, .out = out, .name = name };
+    return PL_OK;
+}
+
+void add_list_clear(add_run *x)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        free(x->file[i].in);
+        free(x->file[i].out);
+    }
+    x->before += x->n;
+    x->n = x->next = 0;
+}
 
 static pl_rc list_add(add_run *x, const char *in, const char *out, pl_error *err)
 {
-    if (x->n == x->cap) {
-        size_t    cap = x->cap ? x->cap * 2 : 64;
-        add_file *f = reallocarray(x->file, cap, sizeof *f);
-        if (!f)
-            return pl_fail(err, PL_NOMEM, "out of memory for the list of files");
-        x->file = f;
-        x->cap = cap;
-    }
-    x->file[x->n] = (add_file){ pl_str_dup(pl_str_z(in)), pl_str_dup(pl_str_z(out)) };
-    if (!x->file[x->n].in || !x->file[x->n].out)
-        return pl_fail(err, PL_NOMEM, "out of memory for the list of files");
-    x->n++;
-    return PL_OK;
+    return add_list(x, pl_str_dup(pl_str_z(in)), pl_str_dup(pl_str_z(out)), NULL, err);
 }
 
 static int by_name(const FTSENT **a, const FTSENT **b)
@@ -192,156 +116,6 @@ static pl_rc list_make(add_run *x, const char *out, pl_error *err)
     if (rc == PL_OK && x->n > 1 && x->order.producer.n > 0 && !strstr(x->id_pattern, "{sha256}") && !strstr(x->id_pattern, "{n}"))
         rc = pl_fail(err, PL_INVALID, "each content needs a number of its own: use {sha256} or {n} in --content-id");
     return rc;
-}
-
-/* --- one file -------------------------------------------------------------------------------------- */
-
-static json_t *outcome_json(const add_file *f, const label_order *o, const label_outcome *r, const pl_error *err)
-{
-    json_t *j = json_pack("{s:s, s:s}", "file", f->in, "output", f->out);
-
-    if (err) {
-        (void)json_object_update_new(j, json_pack("{s:s, s:s, s:s}", "status", "refused", "error", err->text, "rc", pl_rc_name(err->rc)));
-        return j;
-    }
-    (void)json_object_update_new(
-        j, json_pack("{s:s, s:s, s:s%, s:O?, s:b}", "format", pl_media_format_name(r->format), "status",
-                     r->skipped ? "skipped" : o->flags & LABEL_DRY ? "would-label" : "labelled", "content_id",
-                     o->content_id.p, o->content_id.n, "replaced", r->replaced, "c2pa_broken", r->breaks_c2pa));
-    (void)json_object_update_new(j, json_pack("{s:b, s:b, s:[]}", "visible", r->is_shown, "signed", r->is_signed, "labels"));
-    if (r->carrier)
-        (void)json_array_append_new(json_object_get(j, "labels"),
-                                    json_pack("{s:s, s:s}", "carrier", r->carrier, "value", r->value ? r->value : ""));
-    return j;
-}
-
-static void say_done(const add_run *x, const add_file *f, const label_order *o, const label_outcome *r)
-{
-    pl_cmd_ctx *c = x->c;
-
-    if (r->carrier)
-        (void)fprintf(c->out, o->flags & LABEL_DRY ? pl_cmd_say(c, "%s: would be labelled in %s\n", "%s：将写入标识（%s）\n")
-                                                   : pl_cmd_say(c, "%s: labelled in %s\n", "%s：已写入标识（%s）\n"),
-                      f->out, r->carrier);
-    if (r->is_shown)
-        (void)fprintf(c->out, pl_cmd_say(c, "%s: carries a label that people see or hear\n", "%s：已添加显式标识\n"), f->out);
-    if (r->is_signed)
-        (void)fprintf(c->out, pl_cmd_say(c, "%s: signed by %s (C2PA)\n", "%s：已由 %s 签名（C2PA）\n"), f->out,
-                      pl_sign_identity_subject(x->sign.id));
-}
-
-static void say(add_run *x, const add_file *f, const label_order *o, const label_outcome *r, const pl_error *err)
-{
-    pl_cmd_ctx *c = x->c;
-
-    if (c->json) {
-        json_t *j = outcome_json(f, o, r, err);
-        char   *text = j ? pl_json_dump(j) : NULL;
-        (void)fprintf(c->out, "%s\n", text ? text : "{}");
-        free(text);
-        json_decref(j);
-        return;
-    }
-    if (err) {
-        (void)fprintf(c->err, "plumbline: %s: %s\n", f->in, err->text);
-    } else if (r->skipped) {
-        (void)fprintf(c->out, pl_cmd_say(c, "%s: carries this label already\n", "%s：已带有该标识\n"), f->out);
-    } else {
-        say_done(x, f, o, r);
-        if (r->breaks_c2pa)
-            (void)fprintf(c->err, pl_cmd_say(c, "plumbline: %s: its C2PA manifest was made for the file without this label; sign it anew\n",
-                                             "plumbline：%s：文件中的 C2PA 清单不再匹配，请重新签名\n"), f->out);
-    }
-}
-
-static pl_rc make_parent(const char *out, pl_error *err)
-{
-    char       *copy;
-    const char *slash = strrchr(out, '/');
-    pl_rc       rc;
-
-    if (!slash || slash == out)
-        return PL_OK;
-    copy = pl_str_dup((pl_str){ out, (size_t)(slash - out) });
-    rc = copy ? pl_mkdir_p(copy, 0755, err) : pl_fail(err, PL_NOMEM, "out of memory");
-    free(copy);
-    return rc;
-}
-
-static void finish_one(add_run *x, const add_file *f, const label_order *o, const label_outcome *r, pl_rc rc, pl_error *err)
-{
-    char hex[65];
-
-    if (rc == PL_OK && x->recorder && !r->skipped && !(o->flags & LABEL_DRY)) {
-        rc = sha256_of_file(f->out, hex, err);
-        if (rc == PL_OK)
-            rc = label_recorder_add(x->recorder, o, r, hex, x->c->now_ms, err);
-    }
-    (void)pthread_mutex_lock(&x->lock);
-    say(x, f, o, r, rc == PL_OK ? NULL : err);
-    x->done++;
-    if (rc != PL_OK) {
-        int code = rc == PL_IO || rc == PL_NOMEM || rc == PL_FULL || rc == PL_NOTFOUND ? PL_EXIT_FAILED : PL_EXIT_BAD_INPUT;
-        x->failed++;
-        if (code > x->worst)
-            x->worst = code;
-    } else if (r->skipped) {
-        x->skipped++;
-    } else {
-        x->labelled++;
-    }
-    if (x->n > 1)
-        pl_cmd_progress_tick(&x->progress, x->done, x->n);
-    (void)pthread_mutex_unlock(&x->lock);
-}
-
-static void one(add_run *x, size_t i)
-{
-    const add_file *f = &x->file[i];
-    const char     *base = strrchr(f->out, '/');
-    pl_sign_how     sign = x->sign;
-    label_order     o = x->order;
-    label_outcome   r = { .format = PL_MEDIA_UNKNOWN };
-    char            id[ID_MAX + 1] = "";
-    pl_error        err = { PL_OK, "" };
-    pl_rc           rc = content_id(x, i, id, &err);
-
-    o.content_id = pl_str_z(id);
-    sign.title = pl_str_z(base ? base + 1 : f->out);
-    o.sign = sign.id ? &sign : NULL;
-    if (rc == PL_OK && x->is_batch && !(o.flags & LABEL_DRY))
-        rc = make_parent(f->out, &err);
-    if (rc == PL_OK)
-        rc = label_issue(f->in, f->out, &o, &r, &err);
-    finish_one(x, f, &o, &r, rc, &err);
-    label_outcome_done(&r);
-}
-
-static void *worker(void *arg)
-{
-    add_run *x = arg;
-
-    for (;;) {
-        size_t i;
-        (void)pthread_mutex_lock(&x->lock);
-        i = x->next < x->n && !interrupted ? x->next++ : SIZE_MAX;
-        (void)pthread_mutex_unlock(&x->lock);
-        if (i == SIZE_MAX)
-            return NULL;
-        one(x, i);
-    }
-}
-
-static void run_all(add_run *x, unsigned jobs)
-{
-    pthread_t thread[JOBS_MAX];
-    unsigned  n = 0;
-
-    while (n + 1 < jobs && n + 1 < x->n && n < JOBS_MAX && pthread_create(&thread[n], NULL, worker, x) == 0)
-        n++;
-    (void)worker(x);
-    while (n > 0)
-        (void)pthread_join(thread[--n], NULL);
 }
 
 /* --- the verb --------------------------------------------------------------------------------------- */
@@ -422,7 +196,7 @@ static unsigned jobs_of(pl_cmd_ctx *c)
     long     cpus = sysconf(_SC_NPROCESSORS_ONLN);
     uint64_t n;
 
-    if (option(c, "jobs") && pl_str_u64(pl_str_z(option(c, "jobs")), &n, NULL) == PL_OK && n > 0 && n <= JOBS_MAX)
+    if (option(c, "jobs") && pl_str_u64(pl_str_z(option(c, "jobs")), &n, NULL) == PL_OK && n > 0 && n <= ADD_JOBS_MAX)
         return (unsigned)n;
     return cpus < 1 ? 1 : cpus > 8 ? 8 : (unsigned)cpus;
 }
@@ -439,24 +213,80 @@ static void settle_disk(const add_run *x, const char *out)
 
 static int summary(add_run *x, pl_rc rc, pl_error *err)
 {
+    bool is_tar = option(x->c, "tar") != NULL;
+
     if (rc != PL_OK)
         return pl_cmd_fail(x->c, err);
-    if (interrupted) {
-        (void)fprintf(x->c->err, "%s\n", pl_cmd_say(x->c, "plumbline: interrupted; the same command goes on where it stopped",
-                                                    "plumbline：已中断；再次执行同一命令可继续"));
+    if (add_is_interrupted()) {
+        (void)fprintf(x->c->err, "%s\n",
+                      is_tar ? pl_cmd_say(x->c, "plumbline: interrupted; the archive is not complete", "plumbline：已中断，归档不完整")
+                             : pl_cmd_say(x->c, "plumbline: interrupted; the same command goes on where it stopped",
+                                          "plumbline：已中断；再次执行同一命令可继续"));
         return PL_EXIT_INTERRUPTED;
     }
-    if (x->n > 1 && !x->c->json)
+    if (is_tar)
+        (void)fprintf(x->c->err, pl_cmd_say(x->c, "plumbline: %zu labelled, %zu passed on as they are, %zu refused and passed on\n",
+                                            "plumbline：已标识 %zu 个，原样保留 %zu 个，未能标识而原样保留 %zu 个\n"),
+                      x->labelled, x->skipped, x->failed);
+    else if (x->done > 1 && !x->is_json)
         (void)fprintf(x->c->out, pl_cmd_say(x->c, "%zu labelled, %zu already were, %zu refused\n",
                                             "已标识 %zu 个，已有标识 %zu 个，未能标识 %zu 个\n"),
                       x->labelled, x->skipped, x->failed);
     return x->failed ? x->worst : PL_EXIT_OK;
 }
 
+/* --report: lines of JSON about every file. What --tar writes leaves no other place for them. */
+static pl_rc report_open(add_run *x, pl_error *err)
+{
+    const char *path = option(x->c, "report");
+
+    if (option(x->c, "tar"))
+        x->report = x->c->err;
+    x->is_json |= path || option(x->c, "tar");
+    if (!path)
+        return PL_OK;
+    x->report = fopen(path, "we");
+    return x->report ? PL_OK : pl_fail(err, PL_IO, "cannot write '%s': %s", path, strerror(errno));
+}
+
+static pl_rc report_close(add_run *x, pl_rc rc, pl_error *err)
+{
+    if (!x->report || x->report == x->c->out || x->report == x->c->err)
+        return rc;
+    if (fclose(x->report) != 0 && rc == PL_OK)
+        rc = pl_fail(err, PL_IO, "cannot write the report: %s", strerror(errno));
+    return rc;
+}
+
+static pl_rc run_files(add_run *x, const char *out, pl_error *err)
+{
+    pl_cmd_ctx *c = x->c;
+    pl_rc       rc = list_make(x, out, err);
+
+    x->order.flags |= x->is_batch ? LABEL_RESUME : LABEL_SYNC | LABEL_FORCE;
+    if (rc != PL_OK)
+        return rc;
+    pl_cmd_progress_init(&x->progress, c, pl_cmd_say(c, "files labelled", "个文件已标识"), PL_PROGRESS_ITEMS);
+    add_all(x, jobs_of(c));
+    pl_cmd_progress_end(&x->progress);
+    settle_disk(x, out);
+    return PL_OK;
+}
+
+static pl_rc run_tar(add_run *x, const char *out, pl_error *err)
+{
+    const char *in = x->c->argc > 0 ? x->c->argv[0] : "-";
+
+    if (x->c->argc > 1)
+        return pl_fail(err, PL_INVALID, "--tar takes one archive, or standard input");
+    if (!out && isatty(STDOUT_FILENO) && !(x->order.flags & LABEL_DRY))
+        return pl_fail(err, PL_INVALID, "an archive is not written to a terminal: -o FILE, or > FILE");
+    return add_tar(x, in, out ? out : "-", jobs_of(x->c), err);
+}
+
 int label_add_files(pl_cmd_ctx *c, const char *out, const pl_visible_style *visible, pl_notice_place notice)
 {
-    add_run           x = { .c = c, .lock = PTHREAD_MUTEX_INITIALIZER };
-    struct sigaction  sa = { .sa_handler = on_interrupt }, old;
+    add_run           x = { .c = c, .report = c->out, .is_json = c->json, .lock = PTHREAD_MUTEX_INITIALIZER };
     pl_signer        *security = NULL;
     pl_sign_identity *id = NULL;
     pl_error          err = { PL_OK, "" };
@@ -468,30 +298,20 @@ int label_add_files(pl_cmd_ctx *c, const char *out, const pl_visible_style *visi
     if (rc == PL_OK)
         rc = sign_read(&x, &id, &err);
     if (rc == PL_OK)
-        rc = list_make(&x, out, &err);
-    x.order.flags |= x.is_batch ? LABEL_RESUME : LABEL_SYNC | LABEL_FORCE;
+        rc = report_open(&x, &err);
     if (rc == PL_OK && option(c, "record"))
         rc = label_recorder_open(c, &x.recorder, &err);
-    if (rc == PL_OK) {
-        interrupted = 0;
-        (void)sigaction(SIGINT, &sa, &old);
-        pl_cmd_progress_init(&x.progress, c, pl_cmd_say(c, "files labelled", "个文件已标识"), PL_PROGRESS_ITEMS);
-        run_all(&x, jobs_of(c));
-        pl_cmd_progress_end(&x.progress);
-        (void)sigaction(SIGINT, &old, NULL);
-        settle_disk(&x, out);
-        if (x.recorder)
-            rc = label_recorder_flush(x.recorder, &err);
-    }
+    if (rc == PL_OK)
+        rc = option(c, "tar") ? run_tar(&x, out, &err) : run_files(&x, out, &err);
+    if (rc == PL_OK && x.recorder)
+        rc = label_recorder_flush(x.recorder, &err);
+    rc = report_close(&x, rc, &err);
     code = summary(&x, rc, &err);
     label_recorder_close(x.recorder);
     pl_signer_free(security);
     pl_sign_identity_free(id);
     free(x.tsa_roots);
-    for (size_t i = 0; i < x.n; i++) {
-        free(x.file[i].in);
-        free(x.file[i].out);
-    }
+    add_list_clear(&x);
     free(x.file);
     return code;
 }

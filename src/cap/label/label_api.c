@@ -5,12 +5,15 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "cap/label/issue.h"
 #include "cap/label/label_int.h"
+#include "cap/label/label_record.h"
 #include "cap/label/worker.h"
 #include "cap/ledger/pl_ledger.h"
 
-#define NAME_MAX_BYTES 255
+#define NAME_MAX_BYTES      255
+#define LABEL_RECORDS_BYTES (8u << 20)
 
 /* Of the daemon: set before requests come, taken down after the last one. */
 static label_worker *worker;
@@ -156,26 +159,43 @@ static pl_rc inspect_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
 
 static pl_rc record(pl_api_request *q, const json_t *reply, pl_error *err)
 {
-    const json_t *p = json_object_get(reply, "statement");
-    pl_services  *s = q->services;
-    const char   *id = json_string_value(json_object_get(p, "content_id"));
-    const char   *hex = json_string_value(json_object_get(p, "content_sha256"));
-    char         *subject = pl_arena_printf(q->arena, "content:%s", id ? id : ""), *envelope = NULL;
-    uint8_t       digest[32];
-    size_t        n = 0;
-    uint64_t      index;
-    pl_rc         rc = subject ? pl_predicate_check(PL_STR(PL_PREDICATE("label-issued")), p, err) : PL_NOMEM;
+    pl_services *s = q->services;
+    json_t      *list = json_pack("[O]", json_object_get(reply, "statement"));
+    uint64_t     index;
+    pl_rc        rc = list ? label_statements_append(s->ledger, s->signer, list, &index, err)
+                           : pl_fail(err, PL_NOMEM, "out of memory");
 
-    if (rc == PL_OK)
-        rc = pl_hex_decode(pl_str_z(hex), digest, sizeof digest, err);
-    if (rc == PL_OK)
-        rc = pl_statement_sign(s->signer, pl_str_z(subject), digest, PL_PREDICATE("label-issued"), p, &envelope, &n, err);
-    if (rc == PL_OK)
-        rc = pl_ledger_append(s->ledger, &(pl_str){ envelope, n }, 1, &index, err);
+    json_decref(list);
+    return rc == PL_OK ? pl_ledger_publish(s->ledger, err) : rc;
+}
+
+/* Of files that the command line labelled beside this daemon. When it was entered is for the daemon
+ * to say. */
+static pl_rc records_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
+{
+    static const char *const keys[] = { "statements", NULL };
+    pl_services *s = q->services;
+    json_t      *body = NULL, *list, *p;
+    char         time[25];
+    uint64_t     first = 0;
+    size_t       i;
+    pl_rc        rc = pl_api_body(q, keys, &body, err);
+
+    if (rc != PL_OK)
+        return rc;
+    list = json_object_get(body, "statements");
+    if (!json_is_array(list))
+        return pl_fail(err, PL_INVALID, "'statements' is not a list");
+    pl_time_format(q->now_ms, time);
+    json_array_foreach(list, i, p)
+        if (json_is_object(p))
+            (void)json_object_set_new(p, "time", json_string(time));
+    rc = label_statements_append(s->ledger, s->signer, list, &first, err);
     if (rc == PL_OK)
         rc = pl_ledger_publish(s->ledger, err);
-    free(envelope);
-    return rc;
+    if (rc == PL_OK)
+        r->body = json_pack("{s:I, s:I}", "ledger_index", (json_int_t)first, "count", (json_int_t)json_array_size(list));
+    return rc == PL_OK && !r->body ? pl_fail(err, PL_NOMEM, "out of memory") : rc;
 }
 
 static pl_rc order_of(pl_api_request *q, json_t **job, const char *name, pl_error *err)
@@ -232,10 +252,12 @@ static pl_rc label_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
 const pl_route pl_label_routes[] = {
     { "POST", "/api/v1/inspect", PL_ROLES_STAFF, inspect_post },
     { "POST", "/api/v1/label", PL_ROLES_OPERATE, label_post },
+    { "POST", "/api/v1/label/records", PL_ROLES_OPERATE, records_post },
     { NULL, NULL, 0, NULL },
 };
 const pl_body_limit pl_label_bodies[] = {
     { "/api/v1/inspect", LABEL_WORKER_FILE_MAX },
     { "/api/v1/label", LABEL_WORKER_FILE_MAX },
+    { "/api/v1/label/records", LABEL_RECORDS_BYTES },
     { NULL, 0 },
 };

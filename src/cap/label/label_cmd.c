@@ -138,13 +138,17 @@ static int add_text(pl_cmd_ctx *c, const char *out, pl_label_place where)
 static int cmd_add(pl_cmd_ctx *c)
 {
     const char      *out = option(c, "output");
-    bool             is_shown = option(c, "explicit") != NULL;
+    bool             is_shown = option(c, "explicit") != NULL, is_tar = option(c, "tar") != NULL;
     bool             is_labelled = option(c, "producer") || option(c, "content-id");
     pl_visible_style style = { .wording = { NULL, 0 } };
     place            p;
     pl_error         err;
 
-    if (!out) {
+    if (c->argc == 0 && !is_tar) {
+        fprintf(c->err, "plumbline: %s\n", pl_cmd_say(c, "label add: which file? FILE or DIR is missing", "label add：缺少文件或文件夹"));
+        return PL_EXIT_USAGE;
+    }
+    if (!out && !is_tar) {
         fprintf(c->err, "plumbline: %s\n",
                 pl_cmd_say(c, "label add: '-o OUT' is missing", "label add：缺少“-o OUT”"));
         return PL_EXIT_USAGE;
@@ -154,7 +158,7 @@ static int cmd_add(pl_cmd_ctx *c)
                                    " metadata, --explicit for one that people read, --c2pa to sign");
     if (place_parse(option(c, "position"), &p, &err) != PL_OK)
         return pl_cmd_fail(c, &err);
-    if (is_shown && !is_labelled && !option(c, "c2pa") && c->argc == 1 && is_text_name(c->argv[0]) && is_text_name(out))
+    if (is_shown && !is_labelled && !option(c, "c2pa") && !is_tar && c->argc == 1 && is_text_name(c->argv[0]) && is_text_name(out))
         return add_text(c, out, p.notice == PL_NOTICE_START ? PL_LABEL_START : PL_LABEL_END);
     if (is_shown && style_read(c, &p, &style, &err) != PL_OK)
         return pl_cmd_fail(c, &err);
@@ -176,6 +180,8 @@ static const pl_opt add_options[] = {
     { "security-key", "FILE", "SM2 key: sign the label (SecurityData)", "SM2 密钥：对标识签名（SecurityData）" },
     { "record", NULL, "append a statement per file to the ledger of the instance", "为每个文件向本实例账本追加一条声明" },
     { "dry-run", NULL, "say what would be done, write nothing", "只说明将做什么，不写文件" },
+    { "tar", NULL, "FILE is an archive (tar, also compressed), or standard input; so is OUT, by default standard output", "输入输出为 tar 归档，缺省为标准输入输出" },
+    { "report", "FILE", "a line of JSON about every file goes there", "逐文件结果（每行一个 JSON）写入该文件" },
     { "jobs", "N", "files at a time", "同时处理的文件数" },
     { "explicit", NULL, "a label people see or hear as well: pictures, video, sound, documents, text", "同时添加显式标识" },
     { "text", "WORDING", "its wording: AI or 人工智能, and 生成 or 合成", "显式标识文字，须含 AI 或人工智能、生成或合成" },
@@ -208,7 +214,7 @@ static const pl_opt inspect_options[] = {
 static const pl_opt no_options[] = { { NULL, NULL, NULL, NULL } };
 
 const pl_cmd pl_label_commands[] = {
-    { "label", "add", "FILE|DIR…", 1, -1, add_options, "add a label to copies of files", "为文件的副本添加标识",
+    { "label", "add", "[FILE|DIR…]", 0, -1, add_options, "add a label to copies of files", "为文件的副本添加标识",
       "plumbline label add photo.jpg -o out.jpg --producer 001191110102MAD55U9H0F10002 --content-id c-1", cmd_add },
     { "label", "lint", "FILE…", 1, -1, no_options, "explain what deviates from the standard, clause by clause",
       "逐条说明标识与标准的偏差", "plumbline label lint photo.jpg", label_cmd_lint },

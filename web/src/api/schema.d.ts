@@ -459,6 +459,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/label/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Statements about files that were labelled beside this service
+         * @description What `plumbline label add --record` sends beside a running daemon. All are appended or none; the daemon sets their time.
+         */
+        post: operations["recordLabels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ledger": {
         parameters: {
             query?: never;
@@ -1472,6 +1492,14 @@ export interface components {
                 zh?: string;
             };
             watermark: null;
+        };
+        LabelRecorded: {
+            count: number;
+            ledger_index: number;
+        };
+        LabelRecords: {
+            /** @description Predicates of kind label-issued */
+            statements: Record<string, never>[];
         };
         LedgerEntry: {
             checkpoint: string;
@@ -2787,6 +2815,39 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description Problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recordLabels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelRecords"];
+            };
+        };
+        responses: {
+            /** @description Where the first one stands, and how many */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelRecorded"];
                 };
             };
             /** @description Problem details */
