@@ -7,7 +7,7 @@
 
 /* The verb for files and folders of c to `out`. visible: a label people see or hear, NULL: none;
  * notice: where it stands in documents. Exit code. */
-/* out NULL: what --tar writes goes to standard output. */
+/* out NULL: with --in-place; what --tar writes then goes to standard output. */
 int label_add_files(pl_cmd_ctx *c, const char *out, const pl_visible_style *visible, pl_notice_place notice);
 
 /* Statements "label issued" on their way into the ledger of the instance. Safe from any thread. */

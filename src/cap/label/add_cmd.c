@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "cap/keyfile.h"
 #include "cap/label/add_int.h"
+#include "cap/label/in_place.h"
 #include "cap/label/label_int.h"
 #include "cap/label/sidecar.h"
 
@@ -69,8 +70,12 @@ static pl_rc list_folder(add_run *x, const char *dir, const char *out, pl_error 
         char *path;
         if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR)
             rc = pl_fail(err, PL_IO, "cannot read '%s': %s", e->fts_path, strerror(e->fts_errno));
-        if (e->fts_info != FTS_F || label_sidecar_belongs(e->fts_path))
+        if (e->fts_info != FTS_F || label_sidecar_belongs(e->fts_path) || pl_str_ends(pl_str_z(e->fts_path), PL_STR(LABEL_UNDO_SUFFIX)))
             continue;
+        if (!out) { /* in place */
+            rc = list_add(x, e->fts_path, e->fts_path, err);
+            continue;
+        }
         path = pl_path_join(out, e->fts_path + skip + (e->fts_path[skip] == '/'));
         rc = path ? list_add(x, e->fts_path, path, err) : pl_fail(err, PL_NOMEM, "out of memory");
         free(path);
@@ -89,8 +94,8 @@ static pl_rc list_operand(add_run *x, const char *in, const char *out, pl_error 
 
     if (strcmp(in, "-") != 0 && stat(in, &st) == 0 && S_ISDIR(st.st_mode))
         return list_folder(x, in, out, err);
-    if (!x->is_batch)
-        return list_add(x, in, out, err);
+    if (!x->is_batch || !out)
+        return list_add(x, in, out ? out : in, err);
     path = pl_path_join(out, base ? base + 1 : in);
     rc = path ? list_add(x, in, path, err) : pl_fail(err, PL_NOMEM, "out of memory");
     free(path);
@@ -108,7 +113,7 @@ static pl_rc list_make(add_run *x, const char *out, pl_error *err)
 {
     pl_rc rc = PL_OK;
 
-    x->is_batch = x->c->argc > 1 || is_folder(x->c->argv[0]) || is_folder(out);
+    x->is_batch = x->c->argc > 1 || is_folder(x->c->argv[0]) || (out && is_folder(out));
     for (int i = 0; i < x->c->argc && rc == PL_OK; i++)
         rc = list_operand(x, x->c->argv[i], out, err);
     if (rc == PL_OK && x->n == 0)
@@ -138,6 +143,7 @@ static unsigned flags_of(pl_cmd_ctx *c)
     static const struct { const char *name; unsigned flag; } table[] = {
         { "replace", LABEL_REPLACE }, { "force", LABEL_FORCE }, { "any-producer", LABEL_ANY_NAME },
         { "iptc", LABEL_IPTC }, { "dry-run", LABEL_DRY }, { "sidecar", LABEL_BESIDE },
+        { "in-place", LABEL_IN_PLACE },
     };
     unsigned flags = 0;
 
@@ -203,7 +209,7 @@ static unsigned jobs_of(pl_cmd_ctx *c)
 
 static void settle_disk(const add_run *x, const char *out)
 {
-    int fd = x->is_batch && !(x->order.flags & LABEL_DRY) ? open(out, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = x->is_batch && out && !(x->order.flags & LABEL_DRY) ? open(out, O_RDONLY | O_CLOEXEC) : -1;
 
     if (fd >= 0) {
         (void)syncfs(fd); /* once for all: what a crash takes, the next run makes again */
@@ -263,7 +269,10 @@ static pl_rc run_files(add_run *x, const char *out, pl_error *err)
     pl_cmd_ctx *c = x->c;
     pl_rc       rc = list_make(x, out, err);
 
-    x->order.flags |= x->is_batch ? LABEL_RESUME : LABEL_SYNC | LABEL_FORCE;
+    if (!out)
+        x->order.flags |= LABEL_SYNC | LABEL_RESUME;
+    else
+        x->order.flags |= x->is_batch ? LABEL_RESUME : LABEL_SYNC | LABEL_FORCE;
     if (rc != PL_OK)
         return rc;
     pl_cmd_progress_init(&x->progress, c, pl_cmd_say(c, "files labelled", "个文件已标识"), PL_PROGRESS_ITEMS);

@@ -115,6 +115,8 @@ static json_t *outcome_json(const add_file *f, const label_order *o, const label
         j, json_pack("{s:s, s:s, s:s%, s:O?, s:b}", "format", pl_media_format_name(r->format), "status",
                      r->skipped ? "skipped" : o->flags & LABEL_DRY ? "would-label" : "labelled", "content_id",
                      o->content_id.p, o->content_id.n, "replaced", r->replaced, "c2pa_broken", r->breaks_c2pa));
+    if (r->was_recovered)
+        (void)json_object_set_new(j, "recovered", json_true());
     (void)json_object_update_new(j, json_pack("{s:b, s:b, s:[]}", "visible", r->is_shown, "signed", r->is_signed, "labels"));
     if (r->carrier)
         (void)json_array_append_new(json_object_get(j, "labels"),
@@ -126,6 +128,9 @@ static void say_done(const add_run *x, const add_file *f, const label_order *o, 
 {
     pl_cmd_ctx *c = x->c;
 
+    if (r->was_recovered)
+        (void)fprintf(c->err, pl_cmd_say(c, "plumbline: %s: what a run that was killed left was put back first\n",
+                                         "plumbline：%s：已先恢复上次中断前的内容\n"), name_of(f));
     if (r->carrier)
         (void)fprintf(x->report, o->flags & LABEL_DRY ? pl_cmd_say(c, "%s: would be labelled in %s\n", "%s：将写入标识（%s）\n")
                                                    : pl_cmd_say(c, "%s: labelled in %s\n", "%s：已写入标识（%s）\n"),
@@ -217,7 +222,7 @@ static void one(add_run *x, size_t i)
     o.content_id = pl_str_z(id);
     sign.title = pl_str_z(base ? base + 1 : name_of(f));
     o.sign = sign.id ? &sign : NULL;
-    if (rc == PL_OK && x->is_batch && !(o.flags & LABEL_DRY))
+    if (rc == PL_OK && x->is_batch && !(o.flags & (LABEL_DRY | LABEL_IN_PLACE)))
         rc = make_parent(f->out, &err);
     if (rc == PL_OK)
         rc = label_issue(f->in, f->out, &o, &r, &err);

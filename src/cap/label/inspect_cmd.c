@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "cap/instance.h"
 #include "cap/label/add.h"
+#include "cap/label/in_place.h"
 #include "cap/label/label_int.h"
 
 #include <errno.h>
@@ -162,6 +163,9 @@ static void inspect_one(inspect_run *x, const char *file)
     pl_error         err = { PL_OK, "" };
     pl_rc            rc = media_file_open(file, &f, &err);
 
+    if (label_in_place_is_unfinished(file))
+        (void)fprintf(c->err, pick(c, "plumbline: %s: a run that changed it in place was killed; run it again to put the file back first\n",
+                                   "plumbline：%s：就地改写曾被中断，请再次执行以先恢复原文件\n"), file);
     if (rc == PL_OK) {
         rc = look_beside(file, &f, x->how.quick, &beside, &err);
         x->how.beside = beside.bytes ? &beside : NULL;

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "base/utf8.h"
+#include "cap/label/in_place.h"
 #include "cap/label/issue.h"
 #include "cap/label/label_int.h"
 #include "cap/label/shown.h"
@@ -336,6 +337,18 @@ static pl_rc write_beside(const sink *s, const pl_media_plan *p, const label_ord
     return rc;
 }
 
+/* The file that was opened for that; its label beside it where it has no place for one. */
+static pl_rc write_in_place(const sink *s, const making *k, const label_order *o, expected *x, pl_error *err)
+{
+    const pl_media_plan *layer[] = { k->signed_plan, k->plan };
+    media_file           f = *s->in;
+
+    if (k->is_beside)
+        return label_sidecar_write(s->out, &s->in->io, x->label, (o->flags & LABEL_SYNC) != 0, err);
+    f.io.ctx = &f.fd;
+    return label_in_place_write(&f, s->out, k->signed_plan ? layer : layer + 1, k->signed_plan ? 2 : 1, verify, x, err);
+}
+
 static pl_rc write_out(const sink *s, const making *k, const label_order *o, expected *x, pl_error *err)
 {
     const pl_media_plan *p = k->signed_plan ? k->signed_plan : k->plan;
@@ -344,6 +357,8 @@ static pl_rc write_out(const sink *s, const making *k, const label_order *o, exp
         return PL_OK;
     if (s->bytes)
         return write_bytes(p, x, s->bytes, err);
+    if (o->flags & LABEL_IN_PLACE)
+        return write_in_place(s, k, o, x, err);
     if (k->is_beside)
         return write_beside(s, p, o, x, err);
     return media_file_write(k->signed_plan ? &k->planned : s->in, p, s->out,
@@ -412,12 +427,16 @@ pl_rc label_issue(const char *in, const char *out, const label_order *o, label_o
 {
     media_file f;
     sink       s = { &f, out, NULL };
+    bool       recovered = false;
     pl_rc      rc;
 
     *r = (label_outcome){ .format = PL_MEDIA_UNKNOWN };
-    rc = media_file_open(in, &f, err);
+    if (o->flags & LABEL_IN_PLACE && o->visible)
+        return pl_fail(err, PL_INVALID, "a label people see or hear changes the content: write a copy with -o");
+    rc = o->flags & LABEL_IN_PLACE && !(o->flags & LABEL_DRY) ? label_in_place_open(in, &f, &recovered, err) : media_file_open(in, &f, err);
     if (rc != PL_OK)
         return rc;
+    r->was_recovered = recovered;
     rc = issue(&s, in, in, o, r, err);
     media_file_close(&f);
     if (rc != PL_OK)

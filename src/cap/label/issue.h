@@ -22,7 +22,8 @@ enum label_order_flags {
     LABEL_ANY_NAME = 1 << 4,    /* the provider is given by name, not by a code            */
     LABEL_IPTC = 1 << 5,        /* DigitalSourceType as well, where the format has XMP     */
     LABEL_DRY = 1 << 6,         /* everything but writing                                  */
-    LABEL_BESIDE = 1 << 7       /* beside the copy where the format has no place (sidecar.h) */
+    LABEL_BESIDE = 1 << 7,      /* beside the copy where the format has no place (sidecar.h) */
+    LABEL_IN_PLACE = 1 << 8     /* out is the input, and changed as far as there is room (in_place.h) */
 };
 
 /* Without a producer the metadata stays unlabelled: only seen, heard or signed. */
@@ -45,6 +46,7 @@ typedef struct label_outcome {
     bool            skipped;  /* it was there already */
     bool            breaks_c2pa; /* a manifest in the file no longer fits it */
     bool            is_shown, is_signed;
+    bool            was_recovered; /* in place: what a killed run left was put back first */
     uint64_t        bytes;
 } label_outcome;
 void label_outcome_done(label_outcome *o);

@@ -139,6 +139,7 @@ static int cmd_add(pl_cmd_ctx *c)
 {
     const char      *out = option(c, "output");
     bool             is_shown = option(c, "explicit") != NULL, is_tar = option(c, "tar") != NULL;
+    bool             in_place = option(c, "in-place") != NULL;
     bool             is_labelled = option(c, "producer") || option(c, "content-id");
     pl_visible_style style = { .wording = { NULL, 0 } };
     place            p;
@@ -148,9 +149,11 @@ static int cmd_add(pl_cmd_ctx *c)
         fprintf(c->err, "plumbline: %s\n", pl_cmd_say(c, "label add: which file? FILE or DIR is missing", "label add：缺少文件或文件夹"));
         return PL_EXIT_USAGE;
     }
-    if (!out && !is_tar) {
+    if (in_place && (out || is_tar || is_shown))
+        return fail(c, PL_INVALID, "--in-place changes the files themselves: it goes with neither -o, --tar nor --explicit");
+    if (!out && !is_tar && !in_place) {
         fprintf(c->err, "plumbline: %s\n",
-                pl_cmd_say(c, "label add: '-o OUT' is missing", "label add：缺少“-o OUT”"));
+                pl_cmd_say(c, "label add: '-o OUT' is missing (or --in-place)", "label add：缺少“-o OUT”（或 --in-place）"));
         return PL_EXIT_USAGE;
     }
     if (!is_labelled && !is_shown && !option(c, "c2pa"))
@@ -180,6 +183,7 @@ static const pl_opt add_options[] = {
     { "security-key", "FILE", "SM2 key: sign the label (SecurityData)", "SM2 密钥：对标识签名（SecurityData）" },
     { "record", NULL, "append a statement per file to the ledger of the instance", "为每个文件向本实例账本追加一条声明" },
     { "dry-run", NULL, "say what would be done, write nothing", "只说明将做什么，不写文件" },
+    { "in-place", NULL, "change the files themselves, where their format has room; what is overwritten is kept until all is written", "直接改写原文件（须有空间），写完前保留被覆盖内容" },
     { "tar", NULL, "FILE is an archive (tar, also compressed), or standard input; so is OUT, by default standard output", "输入输出为 tar 归档，缺省为标准输入输出" },
     { "report", "FILE", "a line of JSON about every file goes there", "逐文件结果（每行一个 JSON）写入该文件" },
     { "jobs", "N", "files at a time", "同时处理的文件数" },

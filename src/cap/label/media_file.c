@@ -45,13 +45,21 @@ static pl_rc open_stdin(media_file *f, pl_error *err)
 
 pl_rc media_file_open(const char *path, media_file *f, pl_error *err)
 {
+    int fd;
+
     *f = (media_file){ .fd = -1 };
     if (strcmp(path, "-") == 0)
         return open_stdin(f, err);
     /* O_NONBLOCK: a pipe of that name must not hold us up. */
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (f->fd < 0)
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
         return pl_fail(err, errno == ENOENT ? PL_NOTFOUND : PL_IO, "cannot open '%s': %s", path, strerror(errno));
+    return media_file_of(fd, path, f, err);
+}
+
+pl_rc media_file_of(int fd, const char *path, media_file *f, pl_error *err)
+{
+    *f = (media_file){ .fd = fd };
     if (fstat(f->fd, &f->st) != 0 || !S_ISREG(f->st.st_mode)) {
         media_file_close(f);
         return pl_fail(err, PL_INVALID, "'%s' is not a regular file", path);

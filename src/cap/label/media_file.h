@@ -1,6 +1,6 @@
 /* Media files on disk: opened for reading without surprises, and a plan written beside them.
  *
- * The input is never changed. The output appears whole or not at all: written beside it
+ * The input is never changed here (in_place.h does that). The output appears whole or not at all: written beside it
  * (part.h), read back, given the input's times and permissions, then renamed. */
 #ifndef PL_LABEL_MEDIA_FILE_H
 #define PL_LABEL_MEDIA_FILE_H
@@ -22,6 +22,8 @@ typedef struct media_file {
 /* Regular files only, or "-" (standard input, up to MEDIA_STDIN_MAX). PL_NOTFOUND, PL_INVALID
  * (a folder, a device), PL_IO. The file must stay where it is: io points into it. */
 pl_rc media_file_open(const char *path, media_file *out, pl_error *err);
+/* The same for an open descriptor, which it takes. */
+pl_rc media_file_of(int fd, const char *path, media_file *out, pl_error *err);
 void  media_file_close(media_file *f);
 
 /* What is to be checked in the written file before it gets its name: its reader is passed. */
