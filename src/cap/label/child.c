@@ -212,7 +212,8 @@ static pl_rc wait_for(pid_t pid, const pl_child *c, bool in_time, const pl_buf *
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return PL_OK;
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_PROGRAM)
-        return pl_fail(err, PL_IO, "there is no program '%s': install it (Debian: ffmpeg)", c->argv[0]);
+        return pl_fail(err, PL_IO, "there is no program '%s': install it (Debian: %s)", c->argv[0],
+                       c->package ? c->package : c->argv[0]);
     return pl_fail(err, PL_IO, "%s failed: " PL_STR_FMT, c->argv[0], PL_STR_ARG(why));
 }
 

@@ -13,6 +13,7 @@ typedef struct pl_child {
     const char        *write;   /* a folder it may write in; NULL: none              */
     pl_str             given;   /* bytes it finds at descriptor PL_CHILD_FD; n 0: no */
     unsigned           seconds; /* of wall time, then it is killed                   */
+    const char        *package; /* what of Debian brings it, for the message         */
 } pl_child;
 
 #define PL_CHILD_FD 5

@@ -87,7 +87,8 @@ static pl_rc style_read(pl_cmd_ctx *c, const place *p, pl_visible_style *out, pl
 {
     pl_rc rc;
 
-    *out = (pl_visible_style){ .wording = pl_str_z(option(c, "text")), .place = p->corner, .sound = p->sound };
+    *out = (pl_visible_style){ .wording = pl_str_z(option(c, "text")), .place = p->corner, .sound = p->sound,
+                               .clip = option(c, "clip"), .voice = option(c, "voice") };
     rc = number_read(c, "size", &out->percent, err);
     if (rc == PL_OK)
         rc = number_read(c, "seconds", &out->seconds, err);
@@ -193,6 +194,8 @@ static const pl_opt add_options[] = {
       "显式标识位置：start、middle、end（音频可并列）、mark，或画面一角：top-left … calm" },
     { "size", "PERCENT", "height of its glyphs, 5 % of the shorter side or more", "文字高度，不低于最短边的 5%" },
     { "seconds", "S", "how long a video shows it from its first frame, 2 or more", "视频起始画面标识时长，不少于 2 秒" },
+    { "voice", "LANG", "sound says the label: zh, or zh,en (espeak-ng), in place of the rhythm", "音频语音标识：zh 或 zh,en（espeak-ng），代替节奏标识" },
+    { "clip", "WAV", "sound plays this clip, which says the label, in place of the rhythm", "音频播放该语音片段作为标识，代替节奏标识" },
     { "c2pa", NULL, "sign with a C2PA manifest; one that is there stays as the parent's", "以 C2PA 清单签名，原有清单作为父级保留" },
     { "key", "PEM", "with --c2pa: the signer's private key", "C2PA 签名私钥" },
     { "cert", "PEM", "with --c2pa: its certificate, and those above it", "C2PA 签名证书链" },

@@ -1,8 +1,8 @@
 /* Explicit labels people see and hear: GB 45438-2025 5.2 (pictures), 5.3 (sound), 5.4 (video).
  *
  * Pictures are changed where the label is and nowhere else: in a JPEG only the blocks under it are
- * coded again, in a PNG all other samples keep their values. Sound gets the rhythm of the standard
- * mixed in (WAV by our own code; other formats by the ffmpeg program as a sandboxed child). Videos
+ * coded again, in a PNG all other samples keep their values. Sound gets the rhythm of the standard,
+ * or spoken words, mixed in (WAV by our own code; other formats by the ffmpeg program as a sandboxed child). Videos
  * get the label burned in by the same child.
  *
  * A style may choose wording, size, place, and how long; what would no longer satisfy the standard
@@ -39,6 +39,9 @@ typedef struct pl_visible_style {
     pl_visible_place place;
     unsigned         sound;   /* pl_audible_place, or'ed; 0: start                 */
     double           seconds; /* of a video, from its first frame; 0: 2            */
+    const char      *clip;    /* of sound: a WAV that says it, in place of the rhythm; NULL: none.
+                                 What it says is for whoever gives it to know      */
+    const char      *voice;   /* of sound: "zh", "zh,en": said by espeak-ng; NULL: no */
 } pl_visible_style;
 
 #define PL_VISIBLE_WORDING "AI生成"
@@ -57,6 +60,8 @@ pl_rc pl_audible_place_parse(pl_str s, unsigned *out, pl_error *err);
 const char *pl_visible_place_name(pl_visible_place p);
 /* PL_INVALID: the style breaks the standard; the message names the clause. */
 pl_rc pl_visible_style_check(const pl_visible_style *s, pl_error *err);
+
+pl_rc pl_audible_voice_check(const char *voice, pl_error *err);
 
 /* JPEG, PNG, WebP. PL_NOTFOUND: another format. PL_INVALID: it cannot be decoded, is animated, or
  * is too small for a label that can be read. Metadata stays; what the change makes untrue (a

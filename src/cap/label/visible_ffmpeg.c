@@ -67,7 +67,7 @@ static pl_rc probe_file(const char *path, const char *url, probe *out, pl_error 
 {
     const char *const argv[] = { "ffprobe", "-v", "error", "-protocol_whitelist", "file", "-show_streams",
                                  "-show_format", "-of", "json", "-i", url, NULL };
-    pl_child c = { .argv = argv, .read = path, .seconds = 60 };
+    pl_child c = { .argv = argv, .read = path, .seconds = 60, .package = "ffmpeg" };
     pl_buf   b = PL_BUF_INIT(4u << 20);
     json_t  *j = NULL;
     pl_rc    rc = pl_child_run(&c, &b, err);
@@ -157,7 +157,7 @@ static void common(args *a, const char *url)
 static pl_rc run(const args *a, const char *in, const char *out, pl_str given, pl_error *err)
 {
     char    *copy = strdup(out);
-    pl_child c = { .argv = a->v, .read = in, .given = given, .seconds = SECONDS_MAX };
+    pl_child c = { .argv = a->v, .read = in, .given = given, .seconds = SECONDS_MAX, .package = "ffmpeg" };
     pl_rc    rc;
 
     if (!copy)
@@ -204,13 +204,13 @@ static pl_rc video(pl_media_format f, const char *in, const char *url, const cha
 
 /* --- sound: GB 45438-2025 5.3 --------------------------------------------------------------------------- */
 
-/* The rhythm alone as a WAV of floats, for ffmpeg to mix in. */
-static pl_rc rhythm_wav(unsigned rate, pl_buf *out, double *seconds, pl_error *err)
+/* The label alone as a WAV of floats, for ffmpeg to mix in. */
+static pl_rc label_wav(const pl_visible_style *s, unsigned rate, pl_buf *out, double *seconds, pl_error *err)
 {
     uint32_t bytes;
     float   *r = NULL;
     size_t   n = 0;
-    pl_rc    rc = pl_audible_rhythm(rate, &r, &n, err);
+    pl_rc    rc = pl_audible_label(s, rate, &r, &n, err);
 
     if (rc != PL_OK)
         return rc;
@@ -248,7 +248,7 @@ static pl_rc sound(pl_media_format f, const char *in, const char *url, const cha
                    const probe *p, const pl_visible_style *s, pl_error *err)
 {
     unsigned places = s->sound ? s->sound : PL_AUDIBLE_START;
-    pl_buf   wav = PL_BUF_INIT(8u << 20), graph = PL_BUF_INIT(4096);
+    pl_buf   wav = PL_BUF_INIT(256u << 20), graph = PL_BUF_INIT(4096);
     double   seconds = 0, at[3];
     char     rate[32], target[4200];
     size_t   n = 0;
@@ -257,7 +257,7 @@ static pl_rc sound(pl_media_format f, const char *in, const char *url, const cha
 
     if (p->audio[0] == '\0' || p->audio_rate <= 0)
         return pl_fail(err, PL_INVALID, "there is no sound that can be labelled");
-    rc = rhythm_wav((unsigned)p->audio_rate, &wav, &seconds, err);
+    rc = label_wav(s, (unsigned)p->audio_rate, &wav, &seconds, err);
     if (rc == PL_OK && p->duration < seconds)
         rc = pl_fail(err, PL_INVALID, "the sound is shorter than the label: %.1f seconds", seconds);
     if (places & PL_AUDIBLE_START)

@@ -51,6 +51,8 @@ pl_rc pl_visible_webp(pl_str in, const pl_visible_style *s, pl_buf *out, pl_visi
 pl_rc pl_visible_label_png(int w, int h, const pl_visible_style *s, pl_buf *out, int *x, int *y,
                            pl_error *err);
 
-/* audible_rhythm.c: one period of the rhythm at a sample rate, -1 to 1; malloc'd. */
+/* voice.c: what the style asks for at a sample rate: a clip, a voice, the rhythm; malloc'd. */
+pl_rc pl_audible_label(const pl_visible_style *s, unsigned rate, float **out, size_t *n, pl_error *err);
+/* audible.c: one period of the rhythm at a sample rate, -1 to 1; malloc'd. */
 pl_rc pl_audible_rhythm(unsigned rate, float **out, size_t *n, pl_error *err);
 #endif

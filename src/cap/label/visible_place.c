@@ -76,7 +76,7 @@ pl_rc pl_visible_style_check(const pl_visible_style *s, pl_error *err)
         return pl_fail(err, PL_INVALID,
                        "a label stays on screen for at least %d seconds (GB 45438-2025 5.4)",
                        PL_VISIBLE_SECONDS);
-    return PL_OK;
+    return pl_audible_voice_check(s->voice, err);
 }
 
 /* --- the corner --------------------------------------------------------------------------------- */

@@ -530,6 +530,96 @@ static void wav__refuses_what_is_too_short_or_unknown(void **state)
     pl_buf_done(&out);
 }
 
+/* A clip of the operator's: two seconds at another rate, with quiet around what is said. */
+static char *clip_make(const char *dir, unsigned rate, double freq, double seconds)
+{
+    size_t   quiet = rate / 2, said = (size_t)(seconds * rate), n = said + 2 * quiet;
+    uint32_t head[11] = { 0x46464952, 36 + (uint32_t)(2 * n), 0x45564157, 0x20746D66, 16, 1 | 1u << 16, rate, rate * 2,
+                          2 | 16u << 16, 0x61746164, (uint32_t)(2 * n) };
+    pl_buf   b = PL_BUF_INIT(16u << 20);
+    char    *path = NULL;
+    pl_error err;
+
+    pl_buf_put(&b, (pl_str){ (char *)head, sizeof head });
+    for (size_t i = 0; i < n; i++) {
+        double  v = i >= quiet && i < quiet + said ? 0.1 * sin(2 * M_PI * freq * (double)(i - quiet) / rate) : 0;
+        int16_t x = (int16_t)lrint(v * 32767);
+        pl_buf_put(&b, (pl_str){ (char *)&x, 2 });
+    }
+    assert_true(asprintf(&path, "%s/clip.wav", dir) > 0);
+    assert_ok(pl_file_write_atomic(path, pl_buf_str(&b), 0644, &err), &err);
+    pl_buf_done(&b);
+    return path;
+}
+
+/* How much of a frequency there is from one second to another: amplitude. */
+static double tone_at(pl_str wav, double freq, double from, double to)
+{
+    double re = 0, im = 0;
+    size_t a = (size_t)(from * 16000), b = (size_t)(to * 16000);
+
+    for (size_t i = a; i < b; i++) {
+        double v = first_channel(wav, 1, 16, 1, i);
+        re += v * cos(2 * M_PI * freq * (double)i / 16000);
+        im += v * sin(2 * M_PI * freq * (double)i / 16000);
+    }
+    return 2 * sqrt(re * re + im * im) / (double)(b - a);
+}
+
+/* PROVES: GB45438-2025/5.3 */
+static void wav__carries_a_clip_at_each_place_at_its_pitch_and_level(void **state)
+{
+    char    *dir = pl_test_mkdtemp();
+    pl_error err;
+
+    (void)state;
+    for (unsigned rate = 8000; rate <= 48000; rate += 20000) {
+        char            *clip = clip_make(dir, rate, 1000, 2);
+        pl_buf           in = wav_of(1, 16, 1, 12), out = PL_BUF_INIT(16u << 20);
+        pl_visible_style s = { .sound = PL_AUDIBLE_START | PL_AUDIBLE_MIDDLE | PL_AUDIBLE_END, .clip = clip };
+        pl_str           w;
+
+        memset(in.p + 44, 0, in.n - 44);
+        assert_ok(pl_audible_wav(pl_buf_str(&in), &s, &out, &err), &err);
+        w = pl_buf_str(&out);
+        for (int k = 0; k < 3; k++) { /* 2.4 s each: at 0, 4.8, 9.6 s */
+            double at = 4.8 * k;
+            double level = tone_at(w, 1000, at + 0.4, at + 2.0);
+            assert_true(level > 0.47 && level < 0.53);
+            assert_true(tone_at(w, 1000, at + 0.02, at + 0.18) < 0.01);
+            assert_true(tone_at(w, 3000, at + 0.4, at + 2.0) < 0.005); /* no mirror of another rate */
+        }
+        assert_true(tone_at(w, 1000, 3, 4.5) < 1e-4);
+        pl_buf_done(&in);
+        pl_buf_done(&out);
+        free(clip);
+    }
+    pl_test_rmtree(dir);
+}
+
+static void wav__refuses_clips_that_say_nothing(void **state)
+{
+    char            *dir = pl_test_mkdtemp(), *clip = clip_make(dir, 8000, 1000, 0.2);
+    pl_buf           in = wav_of(1, 16, 1, 12), out = PL_BUF_INIT(16u << 20);
+    pl_visible_style s = { .clip = clip };
+    pl_error         err;
+
+    (void)state;
+    assert_rc(pl_audible_wav(pl_buf_str(&in), &s, &out, &err), PL_INVALID); /* too short */
+    free(clip);
+    clip = clip_make(dir, 8000, 0, 2);
+    s.clip = clip;
+    assert_rc(pl_audible_wav(pl_buf_str(&in), &s, &out, &err), PL_INVALID); /* silent */
+    assert_ok(pl_file_write_atomic(clip, PL_STR("no sound"), 0644, &err), &err);
+    assert_rc(pl_audible_wav(pl_buf_str(&in), &s, &out, &err), PL_INVALID);
+    s = (pl_visible_style){ .voice = "en" };
+    assert_rc(pl_visible_style_check(&s, &err), PL_INVALID);
+    pl_buf_done(&in);
+    pl_buf_done(&out);
+    free(clip);
+    pl_test_rmtree(dir);
+}
+
 /* --- the child and ffmpeg ------------------------------------------------------------------------------------- */
 
 static pl_rc run(const char *const *argv, const char *read, unsigned seconds, pl_buf *out, pl_error *err)
@@ -647,6 +737,8 @@ int main(void)
         cmocka_unit_test(wav__carries_short_long_short_short),
         cmocka_unit_test(wav__changes_no_sample_elsewhere),
         cmocka_unit_test(wav__refuses_what_is_too_short_or_unknown),
+        cmocka_unit_test(wav__carries_a_clip_at_each_place_at_its_pitch_and_level),
+        cmocka_unit_test(wav__refuses_clips_that_say_nothing),
         cmocka_unit_test(child__is_kept_in_a_box),
         cmocka_unit_test(video__shows_the_label_from_the_first_frame_for_two_seconds),
     };
