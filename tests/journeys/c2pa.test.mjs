@@ -70,14 +70,16 @@ function pdf() {
 const FORMATS = {
   'a.jpg': 'image/jpeg', 'a.png': 'image/png', 'a.webp': 'image/webp', 'a.gif': 'image/gif', 'a.avif': 'image/avif', 'a.svg': 'image/svg+xml',
   'a.mp4': 'video/mp4', 'a.wav': 'audio/wav', 'a.mp3': 'audio/mpeg', 'a.flac': 'audio/flac', 'a.pdf': 'application/pdf',
+  'a.mov': 'video/quicktime', 'a.m4a': 'audio/mp4', 'a.avi': 'video/avi', 'a.tiff': 'image/tiff',
 };
 
 async function samples() {
   const ffmpeg = (args) => ok('ffmpeg', ['-v', 'error', '-f', 'lavfi', ...args]);
-  for (const f of ['a.jpg', 'a.png', 'a.webp', 'a.gif']) await ffmpeg(['-i', 'testsrc=size=320x240:duration=1:rate=1', '-frames:v', '1', f]);
+  for (const f of ['a.jpg', 'a.png', 'a.webp', 'a.gif', 'a.tiff']) await ffmpeg(['-i', 'testsrc=size=320x240:duration=1:rate=1', '-frames:v', '1', f]);
   await ffmpeg(['-i', 'testsrc=size=64x64:duration=1:rate=1', '-frames:v', '1', '-c:v', 'libaom-av1', '-still-picture', '1', '-cpu-used', '8', 'a.avif']);
   await ffmpeg(['-i', 'testsrc=size=160x120:duration=3:rate=10', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', 'a.mp4']);
-  for (const f of ['a.wav', 'a.mp3', 'a.flac']) await ffmpeg(['-i', 'sine=frequency=300:duration=3', f]);
+  for (const f of ['a.mov', 'a.avi']) await ok('ffmpeg', ['-v', 'error', '-i', 'a.mp4', '-c', 'copy', f]);
+  for (const f of ['a.wav', 'a.mp3', 'a.flac', 'a.m4a']) await ffmpeg(['-i', 'sine=frequency=300:duration=3', f]);
   fs.writeFileSync(at('a.svg'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>\n');
   fs.writeFileSync(at('a.pdf'), pdf());
 }
@@ -112,6 +114,21 @@ async function assertIndependent(file, Asset) {
   const result = await store.validate(asset);
   const bad = result.statusEntries.filter((e) => e.success === false && e.code !== 'signingCredential.untrusted').map((e) => e.code);
   assert.deepEqual(bad, [], file);
+}
+
+/** A PKCS#11 token with the key of that certificate. */
+async function token(kind) {
+  const module = ['/usr/lib/softhsm/libsofthsm2.so', '/usr/lib64/pkcs11/libsofthsm2.so'].find((f) => fs.existsSync(f));
+  const env = { SOFTHSM2_CONF: at('softhsm2.conf'), PLUMBLINE_TOKEN_PIN: '4711' };
+  fs.mkdirSync(at('tokens'), { recursive: true });
+  fs.writeFileSync(at('softhsm2.conf'), `directories.tokendir = ${at('tokens')}\nobjectstore.backend = file\n`);
+  const hsm = async (args) => {
+    const r = await run('softhsm2-util', args, { env });
+    assert.equal(r.code, 0, r.stderr);
+  };
+  if (fs.readdirSync(at('tokens')).length === 0) await hsm(['--init-token', '--free', '--label', 'signers', '--pin', '4711', '--so-pin', '0815']);
+  await hsm(['--import', at(`${kind}.key`), '--token', 'signers', '--label', kind, '--id', kind === 'es256' ? '01' : '02', '--pin', '4711']);
+  return { env, uri: `pkcs11:token=signers;object=${kind}?module-path=${module}` };
 }
 
 // --- the other way round: the reference implementation signs --------------------------------------
@@ -237,6 +254,35 @@ for (const kind of Object.keys(KINDS)) {
     await assertIndependent(`${kind}.jpg`, JPEG);
   });
 }
+
+for (const kind of ['es256', 'ed25519']) {
+  test(`label_add_c2pa__signs_with_a_${kind}_key_on_a_token`, async () => {
+    const { uri, env } = await token(kind);
+    const args = (cert) => ['label', 'add', at('a.jpg'), '-o', at(`token-${kind}.jpg`), '--c2pa', '--key', uri, '--cert', at(`${cert}.pem`)];
+    const r = await run(BIN, args(kind), { env });
+    assert.equal(r.code, 0, r.stderr);
+    await assertReference(`token-${kind}.jpg`, 'image/jpeg');
+    fs.writeFileSync(at('token.key'), `${uri}\n`, { mode: 0o600 });
+    const named = await run(BIN, ['label', 'add', at('a.png'), '-o', at(`token-${kind}.png`), '--c2pa', '--key', at('token.key'), '--cert', at(`${kind}.pem`)], { env });
+    assert.equal(named.code, 0, named.stderr);
+    await assertReference(`token-${kind}.png`, 'image/png');
+    fs.rmSync(at(`token-${kind}.jpg`));
+    const other = await run(BIN, args(kind === 'es256' ? 'es384' : 'es256'), { env });
+    assert.notEqual(other.code, 0, 'a certificate of another key');
+    assert.notEqual((await run(BIN, args(kind), { env: { ...env, PLUMBLINE_TOKEN_PIN: '0000' } })).code, 0);
+    assert.ok(!fs.existsSync(at(`token-${kind}.jpg`)));
+  });
+}
+
+test('inspect__takes_a_folder_as_a_trust_list', async () => {
+  await sign('a.jpg', 'folder.jpg', 'es256');
+  fs.mkdirSync(at('anchors'));
+  fs.copyFileSync(at('es384.pem'), at('anchors/a-other.pem'));
+  const look = async () => JSON.parse((await run(BIN, ['inspect', at('folder.jpg'), '--trust', `${at('anchors')}/`, '--json'])).stdout).c2pa.trust;
+  assert.equal((await look()).standing, 'untrusted');
+  fs.copyFileSync(at('ca.pem'), at('anchors/root.pem'));
+  assert.deepEqual([(await look()).standing, (await look()).list], ['trusted', 'anchors']);
+});
 
 test('label_add_c2pa__is_accepted_by_an_independent_validator', async () => {
   for (const [file, Asset] of [['i.png', PNG], ['i.avif', BMFF], ['i.jpg', JPEG]]) {

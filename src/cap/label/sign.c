@@ -6,8 +6,10 @@
 #include "base/str.h"
 #include "cap/keyfile.h"
 #include "cap/label/sign.h"
+#include "cap/token.h"
 #include "engine/log/timestamp.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -17,7 +19,8 @@
 #define ARENA_MAX      (256u << 20)
 
 struct pl_sign_identity {
-    cose_key    key;
+    cose_key    key;   /* its key is NULL when the secret is elsewhere */
+    pl_signer  *token;
     cose_signer signer;
     X509       *certs[COSE_CHAIN_MAX];
     size_t      n;
@@ -30,6 +33,7 @@ void pl_sign_identity_free(pl_sign_identity *id)
     if (!id)
         return;
     EVP_PKEY_free(id->key.key);
+    pl_signer_free(id->token);
     for (size_t i = 0; i < id->n; i++) {
         X509_free(id->certs[i]);
         free(id->der[i]);
@@ -57,7 +61,13 @@ static int passphrase(char *buf, int cap, int is_writing, void *ctx)
     return (int)p.n;
 }
 
-static pl_rc key_read(const char *path, EVP_PKEY **out, pl_error *err)
+static bool is_token(pl_str s)
+{
+    return pl_str_starts(s, PL_STR("pkcs11:"));
+}
+
+/* *uri instead, malloc'd: the file names a key on a token. */
+static pl_rc key_read(const char *path, EVP_PKEY **out, char **uri, pl_error *err)
 {
     char  *text = NULL;
     size_t n = 0;
@@ -67,6 +77,11 @@ static pl_rc key_read(const char *path, EVP_PKEY **out, pl_error *err)
 
     if (rc == PL_OK)
         rc = pl_file_read(path, PEM_MAX, &text, &n, err);
+    if (rc == PL_OK && is_token((pl_str){ text, n })) {
+        *uri = pl_str_dup(pl_str_trim((pl_str){ text, n }));
+        free(text);
+        return *uri ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
+    }
     if (rc != PL_OK)
         return rc;
     b = BIO_new_mem_buf(text, (int)n);
@@ -134,13 +149,11 @@ static pl_rc chain_make(pl_sign_identity *id, pl_error *err)
     return PL_OK;
 }
 
-static pl_rc alg_choose(pl_sign_identity *id, const char *alg, const char *path, pl_error *err)
+static pl_rc alg_choose(pl_sign_identity *id, EVP_PKEY *key, const char *alg, const char *path, pl_error *err)
 {
-    id->key.alg = alg ? pl_cose_alg_of(alg) : pl_cose_alg_for_key(id->key.key);
+    id->key.alg = alg ? pl_cose_alg_of(alg) : pl_cose_alg_for_key(key);
     id->signer.alg = id->key.alg;
-    id->signer.sig_n = pl_cose_sig_size(id->key.key, id->key.alg);
-    id->signer.ctx = &id->key;
-    id->signer.sign = pl_cose_key_sign;
+    id->signer.sig_n = pl_cose_sig_size(key, id->key.alg);
     if (id->signer.sig_n == 0 || id->signer.sig_n > COSE_SIG_MAX)
         return pl_fail(err, PL_INVALID,
                        alg ? "the key in '%s' does not sign with '%s'"
@@ -148,6 +161,55 @@ static pl_rc alg_choose(pl_sign_identity *id, const char *alg, const char *path,
                              " RSA of 2048 bits or more, or Ed25519",
                        path, alg);
     return PL_OK;
+}
+
+/* --- a key on a token ------------------------------------------------------------------------ */
+
+static pl_rc token_sign(void *ctx, pl_str message, uint8_t *sig, pl_error *err)
+{
+    pl_sign_identity *id = ctx;
+    pl_sig            got;
+    pl_rc             rc = pl_signer_sign(id->token, 0, message, &got, err);
+
+    if (rc != PL_OK)
+        return rc;
+    if (id->signer.alg != COSE_ES256) {
+        memcpy(sig, got.b, id->signer.sig_n);
+        return PL_OK;
+    }
+    return pl_cose_rs_of_der((pl_str){ (const char *)got.b, got.n }, id->signer.sig_n / 2, sig)
+               ? PL_OK
+               : pl_fail(err, PL_IO, "the token gave no ECDSA signature");
+}
+
+/* The public key is that of the certificate: what the token signs is verified with it. */
+static pl_rc token_open(pl_sign_identity *id, const char *uri, const char *alg, pl_error *err)
+{
+    EVP_PKEY  *key = X509_get0_pubkey(id->certs[0]);
+    uint8_t    pub[133];
+    size_t     n = sizeof pub;
+    bool       is_ed;
+    pl_vkey    vkey;
+    pl_rc      rc = key ? alg_choose(id, key, alg, uri, err) : pl_fail(err, PL_INVALID, "the certificate's key cannot be read");
+
+    if (rc != PL_OK)
+        return rc;
+    is_ed = id->signer.alg == COSE_EDDSA;
+    if (!is_ed && id->signer.alg != COSE_ES256)
+        return pl_fail(err, PL_INVALID, "keys on tokens sign with ES256 (P-256) and EdDSA (Ed25519); the certificate's is of another kind");
+    if ((is_ed ? EVP_PKEY_get_raw_public_key(key, pub, &n)
+               : EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, pub, sizeof pub, &n)) != 1)
+        return pl_fail(err, PL_INVALID, "the certificate's key cannot be read");
+    rc = pl_vkey_make(PL_STR("c2pa"), is_ed ? PL_KEY_ED25519 : PL_KEY_P256, (pl_str){ (const char *)pub, n }, &vkey, err);
+    if (rc == PL_OK)
+        rc = pl_token_signer(&vkey, uri, &id->token, err);
+    id->signer.ctx = id;
+    id->signer.sign = token_sign;
+    if (rc == PL_OK) { /* said now rather than with the first file */
+        uint8_t probe[COSE_SIG_MAX];
+        rc = token_sign(id, PL_STR("probe"), probe, err);
+    }
+    return rc;
 }
 
 /* What a verifier would say of the certificate, said now. */
@@ -162,34 +224,87 @@ static pl_rc profile_check(const pl_sign_identity *id, const char *path, pl_erro
     return PL_OK;
 }
 
+static pl_rc file_open(pl_sign_identity *id, const char *path, const char *cert, const char *alg, pl_error *err)
+{
+    pl_rc rc = PL_OK;
+
+    if (X509_check_private_key(id->certs[0], id->key.key) != 1)
+        rc = pl_fail(err, PL_INVALID, "the key in '%s' is not that of the first certificate in '%s'", path, cert);
+    ERR_clear_error();
+    if (rc == PL_OK)
+        rc = alg_choose(id, id->key.key, alg, path, err);
+    id->signer.ctx = &id->key;
+    id->signer.sign = pl_cose_key_sign;
+    return rc;
+}
+
+static void describe(pl_sign_identity *id)
+{
+    c2pa_cert_facts f;
+
+    pl_c2pa_cert_describe(id->certs[0], &f);
+    (void)snprintf(id->subject, sizeof id->subject, "%s", f.subject);
+}
+
 pl_rc pl_sign_identity_open(const char *key, const char *cert, const char *alg,
                             pl_sign_identity **out, pl_error *err)
 {
     pl_sign_identity *id = calloc(1, sizeof *id);
-    c2pa_cert_facts   f;
-    pl_rc             rc = id ? key_read(key, &id->key.key, err)
-                              : pl_fail(err, PL_NOMEM, "out of memory");
+    char             *uri = id && is_token(pl_str_z(key)) ? pl_str_dup(pl_str_z(key)) : NULL;
+    pl_rc             rc = id ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
 
+    if (rc == PL_OK && !uri)
+        rc = key_read(key, &id->key.key, &uri, err);
     if (rc == PL_OK)
         rc = certs_read(cert, id, err);
-    if (rc == PL_OK && X509_check_private_key(id->certs[0], id->key.key) != 1)
-        rc = pl_fail(err, PL_INVALID, "the key in '%s' is not that of the first certificate in '%s'",
-                     key, cert);
-    ERR_clear_error();
     if (rc == PL_OK)
-        rc = alg_choose(id, alg, key, err);
+        rc = uri ? token_open(id, uri, alg, err) : file_open(id, key, cert, alg, err);
     if (rc == PL_OK)
         rc = profile_check(id, cert, err);
     if (rc == PL_OK)
         rc = chain_make(id, err);
+    free(uri);
     if (rc != PL_OK) {
         pl_sign_identity_free(id);
         return rc;
     }
-    pl_c2pa_cert_describe(id->certs[0], &f);
-    (void)snprintf(id->subject, sizeof id->subject, "%s", f.subject);
+    describe(id);
     *out = id;
     return PL_OK;
+}
+
+pl_rc pl_sign_identity_elsewhere(const cose_signer *s, pl_sign_identity **out, pl_error *err)
+{
+    pl_sign_identity *id = calloc(1, sizeof *id);
+    pl_rc             rc = id ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
+
+    for (size_t i = 0; rc == PL_OK && i < s->chain_n; i++) {
+        const unsigned char *p = (const unsigned char *)s->chain[i].p;
+        id->certs[i] = d2i_X509(NULL, &p, (long)s->chain[i].n);
+        if (!id->certs[i])
+            rc = pl_fail(err, PL_INVALID, "a certificate that cannot be read");
+        else
+            id->n++;
+    }
+    ERR_clear_error();
+    if (rc == PL_OK && id->n == 0)
+        rc = pl_fail(err, PL_INVALID, "there is no certificate");
+    if (rc == PL_OK) {
+        id->signer = *s;
+        rc = chain_make(id, err);
+    }
+    if (rc != PL_OK) {
+        pl_sign_identity_free(id);
+        return rc;
+    }
+    describe(id);
+    *out = id;
+    return PL_OK;
+}
+
+const cose_signer *pl_sign_identity_signer(const pl_sign_identity *id)
+{
+    return &id->signer;
 }
 
 /* --- digital source types --------------------------------------------------------------------- */
@@ -237,11 +352,10 @@ static pl_rc answer_check(const pl_sign_how *how, pl_str message, pl_str answer,
     return rc == PL_OK || rc == PL_NOMEM ? rc : PL_IO;
 }
 
-static pl_rc stamp(void *ctx, pl_str message, pl_buf *out, pl_error *err)
+pl_rc pl_sign_stamp(const pl_sign_how *how, pl_str message, pl_buf *out, pl_error *err)
 {
     static const char *const headers[] = { "Content-Type: application/timestamp-query",
                                            "Accept: application/timestamp-reply", NULL };
-    const pl_sign_how *how = ctx;
     pl_buf             request = PL_BUF_INIT(4096);
     pl_http_response   answer = { .status = 0 };
     pl_http_request    q = { .method = "POST", .url = how->tsa, .headers = headers,
@@ -264,6 +378,11 @@ static pl_rc stamp(void *ctx, pl_str message, pl_buf *out, pl_error *err)
     pl_http_response_done(&answer);
     pl_buf_done(&request);
     return rc;
+}
+
+static pl_rc stamp(void *ctx, pl_str message, pl_buf *out, pl_error *err)
+{
+    return pl_sign_stamp(ctx, message, out, err);
 }
 
 /* --- signing --------------------------------------------------------------------------------------- */
@@ -352,52 +471,6 @@ pl_rc pl_sign_media(pl_media *m, const pl_sign_how *how, pl_arena *a, pl_media_p
                        how->id->subject);
     rc = draft_make(m, how, a, &d, err);
     if (rc == PL_OK)
-        rc = pl_c2pa_sign_media(m, &d, &how->id->signer, how->tsa ? &st : NULL, a, out, err);
+        rc = pl_c2pa_sign_media(m, &d, &how->id->signer, !how->tsa ? NULL : how->stamper ? how->stamper : &st, a, out, err);
     return rc;
-}
-
-/* --- trust lists -------------------------------------------------------------------------------------- */
-
-static size_t certs_in(pl_str pem)
-{
-    BIO   *b = BIO_new_mem_buf(pem.p, (int)pem.n);
-    X509  *x;
-    size_t n = 0;
-
-    for (; b && (x = PEM_read_bio_X509(b, NULL, NULL, NULL)) != NULL; n++)
-        X509_free(x);
-    BIO_free(b);
-    ERR_clear_error();
-    return n;
-}
-
-pl_rc pl_trust_files_add(pl_trust_files *t, const char *path, pl_error *err)
-{
-    bool             allowed = strncmp(path, "allowed:", 8) == 0;
-    const char      *file = allowed ? path + 8 : path, *slash = strrchr(file, '/');
-    c2pa_trust_list *l = &t->trust.lists[t->trust.n];
-    size_t           n = 0;
-    pl_rc            rc;
-
-    if (t->trust.n == C2PA_TRUST_LISTS_MAX)
-        return pl_fail(err, PL_LIMIT, "more than %d trust lists", C2PA_TRUST_LISTS_MAX);
-    rc = pl_file_read(file, 16u << 20, &t->text[t->trust.n], &n, err);
-    if (rc != PL_OK)
-        return rc;
-    *l = (c2pa_trust_list){ .pem = { t->text[t->trust.n], n }, .is_allowed = allowed };
-    t->name[t->trust.n] = strdup(slash ? slash + 1 : file);
-    l->name = pl_str_z(t->name[t->trust.n]);
-    t->trust.n++;
-    if (certs_in(l->pem) == 0)
-        return pl_fail(err, PL_INVALID, "'%s' holds no certificate in PEM", file);
-    return PL_OK;
-}
-
-void pl_trust_files_done(pl_trust_files *t)
-{
-    for (size_t i = 0; i < t->trust.n; i++) {
-        free(t->text[i]);
-        free(t->name[i]);
-    }
-    t->trust.n = 0;
 }

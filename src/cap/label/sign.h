@@ -11,7 +11,8 @@
 
 typedef struct pl_sign_identity pl_sign_identity;
 
-/* key: PEM of the private key, also encrypted (the passphrase is that of key files: see
+/* key: "pkcs11:token=…" names a key on a token (cap/token.h: P-256 and Ed25519; the PIN comes from
+ * its variable), as does a file that holds such a line. Otherwise PEM of the private key, also encrypted (the passphrase is that of key files: see
  * cap/keyfile.h), readable by its owner only. cert: PEM of the certificate and of those above it,
  * in any order after the first; the root may be left out. alg: "ES256" …, NULL: what goes with
  * the key. PL_DENIED: the key file is open to others, or the passphrase is missing or wrong.
@@ -19,6 +20,10 @@ typedef struct pl_sign_identity pl_sign_identity;
 pl_rc pl_sign_identity_open(const char *key, const char *cert, const char *alg,
                             pl_sign_identity **out, pl_error *err);
 void  pl_sign_identity_free(pl_sign_identity *id);
+/* One whose secret is elsewhere: s->sign asks for each signature. Copies what s points to, but ctx. */
+pl_rc pl_sign_identity_elsewhere(const cose_signer *s, pl_sign_identity **out, pl_error *err);
+/* How it signs, and its chain. Borrowed. */
+const cose_signer *pl_sign_identity_signer(const pl_sign_identity *id);
 /* Subject of the certificate. */
 const char *pl_sign_identity_subject(const pl_sign_identity *id);
 
@@ -28,6 +33,7 @@ typedef struct pl_sign_how {
     pl_str      title;       /* may be empty */
     bool        is_edited;   /* the file was made elsewhere and edited here */
     const pl_media *original; /* the file before it was labelled: whose store is the parent's; NULL: m */
+    const c2pa_stamper *stamper; /* gets time stamps in place of asking tsa; NULL: tsa is asked */
     const char *tsa;         /* URL of a time stamp authority; NULL: none */
     pl_str      tsa_roots;   /* PEM; n 0: any authority whose answer holds */
     int64_t     now_ms;
@@ -39,11 +45,14 @@ typedef struct pl_sign_how {
 pl_rc pl_sign_media(pl_media *m, const pl_sign_how *how, pl_arena *a, pl_media_plan **out,
                     pl_error *err);
 
+/* The answer of how->tsa for a message, checked. */
+pl_rc pl_sign_stamp(const pl_sign_how *how, pl_str message, pl_buf *out, pl_error *err);
+
 /* "trainedAlgorithmicMedia" or the whole URI as the URI, static or borrowed from `term`. PL_INVALID:
  * no term of IPTC's or C2PA's list. */
 pl_rc pl_source_type(const char *term, const char **uri, pl_error *err);
 
-/* Trust lists from files of PEM: authorities, or with "allowed:" before the path the signers' own
+/* Trust lists from files of PEM, or folders of such files: authorities, or with "allowed:" before the path the signers' own
  * certificates. Reports call a list by the name of its file. */
 typedef struct pl_trust_files {
     c2pa_trust trust;

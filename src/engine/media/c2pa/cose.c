@@ -276,9 +276,10 @@ void pl_cose_protected(pl_buf *b, const cose_signer *s)
         pl_cbor_put_bytes(b, s->chain[i]);
 }
 
-static bool der_to_rs(const unsigned char *der, size_t n, size_t half, uint8_t *out)
+bool pl_cose_rs_of_der(pl_str bytes, size_t half, uint8_t *out)
 {
-    ECDSA_SIG    *s = d2i_ECDSA_SIG(NULL, &der, (long)n);
+    const unsigned char *der = (const unsigned char *)bytes.p;
+    ECDSA_SIG    *s = d2i_ECDSA_SIG(NULL, &der, (long)bytes.n);
     const BIGNUM *r, *v;
     bool          ok = false;
 
@@ -305,7 +306,7 @@ pl_rc pl_cose_key_sign(void *ctx, pl_str message, uint8_t *sig, pl_error *err)
         ok = pss(p);
     ok = ok && EVP_DigestSign(m, raw, &n, (const unsigned char *)message.p, message.n) == 1;
     if (ok && r->type == EVP_PKEY_EC)
-        ok = der_to_rs(raw, n, want / 2, sig);
+        ok = pl_cose_rs_of_der((pl_str){ (const char *)raw, n }, want / 2, sig);
     else if (ok && (ok = n == want))
         memcpy(sig, raw, n);
     EVP_MD_CTX_free(m);

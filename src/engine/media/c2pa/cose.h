@@ -14,6 +14,8 @@
 #define COSE_CHAIN_MAX 8
 #define COSE_SIG_MAX   1024 /* RSA of 8192 bits */
 
+enum { COSE_ES256 = -7, COSE_EDDSA = -8 }; /* those of RFC 9053 that callers name */
+
 typedef struct cose_sign1 {
     pl_str           protected_bytes; /* what is signed of the headers */
     const cbor_item *protected_map, *unprotected;
@@ -60,5 +62,7 @@ typedef struct cose_key {
     int64_t   alg;
 } cose_key;
 pl_rc  pl_cose_key_sign(void *ctx, pl_str message, uint8_t *sig, pl_error *err);
+/* An ECDSA signature in DER as r || s, each of half bytes. */
+bool   pl_cose_rs_of_der(pl_str der, size_t half, uint8_t *out);
 size_t pl_cose_sig_size(EVP_PKEY *key, int64_t alg);
 #endif
