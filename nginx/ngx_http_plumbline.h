@@ -25,6 +25,8 @@ typedef struct {
     ngx_str_t  route;      /* empty: off */
     const pl_surface *surface; /* NULL: by the end of the path */
     size_t     max_response;
+    ngx_http_complex_value_t *tenant;  /* NULL: none */
+    ngx_str_t  opinion;    /* plumbline_second_opinion: location of the guard model, or empty */
 } ngx_http_plumbline_loc_conf_t;
 
 typedef struct {
@@ -41,6 +43,7 @@ typedef struct {
     ngx_uint_t   http_version; /* the client's: an HTTP/0.9 upstream would change it */
     void       (*upstream_finalize)(ngx_http_request_t *r, ngx_int_t rc);
     unsigned     judged:1;    /* request phase is over */
+    unsigned     asking:1;    /* a guard model is being asked */
     unsigned     reserved:1;  /* a ring place is held for the event */
     unsigned     responding:1;/* the upstream's head went through the header filter */
     unsigned     header_held:1;
@@ -57,6 +60,15 @@ ngx_int_t ngx_http_plumbline_error_handler(ngx_http_request_t *r);
 /* Also finds the context after an internal redirect, which forgets it. */
 ngx_http_plumbline_ctx_t *ngx_http_plumbline_get_ctx(ngx_http_request_t *r);
 void ngx_http_plumbline_put_event(ngx_http_plumbline_ctx_t *ctx);
+
+/* Goes on with a request once its judgement is known: forward, reply, or an HTTP status. */
+ngx_int_t ngx_http_plumbline_go_on(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx,
+    pl_exchange_action action);
+/* The whole body in one piece. */
+ngx_int_t ngx_http_plumbline_body(ngx_http_request_t *r, pl_str *out);
+
+/* _opinion.c: asks the guard model; the phases run again when its answer is there. */
+ngx_int_t ngx_http_plumbline_ask(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx);
 
 /* _response.c */
 ngx_int_t ngx_http_plumbline_filter_init(ngx_conf_t *cf);

@@ -43,6 +43,20 @@ ngx_command_t ngx_http_plumbline_commands[] = {
       offsetof(ngx_http_plumbline_loc_conf_t, max_response),
       NULL },
 
+    { ngx_string("plumbline_tenant"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plumbline_loc_conf_t, tenant),
+      NULL },
+
+    { ngx_string("plumbline_second_opinion"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plumbline_loc_conf_t, opinion),
+      NULL },
+
     { ngx_string("plumbline_error"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       plumbline_error,
@@ -81,6 +95,10 @@ ngx_http_plumbline_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_plumbline_loc_conf_t *prev = parent, *conf = child;
 
     /* A route is never inherited: what a location lets through is said in that location. */
+    if (conf->tenant == NULL) {
+        conf->tenant = prev->tenant;
+    }
+    ngx_conf_merge_str_value(conf->opinion, prev->opinion, "");
     ngx_conf_merge_size_value(conf->max_response, prev->max_response, MAX_RESPONSE_DEFAULT);
     return NGX_CONF_OK;
 }

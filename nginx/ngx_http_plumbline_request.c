@@ -82,6 +82,7 @@ plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     ngx_http_plumbline_loc_conf_t *lcf;
     pl_exchange_options            o;
     u_char                         rnd[10];
+    ngx_str_t                      tenant = ngx_null_string;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_plumbline_module);
     ngx_memzero(&o, sizeof(o));
@@ -94,6 +95,11 @@ plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     o.service = ngx_http_plumbline_str(ctx->mcf->service);
     o.now_ms = ngx_http_plumbline_now();
     o.surface = ctx->surface;
+    if (lcf->tenant && ngx_http_complex_value(r, lcf->tenant, &tenant) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    o.tenant = ngx_http_plumbline_str(tenant);
+    o.tenant.n = ngx_min(o.tenant.n, PL_TENANT_MAX);
     o.index_key = ctx->mcf->index_key;
     o.max_response = lcf->max_response;
     if (pl_random(rnd, sizeof(rnd), NULL) != PL_OK
@@ -183,8 +189,8 @@ plumbline_create_ctx(ngx_http_request_t *r)
 /* --- the body --------------------------------------------------------------------------------- */
 
 /* The whole body in one piece of memory. Buffers are sized so that it never goes to disk. */
-static ngx_int_t
-plumbline_body(ngx_http_request_t *r, pl_str *out)
+ngx_int_t
+ngx_http_plumbline_body(ngx_http_request_t *r, pl_str *out)
 {
     ngx_chain_t *cl;
     u_char      *p;
@@ -244,18 +250,12 @@ plumbline_replace_body(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
 static ngx_int_t
 plumbline_admit(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
 {
-    ngx_http_plumbline_loc_conf_t *lcf;
-    pl_policy                     *policy = pl_gate_policy(ctx->mcf->gate);
-    int                            route;
-
     if (pl_gate_reserve(ctx->mcf->gate) == PL_OK) {
         ctx->reserved = 1;
         return NGX_OK;
     }
     pl_exchange_set_unrecorded(ctx->exchange);
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_plumbline_module);
-    route = pl_policy_route_find(policy, ngx_http_plumbline_str(lcf->route));
-    if (pl_policy_fail_mode(policy, route) == PL_FAIL_OPEN) {
+    if (pl_exchange_fail_mode(ctx->exchange) == PL_FAIL_OPEN) {
         pl_gate_count(ctx->mcf->gate, PL_COUNT_FAIL_OPEN, 1);
         return NGX_OK;
     }
@@ -266,13 +266,36 @@ plumbline_admit(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     return NGX_DECLINED;
 }
 
-/* NGX_DECLINED: forward. NGX_DONE: the exchange has its reply. Or an HTTP status. */
+ngx_int_t
+ngx_http_plumbline_go_on(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx,
+    pl_exchange_action action)
+{
+    pl_gate *gate = ctx->mcf->gate;
+
+    if (action == PL_EXCHANGE_ANSWER) {
+        if (pl_exchange_status(ctx->exchange) == NGX_HTTP_BAD_REQUEST) {
+            pl_gate_count(gate, PL_COUNT_BAD_REQUESTS, 1);
+        }
+        return NGX_DONE;
+    }
+    if (pl_exchange_forward(ctx->exchange).n && plumbline_replace_body(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (pl_exchange_is_stream(ctx->exchange)) {
+        pl_gate_count(gate, PL_COUNT_STREAMS, 1);
+    }
+    return NGX_DECLINED;
+}
+
+/* NGX_DECLINED: forward. NGX_DONE: the exchange has its reply. NGX_AGAIN: a guard model is being
+ * asked. Or an HTTP status. */
 static ngx_int_t
 plumbline_judge(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
 {
-    pl_gate  *gate = ctx->mcf->gate;
-    pl_str    body;
-    ngx_int_t rc;
+    pl_exchange_action action;
+    pl_gate           *gate = ctx->mcf->gate;
+    pl_str             body;
+    ngx_int_t          rc;
 
     pl_gate_count(gate, PL_COUNT_REQUESTS, 1);
     if (plumbline_exchange(r, ctx) != NGX_OK) {
@@ -288,23 +311,18 @@ plumbline_judge(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
                            "the service was stopped by its operator");
         return NGX_DONE;
     }
-    rc = plumbline_body(r, &body);
+    rc = ngx_http_plumbline_body(r, &body);
     if (rc != NGX_OK) {
         return rc;
     }
-    if (pl_exchange_request(ctx->exchange, body) == PL_EXCHANGE_ANSWER) {
-        if (pl_exchange_status(ctx->exchange) == NGX_HTTP_BAD_REQUEST) {
-            pl_gate_count(gate, PL_COUNT_BAD_REQUESTS, 1);
+    action = pl_exchange_request(ctx->exchange, body);
+    if (action == PL_EXCHANGE_ASK) {
+        if (ngx_http_plumbline_ask(r, ctx) == NGX_OK) {
+            return NGX_AGAIN;
         }
-        return NGX_DONE;
+        action = pl_exchange_opinion(ctx->exchange, PL_OPINION_NONE, body);
     }
-    if (pl_exchange_forward(ctx->exchange).n && plumbline_replace_body(r, ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    if (pl_exchange_is_stream(ctx->exchange)) {
-        pl_gate_count(gate, PL_COUNT_STREAMS, 1);
-    }
-    return NGX_DECLINED;
+    return ngx_http_plumbline_go_on(r, ctx, action);
 }
 
 static void
@@ -313,9 +331,12 @@ plumbline_body_handler(ngx_http_request_t *r)
     ngx_http_plumbline_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_plumbline_module);
 
     ctx->status = plumbline_judge(r, ctx);
-    ctx->judged = 1;
     r->preserve_body = 1;
     r->write_event_handler = ngx_http_core_run_phases;
+    if (ctx->status == NGX_AGAIN) {
+        return; /* the subrequest's end runs the phases again */
+    }
+    ctx->judged = 1;
     ngx_http_core_run_phases(r);
 }
 
@@ -354,7 +375,7 @@ ngx_http_plumbline_access_handler(ngx_http_request_t *r)
         ngx_http_finalize_request(r, NGX_DONE);
         return NGX_DONE;
     }
-    if (!ctx->judged) { /* body still coming */
+    if (!ctx->judged) { /* body still coming, or a guard model being asked */
         return NGX_DONE;
     }
     if (ctx->status == NGX_DONE) {

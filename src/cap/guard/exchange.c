@@ -28,7 +28,10 @@ pl_exchange *pl_exchange_new(const pl_exchange_options *o)
         return NULL;
     x->o = *o;
     x->o.policy = pl_policy_ref(o->policy);
-    x->route = pl_policy_route_get(o->policy, o->route);
+    x->o.route = pl_policy_route_of(o->policy, o->route, o->tenant);
+    x->route = pl_policy_route_get(o->policy, x->o.route);
+    for (int d = 0; d < 2; d++)
+        x->cells[d] = pl_policy_cells(o->policy, x->o.route, d, o->now_ms);
     tally_init(&x->in);
     tally_init(&x->out);
     x->verdict = "allow";
@@ -41,6 +44,7 @@ pl_exchange *pl_exchange_new(const pl_exchange_options *o)
     x->scratch = PL_BUF_INIT(SCRATCH_MAX);
     x->inner = PL_BUF_INIT(SCRATCH_MAX);
     x->leaf = PL_BUF_INIT(PL_EVENT_MAX);
+    x->question = PL_BUF_INIT(PL_QUESTION_MAX);
     x->surface = o->surface;
     x->in.shadow = x->out.shadow = !is_enforced(x);
     x->forward = PL_BUF_INIT(SCRATCH_MAX);
@@ -80,6 +84,7 @@ void pl_exchange_free(pl_exchange *x)
     pl_buf_done(&x->scratch);
     pl_buf_done(&x->inner);
     pl_buf_done(&x->leaf);
+    pl_buf_done(&x->question);
     pl_policy_unref(x->o.policy);
     free(x);
 }
@@ -104,11 +109,11 @@ static bool replace(pl_exchange *x, pl_str body)
     tally         left;
 
     tally_init(&left);
-    if (pl_request_redact(x->o.policy, x->o.route, x->surface, body, x->o.salt, &x->names,
+    if (pl_request_redact(x->o.policy, x->cells[0], x->surface, body, x->o.salt, &x->names,
                           &x->forward, NULL) != PL_OK)
         return false;
-    if (pl_request_judge(x->o.policy, x->o.route, x->surface, pl_buf_str(&x->forward), &facts,
-                         &left, NULL) != PL_OK)
+    if (pl_request_judge(x->o.policy, x->cells[0], x->surface, pl_buf_str(&x->forward), &facts,
+                         &left, NULL, NULL) != PL_OK)
         return false;
     return left.changing < 0 && left.blocking < 0;
 }
@@ -116,6 +121,49 @@ static bool replace(pl_exchange *x, pl_str body)
 pl_str pl_exchange_forward(const pl_exchange *x)
 {
     return pl_buf_str(&x->forward);
+}
+
+static pl_exchange_action blocked(pl_exchange *x, int64_t rule)
+{
+    x->verdict = "block";
+    x->direction = "input";
+    pl_reply_block(x, rule);
+    return PL_EXCHANGE_ANSWER;
+}
+
+/* What is left to do once it is known what is wrong with the request. */
+static pl_exchange_action settle(pl_exchange *x, pl_str body)
+{
+    if (x->in.blocking >= 0)
+        return blocked(x, x->in.blocking);
+    if (x->in.changing >= 0 && !replace(x, body))
+        return blocked(x, x->in.changing);
+    if (x->facts.unscreened && x->route->media_refuse) {
+        pl_exchange_refuse(x, 400, "invalid_request_error", "media_not_allowed",
+                           "this route accepts text only");
+        return PL_EXCHANGE_ANSWER;
+    }
+    return PL_EXCHANGE_FORWARD;
+}
+
+pl_exchange_action pl_exchange_opinion(pl_exchange *x, pl_opinion o, pl_str body)
+{
+    x->opinion = o;
+    if (o == PL_OPINION_UNSAFE)
+        x->in.blocking = x->in.asking;
+    for (size_t i = 0; o == PL_OPINION_NONE && i < x->in.n; i++) {
+        const tally_row *row = &x->in.row[i];
+
+        if (!(row->cell & PL_CELL_OPINION))
+            continue;
+        if (pl_cell_act(row->cell) == PL_ACTION_BLOCK)
+            x->in.blocking = row->rule;
+        else
+            x->bypasses |= PL_BYPASS_OPINION;
+    }
+    if (x->in.blocking >= 0)
+        x->bypasses &= ~PL_BYPASS_OPINION;
+    return settle(x, body);
 }
 
 pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
@@ -129,7 +177,7 @@ pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
         x->reason = "unknown_surface";
         return PL_EXCHANGE_FORWARD;
     }
-    rc = pl_request_judge(x->o.policy, x->o.route, x->surface, body, &x->facts, &x->in, &err);
+    rc = pl_request_judge(x->o.policy, x->cells[0], x->surface, body, &x->facts, &x->in, &x->question, &err);
     keep_model(x);
     if (rc == PL_INVALID || rc == PL_LIMIT) {
         /* Whatever was understood so far must not steer the shape of the error. */
@@ -137,28 +185,16 @@ pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
         pl_exchange_refuse(x, 400, "invalid_request_error", "invalid_request", err.text);
         return PL_EXCHANGE_ANSWER;
     }
-    if (rc != PL_OK) {
+    if (rc != PL_OK && !pl_policy_opens(x->o.policy, x->o.route, false)) {
         pl_exchange_refuse(x, 503, "server_error", "guard_unavailable", err.text);
         return PL_EXCHANGE_ANSWER;
     }
-    if (x->in.blocking >= 0) {
-        x->verdict = "block";
-        x->direction = "input";
-        pl_reply_block(x, x->in.blocking);
-        return PL_EXCHANGE_ANSWER;
-    }
-    if (x->in.changing >= 0 && !replace(x, body)) {
-        x->verdict = "block";
-        x->direction = "input";
-        pl_reply_block(x, x->in.changing);
-        return PL_EXCHANGE_ANSWER;
-    }
-    if (x->facts.unscreened && x->route->media_refuse) {
-        pl_exchange_refuse(x, 400, "invalid_request_error", "media_not_allowed",
-                           "this route accepts text only");
-        return PL_EXCHANGE_ANSWER;
-    }
-    return PL_EXCHANGE_FORWARD;
+    if (rc != PL_OK)
+        x->bypasses |= PL_BYPASS_NOT_JUDGED;
+    if (x->in.blocking < 0 && x->in.asking >= 0)
+        return x->question.failed || x->in.more ? pl_exchange_opinion(x, PL_OPINION_NONE, body)
+                                                : PL_EXCHANGE_ASK;
+    return settle(x, body);
 }
 
 void pl_exchange_refuse(pl_exchange *x, int status, const char *type, const char *code,
@@ -175,9 +211,24 @@ void pl_exchange_set_unrecorded(pl_exchange *x)
     x->unrecorded = true;
 }
 
+pl_fail_mode pl_exchange_fail_mode(const pl_exchange *x)
+{
+    return x->route->fail;
+}
+
 bool pl_exchange_is_recorded(const pl_exchange *x)
 {
     return !x->unrecorded;
+}
+
+bool pl_exchange_wants_review(const pl_exchange *x)
+{
+    return x->in.review || x->out.review;
+}
+
+bool pl_exchange_stops_session(const pl_exchange *x)
+{
+    return x->in.stops || x->out.stops;
 }
 
 bool pl_exchange_is_stream(const pl_exchange *x)
@@ -190,10 +241,10 @@ bool pl_exchange_is_stream(const pl_exchange *x)
 static int on_finding(void *ctx, const pl_text_finding *f)
 {
     pl_exchange *x = ctx;
-    pl_action    action = pl_policy_action(x->o.policy, x->o.route, true, f->rule);
+    pl_cell      cell = x->cells[1][f->rule];
 
-    tally_add(&x->out, f->rule, action);
-    if (action >= PL_ACTION_REDACT && !x->out.shadow && !pl_mask_add(x, f) && x->out.blocking < 0)
+    tally_add(&x->out, f->rule, cell);
+    if (pl_cell_act(cell) >= PL_ACTION_REDACT && !x->out.shadow && !pl_mask_add(x, f) && x->out.blocking < 0)
         x->out.blocking = f->rule; /* it cannot be replaced where it stands */
     return 0;
 }

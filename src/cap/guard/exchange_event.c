@@ -55,7 +55,7 @@ static void findings(const pl_exchange *x, pl_buf *b, const tally *t, size_t mos
         pl_buf_putc(b, '"');
         member(b, "category", r.category);
         number_member(b, "severity", r.severity);
-        member(b, "action", pl_str_z(pl_action_name(t->row[i].action)));
+        member(b, "action", pl_str_z(pl_action_name(pl_cell_action(t->row[i].cell))));
         number_member(b, "count", t->row[i].count);
         pl_buf_putc(b, '}');
     }
@@ -123,6 +123,8 @@ static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
     number_member(b, "ms", (uint64_t)(now_ms > x->o.now_ms ? now_ms - x->o.now_ms : 0));
     member(b, "service", x->o.service);
     member(b, "route", x->o.route_name);
+    if (x->o.tenant.n)
+        member(b, "tenant", x->o.tenant);
     member(b, "surface", pl_str_z(x->surface ? x->surface->name : "unknown"));
     pl_buf_puts(b, ",\"stream\":");
     pl_buf_puts(b, x->facts.is_stream ? "true" : "false");
@@ -135,6 +137,28 @@ static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
     member(b, "reason", pl_str_z(x->reason));
     number_member(b, "status", (uint64_t)x->status);
     number_member(b, "upstream_status", (uint64_t)x->upstream_status);
+}
+
+static const char *const opinions[] = { "none", "safe", "unsafe" };
+
+const char *pl_bypass_name(unsigned bit)
+{
+    return bit == PL_BYPASS_NOT_JUDGED ? "not_judged" : "second_opinion";
+}
+
+/* Only there when there was one. */
+static void bypasses(const pl_exchange *x, pl_buf *b)
+{
+    const char *sep = ",\"bypasses\":[\"";
+
+    for (unsigned i = 0; i < 2; i++)
+        if (x->bypasses & 1u << i) {
+            pl_buf_puts(b, sep);
+            pl_buf_puts(b, pl_bypass_name(1u << i));
+            sep = "\",\"";
+        }
+    if (x->bypasses)
+        pl_buf_puts(b, "\"]");
 }
 
 static void leaf_write(pl_exchange *x, int64_t now_ms, size_t most_findings)
@@ -161,6 +185,9 @@ static void leaf_write(pl_exchange *x, int64_t now_ms, size_t most_findings)
     pl_buf_putc(b, '}');
     member(b, "label", pl_str_z(pl_exchange_label(x)));
     number_member(b, "unscreened", x->facts.unscreened);
+    if (x->in.asking >= 0 && !x->in.shadow)
+        member(b, "second_opinion", pl_str_z(opinions[x->opinion]));
+    bypasses(x, b);
     member(b, "end", pl_str_z(x->end));
     pl_buf_putc(b, '}');
 }

@@ -92,7 +92,11 @@ static void end_ok(pl_exchange *x, pl_str body)
     pl_error err;
     pl_rc    rc = answer_judge(x, body, &err);
 
-    if (x->oom || rc == PL_LIMIT) {
+    if ((x->oom || rc == PL_LIMIT) && !pl_exchange_blocked(x) && !x->late &&
+        pl_policy_opens(x->o.policy, x->o.route, true)) {
+        x->bypasses |= PL_BYPASS_NOT_JUDGED;
+        pl_buf_put(&x->body, body);
+    } else if (x->oom || rc == PL_LIMIT) {
         pl_exchange_refuse(x, 503, "server_error", "guard_unavailable",
                            "the answer needs more memory or channels than allowed");
     } else if (rc != PL_OK || x->late) {

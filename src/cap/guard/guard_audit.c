@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "base/timefmt.h"
+#include "cap/guard/guard_int.h"
 #include "cap/guard/guard_run.h"
 
 #define IDS_MAX     2000000 /* 52 MB of ids */
@@ -15,7 +16,7 @@ typedef struct audit {
     size_t   n, cap;
     uint64_t unlogged, uncovered;
     uint64_t bytes[2], scanned[2]; /* input, output */
-    uint64_t unknown_surface, media, shadow, aborted;
+    uint64_t unknown_surface, media, shadow, aborted, not_judged, second_opinion;
     json_t  *verdicts, *surfaces;
     pl_error *err;
 } audit;
@@ -37,6 +38,17 @@ static bool says(const json_t *leaf, const char *key, const char *value)
     return s && strcmp(s, value) == 0;
 }
 
+static bool holds(const json_t *leaf, const char *key, const char *value)
+{
+    const json_t *v;
+    size_t        i;
+
+    json_array_foreach (json_object_get(leaf, key), i, v)
+        if (json_is_string(v) && strcmp(json_string_value(v), value) == 0)
+            return true;
+    return false;
+}
+
 /* Each way in which something went through unread has a count of its own. */
 static void bypasses(audit *a, const json_t *leaf)
 {
@@ -44,6 +56,8 @@ static void bypasses(audit *a, const json_t *leaf)
     a->media += json_integer_value(json_object_get(leaf, "unscreened")) > 0;
     a->shadow += says(leaf, "mode", "shadow");
     a->aborted += says(leaf, "end", "aborted");
+    a->not_judged += holds(leaf, "bypasses", pl_bypass_name(PL_BYPASS_NOT_JUDGED));
+    a->second_opinion += holds(leaf, "bypasses", pl_bypass_name(PL_BYPASS_OPINION));
 }
 
 static void amounts(audit *a, const json_t *leaf)
@@ -153,13 +167,14 @@ static json_t *audit_json(const audit *a, const guard_audit_range *r, json_t *lo
 
     pl_time_format(r->from_ms, from);
     pl_time_format(r->to_ms, to);
-    return json_pack("{s:s, s:s, s:I, s:I, s:O, s:O, s:o, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:o}",
+    return json_pack("{s:s, s:s, s:I, s:I, s:O, s:O, s:o, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:o}",
                      "from", from, "to", to, "exchanges", (json_int_t)a->n, "not_in_ledger",
                      (json_int_t)a->unlogged, "verdicts", a->verdicts, "surfaces", a->surfaces, "input",
                      amount_json(a, 0), "output", amount_json(a, 1), "uncovered",
                      (json_int_t)a->uncovered, "bypasses", "unknown_surface",
                      (json_int_t)a->unknown_surface, "media", (json_int_t)a->media, "shadow",
-                     (json_int_t)a->shadow, "aborted", (json_int_t)a->aborted, "without_event",
+                     (json_int_t)a->shadow, "aborted", (json_int_t)a->aborted, "not_judged",
+                     (json_int_t)a->not_judged, "second_opinion", (json_int_t)a->second_opinion, "without_event",
                      json_integer_value(json_object_get(log, "without_event")), "access_log", log);
 }
 

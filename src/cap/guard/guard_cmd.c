@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "cap/guard/guard_run.h"
 #include "cap/guard/policy_cases.h"
 
@@ -49,6 +50,7 @@ static int cmd_compile(pl_cmd_ctx *c)
 typedef struct tester {
     pl_policy *policy;
     int        route;
+    const pl_cell *cells[2];
     bool       blocks;
     json_t    *findings;
 } tester;
@@ -57,14 +59,13 @@ static int on_finding(void *ctx, const pl_text_finding *f)
 {
     tester      *t = ctx;
     pl_text_rule r = pl_textdb_rule_get(pl_policy_textdb(t->policy), f->rule);
-    pl_action    in = pl_policy_action(t->policy, t->route, false, f->rule);
-    pl_action    out = pl_policy_action(t->policy, t->route, true, f->rule);
+    pl_cell      in = t->cells[0][f->rule], out = t->cells[1][f->rule];
 
-    t->blocks |= in == PL_ACTION_BLOCK || out == PL_ACTION_BLOCK;
+    t->blocks |= pl_cell_act(in) == PL_ACTION_BLOCK || pl_cell_act(out) == PL_ACTION_BLOCK;
     json_array_append_new(t->findings, json_pack("{s:s%, s:s%, s:i, s:I, s:I, s:s, s:s}", "rule",
         r.id.p, r.id.n, "category", r.category.p, r.category.n, "severity", r.severity, "start",
-        (json_int_t)f->start, "end", (json_int_t)f->end, "input", pl_action_name(in), "output",
-        pl_action_name(out)));
+        (json_int_t)f->start, "end", (json_int_t)f->end, "input", pl_action_name(pl_cell_action(in)),
+        "output", pl_action_name(pl_cell_action(out))));
     return 0;
 }
 
@@ -122,6 +123,8 @@ static int cmd_test(pl_cmd_ctx *c)
     if (pl_policy_openat(AT_FDCWD, c->argv[0], &t.policy, &err) != PL_OK)
         return pl_cmd_fail(c, &err);
     t.route = pl_policy_route_find(t.policy, pl_str_z(route ? route : "default"));
+    for (int d = 0; d < 2 && t.route >= 0; d++)
+        t.cells[d] = pl_policy_cells(t.policy, t.route, d, pl_now_ms());
     t.findings = json_array();
     if (t.route >= 0 && c->opt(c->host, "cases")) {
         code = policy_test_cases(c, t.policy, t.route, c->opt(c->host, "cases"));

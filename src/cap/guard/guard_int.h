@@ -13,6 +13,8 @@
 /* --- policy ------------------------------------------------------------------- */
 
 #define PL_POLICY_ROUTES_MAX  64
+#define PL_POLICY_FORMS_MAX   1024 /* routes, and tenants' own forms of them */
+#define PL_POLICY_PERIODS_MAX 33   /* between moments at which rules of a route begin or end */
 #define PL_POLICY_ANSWERS_MAX 64
 
 typedef struct answer_text {
@@ -20,15 +22,24 @@ typedef struct answer_text {
     pl_str zh, en;
 } answer_text;
 
+typedef struct policy_period {
+    int64_t  from_ms;
+    pl_cell *cells[2]; /* [is_output][rule index] */
+} policy_period;
+
 typedef struct policy_route {
-    pl_str       name;
+    pl_str       name, tenant; /* tenant "": the route itself */
+    unsigned     form_of;      /* index of the route that a tenant's form is of */
+    bool         closes[2];    /* [is_output]: a rule that acts fails closed */
+    pl_str       opinion_model, opinion_prompt;
     pl_fail_mode fail;
     bool         media_refuse, unknown_pass;
     bool         masks; /* some findings of answers are replaced */
     unsigned     enforce_share; /* percent of exchanges that are acted on; the rest is only recorded */
     bool         label_explicit;
     pl_str       label_zh, label_en;
-    uint8_t     *action[2]; /* [is_output][rule index] */
+    policy_period period[PL_POLICY_PERIODS_MAX];
+    size_t       period_count;
     answer_text  answers[PL_POLICY_ANSWERS_MAX];
     size_t       answer_count;
 } policy_route;
@@ -55,7 +66,7 @@ pl_rc policy_names_read(const pl_pack *pack, unsigned name, unsigned address, ch
 
 typedef struct tally_row {
     uint32_t rule, count;
-    uint8_t  action;
+    pl_cell  cell;
 } tally_row;
 
 /* What was found in one direction. */
@@ -65,16 +76,19 @@ typedef struct tally {
     uint32_t  more;    /* findings of rules beyond the table */
     int64_t  blocking; /* first blocking rule, or -1 */
     int64_t  changing; /* first rule whose finding is replaced, or -1 */
+    int64_t  asking;   /* first rule that wants a second opinion, or -1 */
     bool     shadow;   /* actions are recorded and not taken */
+    bool     review, stops; /* a person is to look; the session ends */
     uint64_t  scanned; /* bytes that went through the scanner */
 } tally;
 
 void tally_init(tally *t);
-void tally_add(tally *t, uint32_t rule, pl_action action);
+void tally_add(tally *t, uint32_t rule, pl_cell cell);
 
 /* --- request facts --------------------------------------------------------------- */
 
-#define PL_CHOICES_MAX 128
+#define PL_CHOICES_MAX  128
+#define PL_QUESTION_MAX (64u << 10) /* bytes of text that a guard model is asked about */
 
 typedef struct request_facts {
     bool   is_stream, wants_usage, wants_logprobs, is_structured;
@@ -85,15 +99,19 @@ typedef struct request_facts {
     unsigned unscreened;   /* parts that are not text */
 } request_facts;
 
-/* Reads a request of a surface: fills facts and scans every string, unknown keys included.
- * PL_INVALID or PL_LIMIT with a message for the client when it is not well-formed.
- * facts->model views the body. */
-pl_rc pl_request_judge(const pl_policy *p, int route, const pl_surface *s, pl_str body,
-                       request_facts *facts, tally *found, pl_error *err);
+/* Reads a request of a surface: fills facts and scans every string, unknown keys included; cells
+ * are those of its rules. Texts in which something wants a second opinion are appended to question
+ * (may be NULL). PL_INVALID or PL_LIMIT with a message for the client when it is not
+ * well-formed. facts->model views the body. */
+pl_rc pl_request_judge(const pl_policy *p, const pl_cell *cells, const pl_surface *s, pl_str body,
+                       request_facts *facts, tally *found, pl_buf *question, pl_error *err);
 
 /* Appends the request with pseudonyms and masks where the policy wants them. */
-pl_rc pl_request_redact(const pl_policy *p, int route, const pl_surface *s, pl_str body,
+pl_rc pl_request_redact(const pl_policy *p, const pl_cell *cells, const pl_surface *s, pl_str body,
                         const uint8_t key[32], pseudonyms *names, pl_buf *out, pl_error *err);
+
+/* The name of one PL_BYPASS bit in events. */
+const char *pl_bypass_name(unsigned bit);
 
 /* Undoes a second level of JSON string escapes, in pieces. */
 void pl_unescaper_feed(unescaper *u, pl_str piece, pl_buf *out);
@@ -204,10 +222,16 @@ typedef struct stream_event {
     size_t       first_mark;
 } stream_event;
 
+/* Ways in which something went through unjudged; event.md names them. */
+#define PL_BYPASS_NOT_JUDGED 1u /* judging failed, and every rule that acts fails open  */
+#define PL_BYPASS_OPINION    2u /* no second opinion could be had, and the rule fails open */
+
 struct pl_exchange {
     pl_exchange_options o;
     const pl_surface   *surface; /* NULL: an unknown path that is let through unread */
     const policy_route *route;
+    const pl_cell *cells[2]; /* [is_output], of the route at the beginning of the exchange */
+    unsigned bypasses;       /* PL_BYPASS bits */
     request_facts facts;
     char     model[256];    /* raw JSON string inside, for replies made here */
     tally    in, out;
@@ -231,6 +255,8 @@ struct pl_exchange {
     pl_buf   scratch, inner;
     text_channel *scanning; /* the one being fed, for findings */
     pl_buf   forward;       /* the request with its replacements */
+    pl_buf   question;      /* texts that a guard model is asked about */
+    pl_opinion opinion;
     pseudonyms names;
 
     choice  *choices[PL_CHOICES_MAX];

@@ -36,15 +36,32 @@
 typedef struct pl_policy pl_policy;
 
 /* REDACT: out of a request, and back into its answer; in an answer the same as REPLACE.
- * REPLACE: by a mask ("138****8000"). */
+ * REPLACE: by a mask ("138****8000"). The first five are acts; the others come with one. */
 typedef enum pl_action {
     PL_ACTION_ALLOW = 0,
     PL_ACTION_LOG = 1,
     PL_ACTION_BLOCK = 2,
     PL_ACTION_REDACT = 3,
-    PL_ACTION_REPLACE = 4
+    PL_ACTION_REPLACE = 4,
+    PL_ACTION_ESCALATE = 5,       /* and a person looks at the exchange           */
+    PL_ACTION_SECOND_OPINION = 6, /* another model is asked first                 */
+    PL_ACTION_STOP_SESSION = 7    /* block, and the rest of the session is refused */
 } pl_action;
 const char *pl_action_name(pl_action a);
+
+/* What a policy says about a rule: the act, and what comes with it. */
+typedef uint8_t pl_cell;
+#define PL_CELL_ACT     0x0fu /* PL_ACTION_ALLOW to PL_ACTION_REPLACE */
+#define PL_CELL_REVIEW  0x10u /* escalate                             */
+#define PL_CELL_STOP    0x20u /* stop_session                         */
+#define PL_CELL_OPINION 0x40u /* second_opinion; the act is what happens without an answer */
+#define PL_CELL_OPEN    0x80u /* where the rule cannot be judged, the text passes          */
+static inline pl_action pl_cell_act(pl_cell c)
+{
+    return (pl_action)(c & PL_CELL_ACT);
+}
+/* The action as the policy's source names it. */
+pl_action pl_cell_action(pl_cell c);
 /* PL_NOTFOUND: there is no such action. */
 pl_rc pl_action_parse(pl_str name, pl_action *out);
 typedef enum pl_fail_mode { PL_FAIL_CLOSED = 0, PL_FAIL_OPEN = 1 } pl_fail_mode;
@@ -58,12 +75,21 @@ pl_str      pl_policy_name(const pl_policy *p);
 const char *pl_policy_digest(const pl_policy *p);
 const pl_textdb *pl_policy_textdb(const pl_policy *p);
 const pl_screen *pl_policy_screen(const pl_policy *p);
+#define PL_TENANT_MAX 64 /* bytes of a tenant's name */
+
 /* Index of a route, or -1. */
 int          pl_policy_route_find(const pl_policy *p, pl_str name);
+/* The tenant's own form of a route, or the route itself. */
+int          pl_policy_route_of(const pl_policy *p, int route, pl_str tenant);
 pl_fail_mode pl_policy_fail_mode(const pl_policy *p, int route);
 /* Does the route let paths through that no surface is known for? */
 bool         pl_policy_passes_unknown(const pl_policy *p, int route);
-pl_action    pl_policy_action(const pl_policy *p, int route, bool is_output, uint32_t rule);
+/* May text that cannot be judged (memory ran out, over a limit) pass in this direction? Only
+ * when no rule that acts fails closed. */
+bool         pl_policy_opens(const pl_policy *p, int route, bool is_output);
+/* A cell per rule of the database, as in force at that time (rules may have a beginning and an
+ * end). Lives as long as the policy. */
+const pl_cell *pl_policy_cells(const pl_policy *p, int route, bool is_output, int64_t now_ms);
 /* Label texts of all routes, for trace. Returns the count, at most max are written. */
 size_t pl_policy_labels(const pl_policy *p, pl_str *out, size_t max);
 
@@ -92,6 +118,7 @@ typedef struct pl_exchange_options {
     int            route;  /* from pl_policy_route_find */
     const pl_surface *surface; /* NULL: an unknown path; both bodies pass unread */
     pl_str         route_name, service; /* must outlive the exchange */
+    pl_str         tenant;              /* "" none; must outlive the exchange, as it is recorded */
     char           id[PL_ID_LEN + 1];   /* request id = event id */
     int64_t        now_ms;
     uint8_t        salt[32];
@@ -99,7 +126,13 @@ typedef struct pl_exchange_options {
     size_t         max_response; /* bytes buffered for one WHOLE answer or held in one stream */
 } pl_exchange_options;
 
-typedef enum pl_exchange_action { PL_EXCHANGE_FORWARD, PL_EXCHANGE_ANSWER } pl_exchange_action;
+typedef enum pl_exchange_action {
+    PL_EXCHANGE_FORWARD,
+    PL_EXCHANGE_ANSWER,
+    PL_EXCHANGE_ASK /* a guard model is to be asked first: pl_exchange_question */
+} pl_exchange_action;
+/* What the guard model said; NONE: there is no answer that could be read. */
+typedef enum pl_opinion { PL_OPINION_NONE, PL_OPINION_SAFE, PL_OPINION_UNSAFE } pl_opinion;
 typedef enum pl_response_mode { PL_RESPONSE_STREAM, PL_RESPONSE_WHOLE } pl_response_mode;
 typedef enum pl_response_end {
     PL_END_COMPLETE,  /* upstream finished properly                    */
@@ -112,16 +145,30 @@ void         pl_exchange_free(pl_exchange *x);
 
 /* Judges the complete request body. */
 pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body);
+/* ASK: appends the body of a chat completion that asks about the texts in question; PL_LIMIT,
+ * PL_NOMEM: there is no question to ask, which is an opinion of NONE. */
+pl_rc pl_exchange_question(const pl_exchange *x, pl_buf *out);
+/* What a guard model answered: a chat completion whose text begins with the word "safe" or
+ * "unsafe", or is a JSON object with a boolean "flagged". Anything else is NONE. */
+pl_opinion pl_opinion_read(int status, pl_str body);
+/* Goes on with the request that asked; body is that of pl_exchange_request. */
+pl_exchange_action pl_exchange_opinion(pl_exchange *x, pl_opinion o, pl_str body);
 /* FORWARD: the body to send instead of the received one; empty: that one, unchanged. */
 pl_str pl_exchange_forward(const pl_exchange *x);
 /* Makes the exchange answer with an error in its surface's form instead (stop switch, engine
  * not ready, upstream down …). Allowed until a reply or stream has begun. */
 void pl_exchange_refuse(pl_exchange *x, int status, const char *type, const char *code,
                         const char *message);
+/* Of its route, in its tenant's form. */
+pl_fail_mode pl_exchange_fail_mode(const pl_exchange *x);
 /* The caller has no place for the event: no digest of it is promised on the wire. */
 void pl_exchange_set_unrecorded(pl_exchange *x);
 bool pl_exchange_is_recorded(const pl_exchange *x);
 bool pl_exchange_is_stream(const pl_exchange *x); /* the request asked for a stream */
+/* Something was found that a person is to look at; something that ends the session. Complete
+ * when the event is. */
+bool pl_exchange_wants_review(const pl_exchange *x);
+bool pl_exchange_stops_session(const pl_exchange *x);
 
 /* The upstream's head. WHOLE: keep the head back until response_end. */
 pl_response_mode pl_exchange_response_begin(pl_exchange *x, int status, pl_str content_type,

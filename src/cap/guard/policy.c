@@ -15,14 +15,14 @@
 #define POLICY_FILE_MAX (1u << 30)
 
 struct pl_policy {
-    atomic_uint  refs;
-    pl_str       map;
-    pl_screen   *screen;
-    json_t      *doc; /* owns the strings the routes view */
-    char         name[160];
-    char         digest[65];
-    policy_route route[PL_POLICY_ROUTES_MAX];
-    size_t       route_count;
+    atomic_uint   refs;
+    pl_str        map;
+    pl_screen    *screen;
+    json_t       *doc; /* owns the strings the routes view */
+    char          name[160];
+    char          digest[65];
+    policy_route *route; /* routes, then the tenants' forms of them */
+    size_t        route_count, own_count; /* all of them; the routes themselves */
 };
 
 bool pl_category_matches(pl_str pattern, pl_str category)
@@ -45,7 +45,8 @@ static pl_str text_of(const json_t *o, const char *key)
     return (pl_str){ json_string_value(v), json_string_length(v) };
 }
 
-static const char *const actions[] = { "allow", "log", "block", "redact", "replace" };
+static const char *const actions[] = { "allow", "log", "block", "redact", "replace", "escalate",
+                                       "second_opinion", "stop_session" };
 #define ACTIONS (sizeof actions / sizeof actions[0])
 
 const char *pl_action_name(pl_action a)
@@ -63,8 +64,24 @@ pl_rc pl_action_parse(pl_str name, pl_action *out)
     return PL_NOTFOUND;
 }
 
-/* The first row whose category and severity fit decides. */
-static pl_rc actions_fill(uint8_t *table, const pl_textdb *db, const json_t *rows, pl_error *err)
+pl_action pl_cell_action(pl_cell c)
+{
+    return c & PL_CELL_REVIEW    ? PL_ACTION_ESCALATE
+           : c & PL_CELL_STOP    ? PL_ACTION_STOP_SESSION
+           : c & PL_CELL_OPINION ? PL_ACTION_SECOND_OPINION
+                                 : pl_cell_act(c);
+}
+
+static int64_t moment_of(const json_t *row, const char *key, int64_t otherwise)
+{
+    const json_t *v = json_object_get(row, key);
+
+    return json_is_integer(v) ? json_integer_value(v) : otherwise;
+}
+
+/* The first row that is in force, and whose category and severity fit, decides. */
+static pl_rc cells_fill(pl_cell *table, const pl_textdb *db, const json_t *rows, int64_t at_ms,
+                        pl_error *err)
 {
     uint32_t n = pl_textdb_rule_count(db);
 
@@ -72,17 +89,72 @@ static pl_rc actions_fill(uint8_t *table, const pl_textdb *db, const json_t *row
         const json_t *row = json_array_get(rows, i);
         pl_str        category = text_of(row, "category");
         json_int_t    least = json_integer_value(json_object_get(row, "min_severity"));
-        pl_str        name = text_of(row, "action");
-        pl_action     action;
+        json_t       *cell = json_object_get(row, "cell");
 
-        if (pl_action_parse(name, &action) != PL_OK)
-            return pl_fail(err, PL_INVALID, "unknown action '" PL_STR_FMT "'", PL_STR_ARG(name));
+        if (!json_is_integer(cell) || json_integer_value(cell) < 0 || json_integer_value(cell) > 0xff ||
+            pl_cell_act((pl_cell)json_integer_value(cell)) > PL_ACTION_REPLACE)
+            return pl_fail(err, PL_INVALID, "a rule of the compiled policy says nothing that this "
+                                            "version understands; compile it again");
+        if (at_ms < moment_of(row, "from_ms", INT64_MIN) || at_ms >= moment_of(row, "until_ms", INT64_MAX))
+            continue;
         for (uint32_t r = 0; r < n; r++) {
             pl_text_rule rule = pl_textdb_rule_get(db, r);
             if (rule.severity >= least && pl_category_matches(category, rule.category))
-                table[r] = (uint8_t)action;
+                table[r] = (pl_cell)json_integer_value(cell);
         }
     }
+    return PL_OK;
+}
+
+/* Moments at which a rule begins or ends, in order; the first is "always". */
+static pl_rc periods_find(policy_route *r, const json_t *o, pl_error *err)
+{
+    static const char *const keys[] = { "input", "output" }, *const edges[] = { "from_ms", "until_ms" };
+    const json_t *row;
+    size_t        i;
+
+    r->period[0].from_ms = INT64_MIN;
+    r->period_count = 1;
+    for (int k = 0; k < 4; k++)
+        json_array_foreach (json_object_get(o, keys[k & 1]), i, row) {
+            int64_t at = moment_of(row, edges[k >> 1], INT64_MIN);
+            size_t  n = r->period_count;
+
+            while (n > 0 && r->period[n - 1].from_ms > at)
+                n--;
+            if (n > 0 && r->period[n - 1].from_ms == at)
+                continue;
+            if (r->period_count == PL_POLICY_PERIODS_MAX)
+                return pl_fail(err, PL_LIMIT, "the rules of a route begin and end at more than %d moments",
+                               PL_POLICY_PERIODS_MAX - 1);
+            memmove(&r->period[n + 1], &r->period[n], (r->period_count - n) * sizeof r->period[0]);
+            r->period[n] = (policy_period){ .from_ms = at };
+            r->period_count++;
+        }
+    return PL_OK;
+}
+
+static pl_rc periods_fill(policy_route *r, const pl_textdb *db, const json_t *o, pl_error *err)
+{
+    static const char *const direction[] = { "input", "output" };
+    uint32_t n = pl_textdb_rule_count(db);
+
+    for (size_t k = 0; k < r->period_count; k++)
+        for (int d = 0; d < 2; d++) {
+            policy_period *at = &r->period[k];
+
+            at->cells[d] = calloc(n + 1u, 1);
+            if (!at->cells[d])
+                return pl_fail(err, PL_NOMEM, "out of memory");
+            pl_rc rc = cells_fill(at->cells[d], db, json_object_get(o, direction[d]), at->from_ms, err);
+            if (rc != PL_OK)
+                return rc;
+            for (uint32_t i = 0; i < n; i++) {
+                pl_cell c = at->cells[d][i];
+                r->closes[d] |= pl_cell_act(c) >= PL_ACTION_BLOCK && !(c & PL_CELL_OPEN);
+                r->masks |= d == 1 && pl_cell_act(c) >= PL_ACTION_REDACT;
+            }
+        }
     return PL_OK;
 }
 
@@ -101,10 +173,13 @@ static void answers_fill(policy_route *r, const json_t *answers)
 
 static pl_rc route_fill(policy_route *r, const pl_textdb *db, const json_t *o, pl_error *err)
 {
-    static const char *const direction[] = { "input", "output" };
-    const json_t *label = json_object_get(o, "label");
+    const json_t *label = json_object_get(o, "label"), *opinion = json_object_get(o, "second_opinion");
+    pl_rc         rc;
 
     r->name = text_of(o, "name");
+    r->tenant = text_of(o, "tenant");
+    r->opinion_model = text_of(opinion, "model");
+    r->opinion_prompt = text_of(opinion, "prompt");
     r->fail = pl_str_eqz(text_of(o, "fail"), "open") ? PL_FAIL_OPEN : PL_FAIL_CLOSED;
     r->enforce_share = 100;
     if (json_is_integer(json_object_get(o, "enforce_share")))
@@ -117,16 +192,33 @@ static pl_rc route_fill(policy_route *r, const pl_textdb *db, const json_t *o, p
     answers_fill(r, json_object_get(o, "answers"));
     if (r->name.n == 0 || r->answer_count == 0)
         return pl_fail(err, PL_INVALID, "a route of the compiled policy has no name or answers");
-    for (int d = 0; d < 2; d++) {
-        r->action[d] = calloc(pl_textdb_rule_count(db) + 1u, 1);
-        if (!r->action[d])
-            return pl_fail(err, PL_NOMEM, "out of memory");
-        pl_rc rc = actions_fill(r->action[d], db, json_object_get(o, direction[d]), err);
-        if (rc != PL_OK)
-            return rc;
+    rc = periods_find(r, o, err);
+    return rc == PL_OK ? periods_fill(r, db, o, err) : rc;
+}
+
+static int form_cmp(const void *a, const void *b)
+{
+    const policy_route *x = a, *y = b;
+    size_t              n = x->tenant.n < y->tenant.n ? x->tenant.n : y->tenant.n;
+    int                 d = (int)x->form_of - (int)y->form_of;
+
+    d = d ? d : memcmp(x->tenant.p, y->tenant.p, n);
+    return d ? d : (x->tenant.n > y->tenant.n) - (x->tenant.n < y->tenant.n);
+}
+
+/* Routes first, in the order of the source; then their forms, in order of route and tenant. */
+static pl_rc forms_sort(pl_policy *p, pl_error *err)
+{
+    while (p->own_count < p->route_count && p->route[p->own_count].tenant.n == 0)
+        p->own_count++;
+    for (size_t i = p->own_count; i < p->route_count; i++) {
+        int own = pl_policy_route_find(p, p->route[i].name);
+
+        if (own < 0 || p->route[i].tenant.n == 0)
+            return pl_fail(err, PL_INVALID, "the compiled policy has a tenant's form of no route");
+        p->route[i].form_of = (unsigned)own;
     }
-    for (uint32_t i = 0; i < pl_textdb_rule_count(db); i++)
-        r->masks |= r->action[1][i] >= PL_ACTION_REDACT;
+    qsort(p->route + p->own_count, p->route_count - p->own_count, sizeof *p->route, form_cmp);
     return PL_OK;
 }
 
@@ -138,12 +230,17 @@ static pl_rc doc_load(pl_policy *p, pl_str section, pl_error *err)
     if (rc != PL_OK)
         return rc;
     routes = json_object_get(p->doc, "routes");
-    if (json_array_size(routes) == 0 || json_array_size(routes) > PL_POLICY_ROUTES_MAX)
+    if (json_array_size(routes) == 0 || json_array_size(routes) > PL_POLICY_FORMS_MAX)
         return pl_fail(err, PL_INVALID, "the compiled policy has no routes or too many");
+    p->route = calloc(json_array_size(routes), sizeof *p->route);
+    if (!p->route)
+        return pl_fail(err, PL_NOMEM, "out of memory");
     for (size_t i = 0; i < json_array_size(routes) && rc == PL_OK; i++) {
         rc = route_fill(&p->route[i], pl_policy_textdb(p), json_array_get(routes, i), err);
         p->route_count++;
     }
+    if (rc == PL_OK)
+        rc = forms_sort(p, err);
     snprintf(p->name, sizeof p->name, "%.*s@%lld",
              (int)(text_of(p->doc, "id").n > 100 ? 100 : text_of(p->doc, "id").n),
              text_of(p->doc, "id").p,
@@ -216,10 +313,12 @@ void pl_policy_unref(pl_policy *p)
 {
     if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < p->route_count; i++) {
-        free(p->route[i].action[0]);
-        free(p->route[i].action[1]);
-    }
+    for (size_t i = 0; i < p->route_count; i++)
+        for (size_t k = 0; k < p->route[i].period_count; k++) {
+            free(p->route[i].period[k].cells[0]);
+            free(p->route[i].period[k].cells[1]);
+        }
+    free(p->route);
     json_decref(p->doc);
     pl_screen_free(p->screen);
     if (p->map.p)
@@ -249,10 +348,20 @@ const pl_screen *pl_policy_screen(const pl_policy *p)
 
 int pl_policy_route_find(const pl_policy *p, pl_str name)
 {
-    for (size_t i = 0; i < p->route_count; i++)
+    for (size_t i = 0; i < p->own_count; i++)
         if (pl_str_eq(p->route[i].name, name))
             return (int)i;
     return -1;
+}
+
+int pl_policy_route_of(const pl_policy *p, int route, pl_str tenant)
+{
+    policy_route        key = { .form_of = (unsigned)route, .tenant = tenant };
+    const policy_route *at = NULL;
+
+    if (tenant.n && p->route_count > p->own_count)
+        at = bsearch(&key, p->route + p->own_count, p->route_count - p->own_count, sizeof key, form_cmp);
+    return at ? (int)(at - p->route) : route;
 }
 
 const policy_route *pl_policy_route_get(const pl_policy *p, int route)
@@ -270,9 +379,19 @@ bool pl_policy_passes_unknown(const pl_policy *p, int route)
     return p->route[route].unknown_pass;
 }
 
-pl_action pl_policy_action(const pl_policy *p, int route, bool is_output, uint32_t rule)
+bool pl_policy_opens(const pl_policy *p, int route, bool is_output)
 {
-    return (pl_action)p->route[route].action[is_output][rule];
+    return !p->route[route].closes[is_output];
+}
+
+const pl_cell *pl_policy_cells(const pl_policy *p, int route, bool is_output, int64_t now_ms)
+{
+    const policy_route *r = &p->route[route];
+    size_t              k = r->period_count;
+
+    while (k > 1 && r->period[k - 1].from_ms > now_ms)
+        k--;
+    return r->period[k - 1].cells[is_output];
 }
 
 size_t pl_policy_labels(const pl_policy *p, pl_str *out, size_t max)

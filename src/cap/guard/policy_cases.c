@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "cap/guard/guard_int.h"
 #include "cap/guard/policy_cases.h"
 
@@ -54,6 +55,17 @@ static bool is_output(const json_t *c)
     return direction && strcmp(direction, "output") == 0;
 }
 
+/* What the guard model would say in this case; without `second_opinion` it cannot be reached. */
+static pl_opinion opinion_of(const json_t *c)
+{
+    const char *said = json_string_value(json_object_get(c, "second_opinion"));
+
+    return !said                        ? PL_OPINION_NONE
+           : strcmp(said, "safe") == 0  ? PL_OPINION_SAFE
+           : strcmp(said, "unsafe") == 0 ? PL_OPINION_UNSAFE
+                                         : PL_OPINION_NONE;
+}
+
 static pl_rc ask(pl_exchange *x, const json_t *c, bool output, pl_error *err)
 {
     json_t *body = body_of(c, false);
@@ -67,7 +79,8 @@ static pl_rc ask(pl_exchange *x, const json_t *c, bool output, pl_error *err)
     json_decref(body);
     if (!text)
         return pl_fail(err, PL_INVALID, "a case has neither 'text' nor a body of its direction");
-    (void)pl_exchange_request(x, pl_str_z(text));
+    if (pl_exchange_request(x, pl_str_z(text)) == PL_EXCHANGE_ASK)
+        (void)pl_exchange_opinion(x, opinion_of(c), pl_str_z(text));
     free(text);
     return PL_OK;
 }
@@ -99,10 +112,16 @@ static pl_rc judge(pl_policy *p, int route, const json_t *c, outcome *o, pl_erro
                                 .index_key = key, .max_response = RESPONSE_MAX,
                                 .surface = pl_surface_find(pl_str_z(surface ? surface
                                                                             : "chat.completions")) };
+    const char  *tenant = json_string_value(json_object_get(c, "tenant"));
+    pl_str       at = pl_str_z(json_string_value(json_object_get(c, "time")));
     pl_exchange *x;
     json_t      *leaf = NULL;
     pl_rc        rc;
 
+    opt.tenant = pl_str_z(tenant ? tenant : "");
+    opt.now_ms = pl_now_ms(); /* a case without a time is one of today */
+    if (at.n && pl_time_parse(at, &opt.now_ms, NULL) != PL_OK)
+        return pl_fail(err, PL_INVALID, "'time' must be a moment (RFC 3339)");
     if (!opt.surface)
         return pl_fail(err, PL_INVALID, "unknown surface '%.64s'", surface);
     x = pl_exchange_new(&opt);
@@ -248,25 +267,28 @@ int policy_test_cases(pl_cmd_ctx *c, pl_policy *policy, int route, const char *p
 /* --- policy replay ----------------------------------------------------------------------------------- */
 
 /* The action that the other policy has for a finding of the past; -1: it has no such rule. */
-static int action_now(const trial *t, const json_t *f, bool output)
+static int action_now(const trial *t, const json_t *f, bool output, int64_t now_ms)
 {
     const pl_textdb *db = pl_policy_textdb(t->other);
     pl_str           id = pl_str_z(json_string_value(json_object_get(f, "rule")));
 
     for (uint32_t r = 0; r < pl_textdb_rule_count(db); r++)
         if (pl_str_eq(pl_textdb_rule_get(db, r).id, id))
-            return (int)pl_policy_action(t->other, t->other_route, output, r);
+            return (int)pl_cell_act(pl_policy_cells(t->other, t->other_route, output, now_ms)[r]);
     return -1;
 }
 
 static bool blocks_now(const trial *t, const json_t *leaf, bool output)
 {
     const json_t *f;
+    pl_str        time = pl_str_z(json_string_value(json_object_get(leaf, "time")));
+    int64_t       now_ms = 0;
     size_t        i;
 
+    (void)pl_time_parse(time, &now_ms, NULL);
     json_array_foreach (json_object_get(json_object_get(leaf, output ? "output" : "input"), "findings"),
                         i, f)
-        if (action_now(t, f, output) == PL_ACTION_BLOCK)
+        if (action_now(t, f, output, now_ms) == PL_ACTION_BLOCK)
             return true;
     return false;
 }

@@ -3,40 +3,14 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "base/yaml.h"
-#include "base/yaml_at.h"
-#include "cap/guard/guard_int.h"
-#include "cap/guard/policy_lexicon.h"
-#include "engine/text/pii.h"
-#include "engine/text/textlabel.h"
+#include "cap/guard/policy_source.h"
 
-typedef struct compiler {
-    const char        *source; /* its name */
-    pl_str             text;   /* its bytes, for positions in messages */
-    const char *const *folders;
-    pl_error          *err;
-    pl_textdb_builder *builder;
-    pl_variants       *variants;
-    json_t            *doc; /* the POLC section in the making */
-    pl_pii_config      detectors;
-    bool               has_detectors;
-    char              *model; /* the MODL section, or NULL */
-    size_t             model_n;
-    char              *names; /* the NAME section, or NULL */
-    size_t             names_n;
-    unsigned           floor[PL_PII_KINDS]; /* least scores the source gives; 0: none */
-} compiler;
-
-#define POINTER_MAX 160
-
-/* where: JSON pointer of the value that breaks the rule. */
-static pl_rc bad(compiler *c, const char *where, const char *what)
+pl_rc policy_bad(compiler *c, const char *where, const char *what)
 {
     return pl_yaml_fail(c->err, c->text, c->source, where, "%s", what);
 }
 
-/* An object with known members only. */
-static pl_rc only(compiler *c, const char *where, const json_t *o, const char *const *keys,
+pl_rc policy_only(compiler *c, const char *where, const json_t *o, const char *const *keys,
                   const char *what)
 {
     char        pointer[POINTER_MAX * 2];
@@ -44,7 +18,7 @@ static pl_rc only(compiler *c, const char *where, const json_t *o, const char *c
     json_t     *v;
 
     if (!json_is_object(o))
-        return bad(c, where, what);
+        return policy_bad(c, where, what);
     json_object_foreach ((json_t *)o, key, v) {
         size_t i = 0;
         while (keys[i] && strcmp(keys[i], key) != 0)
@@ -57,7 +31,7 @@ static pl_rc only(compiler *c, const char *where, const json_t *o, const char *c
     return PL_OK;
 }
 
-static bool one_of(const json_t *v, const char *const *names)
+bool policy_one_of(const json_t *v, const char *const *names)
 {
     const char *s = json_string_value(v);
 
@@ -67,7 +41,7 @@ static bool one_of(const json_t *v, const char *const *names)
     return false;
 }
 
-static bool is_severity(const json_t *v)
+bool policy_is_severity(const json_t *v)
 {
     return json_is_integer(v) && json_integer_value(v) >= 1 && json_integer_value(v) <= 4;
 }
@@ -92,7 +66,7 @@ static pl_rc pack_use(compiler *c, const char *ref, json_t *used)
     pl_rc    rc = pl_pack_open(ref, c->folders, &p, c->err);
 
     if (rc == PL_OK && !pl_str_eqz(pl_pack_kind(p), "lexicon"))
-        rc = bad(c, "/packs", "a policy can use packs of kind 'lexicon' only");
+        rc = policy_bad(c, "/packs", "a policy can use packs of kind 'lexicon' only");
     if (rc == PL_OK)
         rc = policy_lexicon_add(c->builder, c->variants, p, c->err);
     if (rc == PL_OK)
@@ -109,10 +83,10 @@ static pl_rc packs(compiler *c, const json_t *list)
 
     json_object_set_new(c->doc, "packs", used);
     if (!json_is_array(list) || json_array_size(list) == 0)
-        return bad(c, "/packs", "'packs' must list at least one lexicon pack");
+        return policy_bad(c, "/packs", "'packs' must list at least one lexicon pack");
     json_array_foreach ((json_t *)list, i, ref) {
         if (!json_is_string(ref))
-            return bad(c, "/packs", "every element must be a pack name");
+            return policy_bad(c, "/packs", "every element must be a pack name");
         rc = pack_use(c, json_string_value(ref), used);
         if (rc != PL_OK)
             return rc;
@@ -147,9 +121,9 @@ static pl_rc confidence(compiler *c, const char *where, pl_pii_kind kind, const 
     if (!v)
         return PL_OK;
     if (kind != PL_PII_NAME && kind != PL_PII_ADDRESS)
-        return bad(c, where, "only pii.name and pii.address have a 'confidence'");
+        return policy_bad(c, where, "only pii.name and pii.address have a 'confidence'");
     if (p < 0.5 || p > 1)
-        return bad(c, where, "'confidence' must be between 0.5 and 1");
+        return policy_bad(c, where, "'confidence' must be between 0.5 and 1");
     *out = (unsigned)(p * PL_SCORE_MAX + 0.5);
     return PL_OK;
 }
@@ -163,7 +137,7 @@ static pl_rc detector_row(compiler *c, const char *where, const json_t *row,
     pl_pii_kind   kind;
 
     if (json_is_object(row)) {
-        pl_rc rc = only(c, where, row, keys, "");
+        pl_rc rc = policy_only(c, where, row, keys, "");
         if (rc != PL_OK)
             return rc;
         name = json_object_get(row, "category");
@@ -171,11 +145,11 @@ static pl_rc detector_row(compiler *c, const char *where, const json_t *row,
     }
     kind = json_is_string(name) ? pl_pii_kind_find(pl_str_z(json_string_value(name))) : PL_PII_KINDS;
     if (kind == PL_PII_KINDS)
-        return bad(c, where, "not the category of a detector, like pii.email or secret.api_key");
+        return policy_bad(c, where, "not the category of a detector, like pii.email or secret.api_key");
     if (severities[kind])
-        return bad(c, where, "this detector is listed twice");
-    if (severity && !is_severity(severity))
-        return bad(c, where, "'severity' must be 1, 2, 3 or 4");
+        return policy_bad(c, where, "this detector is listed twice");
+    if (severity && !policy_is_severity(severity))
+        return policy_bad(c, where, "'severity' must be 1, 2, 3 or 4");
     if (json_is_object(row) &&
         confidence(c, where, kind, json_object_get(row, "confidence"), &c->floor[kind]) != PL_OK)
         return PL_INVALID;
@@ -198,7 +172,7 @@ static pl_rc detectors(compiler *c, const json_t *list)
     if (json_is_string(list) && strcmp(json_string_value(list), "all") == 0)
         memset(severities, DETECTOR_SEVERITY, sizeof severities);
     else if (!json_is_array(list) || json_array_size(list) == 0)
-        return bad(c, "/detectors", "'detectors' must be 'all' or a list of categories");
+        return policy_bad(c, "/detectors", "'detectors' must be 'all' or a list of categories");
     json_array_foreach ((json_t *)list, i, row) {
         snprintf(where, sizeof where, "/detectors/%zu", i);
         rc = detector_row(c, where, row, severities);
@@ -227,9 +201,9 @@ static pl_rc names(compiler *c, const json_t *m)
     pl_rc         rc = PL_OK;
 
     if (m && !json_is_string(m))
-        rc = only(c, "/names", m, keys, "'names' must be a pack name, or a mapping");
+        rc = policy_only(c, "/names", m, keys, "'names' must be a pack name, or a mapping");
     if (rc == PL_OK && given && !json_is_string(given))
-        rc = bad(c, "/names", "'pack' must be the name of a pack");
+        rc = policy_bad(c, "/names", "'pack' must be the name of a pack");
     if (rc == PL_OK)
         rc = confidence(c, "/names", PL_PII_NAME, json_object_get(m, "confidence"), &least);
     if (rc != PL_OK || !c->has_detectors ||
@@ -238,7 +212,7 @@ static pl_rc names(compiler *c, const json_t *m)
         return rc;
     rc = pl_pack_open(ref, c->folders, &p, c->err);
     if (rc == PL_OK && !pl_str_eqz(pl_pack_kind(p), "names"))
-        rc = bad(c, "/names", "the pack is not of kind 'names'");
+        rc = policy_bad(c, "/names", "the pack is not of kind 'names'");
     if (rc == PL_OK)
         rc = policy_names_read(p, name ? name : least, address ? address : least, &c->names,
                                &c->names_n, c->err);
@@ -262,15 +236,15 @@ static pl_rc model(compiler *c, const json_t *m)
     if (!m)
         return PL_OK;
     if (!json_is_string(m))
-        rc = only(c, "/model", m, keys, "'model' must be a pack name, or a mapping with 'pack'");
+        rc = policy_only(c, "/model", m, keys, "'model' must be a pack name, or a mapping with 'pack'");
     if (rc == PL_OK && !json_is_string(ref))
-        rc = bad(c, "/model", "'model' names no pack");
-    if (rc == PL_OK && severity && !is_severity(severity))
-        rc = bad(c, "/model", "'severity' must be 1, 2, 3 or 4");
+        rc = policy_bad(c, "/model", "'model' names no pack");
+    if (rc == PL_OK && severity && !policy_is_severity(severity))
+        rc = policy_bad(c, "/model", "'severity' must be 1, 2, 3 or 4");
     if (rc == PL_OK)
         rc = pl_pack_open(json_string_value(ref), c->folders, &p, c->err);
     if (rc == PL_OK && !pl_str_eqz(pl_pack_kind(p), "model"))
-        rc = bad(c, "/model", "the pack is not of kind 'model'");
+        rc = policy_bad(c, "/model", "the pack is not of kind 'model'");
     if (rc == PL_OK)
         rc = policy_model_add(p, severity ? (uint8_t)json_integer_value(severity) : 2, c->builder,
                               &c->model, &c->model_n, c->err);
@@ -280,220 +254,23 @@ static pl_rc model(compiler *c, const json_t *m)
     return rc;
 }
 
-/* --- routes ---------------------------------------------------------------------------- */
-
-static pl_rc rule_row(compiler *c, const char *where, const json_t *row)
-{
-    static const char *const keys[] = { "category", "min_severity", "action", NULL };
-    static const char *const actions[] = { "allow", "log", "redact", "replace", "block", NULL };
-    const json_t *least = json_object_get(row, "min_severity");
-    pl_rc         rc = only(c, where, row, keys, "a rule must be a mapping");
-
-    if (rc != PL_OK)
-        return rc;
-    if (!json_is_string(json_object_get(row, "category")))
-        return bad(c, where, "the rule has no 'category'");
-    if (!one_of(json_object_get(row, "action"), actions))
-        return bad(c, where, "'action' must be allow, log, redact, replace or block");
-    if (least && !is_severity(least))
-        return bad(c, where, "'min_severity' must be 1, 2, 3 or 4");
-    return PL_OK;
-}
-
-static pl_rc rule_rows(compiler *c, const char *route, const char *direction, const json_t *rows,
-                       json_t *out)
-{
-    char    where[POINTER_MAX];
-    json_t *row;
-    size_t  i;
-
-    snprintf(where, sizeof where, "%.120s/%s", route, direction);
-    if (!json_is_array(rows) || json_array_size(rows) == 0)
-        return bad(c, where, "there must be a list of rules for 'input' and one for 'output'");
-    json_array_foreach ((json_t *)rows, i, row) {
-        snprintf(where, sizeof where, "%.120s/%s/%zu", route, direction, i);
-        pl_rc rc = rule_row(c, where, row);
-        if (rc != PL_OK)
-            return rc;
-        json_array_append(out, row);
-    }
-    return PL_OK;
-}
-
-static pl_rc both_languages(compiler *c, const char *where, const json_t *texts)
-{
-    static const char *const keys[] = { "zh", "en", NULL };
-    pl_rc rc = only(c, where, texts, keys, "must have 'zh' and 'en'");
-
-    if (rc != PL_OK)
-        return rc;
-    for (size_t i = 0; keys[i]; i++)
-        if (!json_is_string(json_object_get(texts, keys[i])) ||
-            json_string_length(json_object_get(texts, keys[i])) == 0)
-            return bad(c, where, "needs a text in both 'zh' and 'en'");
-    return PL_OK;
-}
-
-/* REQ: GB45438-2025/5.1  an explicit label that breaks the wording rule is refused here,
- * before it could ever be written. */
-static pl_rc label(compiler *c, const char *route, const json_t *l)
-{
-    static const char *const keys[] = { "explicit", "zh", "en", NULL };
-    char    where[POINTER_MAX];
-    json_t *texts;
-    pl_rc   rc;
-
-    snprintf(where, sizeof where, "%.120s/label", route);
-    if (!json_is_object(l) || !json_is_boolean(json_object_get(l, "explicit")))
-        return bad(c, where, "'label' must have 'explicit: true' or 'explicit: false'");
-    rc = only(c, where, l, keys, "");
-    if (rc != PL_OK || json_is_false(json_object_get(l, "explicit")))
-        return rc;
-    texts = json_pack("{s:O*, s:O*}", "zh", json_object_get(l, "zh"), "en",
-                      json_object_get(l, "en"));
-    rc = both_languages(c, where, texts);
-    json_decref(texts);
-    for (size_t i = 1; rc == PL_OK && keys[i]; i++) {
-        const json_t *t = json_object_get(l, keys[i]);
-        if (!pl_textlabel_conforms((pl_str){ json_string_value(t), json_string_length(t) }))
-            rc = bad(c, where, "the wording must name AI (AI or 人工智能) and generation "
-                               "(生成 or 合成): GB 45438-2025 5.1");
-    }
-    return rc;
-}
-
-static pl_rc answers(compiler *c, const char *route, const json_t *a)
-{
-    char        where[POINTER_MAX];
-    const char *key;
-    json_t     *v;
-
-    snprintf(where, sizeof where, "%.120s/answers", route);
-    if (!json_is_object(a) || !json_object_get(a, "default"))
-        return bad(c, where, "'answers' must be a mapping with at least 'default'");
-    if (json_object_size(a) > 64)
-        return bad(c, where, "more than 64 answers");
-    json_object_foreach ((json_t *)a, key, v) {
-        snprintf(where, sizeof where, "%.100s/answers/%.40s", route, key);
-        pl_rc rc = both_languages(c, where, v);
-        if (rc != PL_OK)
-            return rc;
-    }
-    return PL_OK;
-}
-
-static pl_rc optional_word(compiler *c, const char *where, const json_t *o, const char *key,
-                           const char *const *words, json_t *out)
-{
-    json_t *v = json_object_get(o, key);
-    char    text[128];
-
-    if (!v) {
-        json_object_set_new(out, key, json_string(words[0]));
-        return PL_OK;
-    }
-    snprintf(text, sizeof text, "'%s' must be %s or %s", key, words[0], words[1]);
-    if (!one_of(v, words))
-        return bad(c, where, text);
-    json_object_set(out, key, v);
-    return PL_OK;
-}
-
-/* mode: shadow is a share of 0. */
-static pl_rc enforcement(compiler *c, const char *where, const json_t *r, json_t *out)
-{
-    static const char *const modes[] = { "enforce", "shadow", NULL };
-    const json_t *share = json_object_get(r, "enforce_share"), *mode = json_object_get(r, "mode");
-    json_int_t    percent = share ? json_integer_value(share) : 100;
-
-    if (mode && !one_of(mode, modes))
-        return bad(c, where, "'mode' must be enforce or shadow");
-    if (share && (!json_is_integer(share) || percent < 0 || percent > 100))
-        return bad(c, where, "'enforce_share' must be a whole number of percent, 0 to 100");
-    if (mode && strcmp(json_string_value(mode), "shadow") == 0) {
-        if (share && percent > 0)
-            return bad(c, where, "'mode: shadow' enforces nothing: leave 'enforce_share' out");
-        percent = 0;
-    }
-    json_object_set_new(out, "enforce_share", json_integer(percent));
-    return PL_OK;
-}
-
-static pl_rc route(compiler *c, const char *name, const json_t *r, json_t *out)
-{
-    static const char *const keys[] = { "fail", "media", "unknown", "mode", "enforce_share",
-                                        "input", "output", "label", "answers", NULL };
-    static const char *const fail[] = { "closed", "open", NULL };
-    static const char *const media[] = { "pass", "refuse", NULL };
-    static const char *const unknown[] = { "refuse", "pass", NULL };
-    json_t *in_rows = json_array(), *out_rows = json_array();
-    char    where[POINTER_MAX];
-    pl_rc   rc;
-
-    snprintf(where, sizeof where, "/routes/%.100s", name);
-    rc = only(c, where, r, keys, "a route must be a mapping");
-
-    json_object_set_new(out, "name", json_string(name));
-    json_object_set_new(out, "input", in_rows);
-    json_object_set_new(out, "output", out_rows);
-    if (rc == PL_OK)
-        rc = optional_word(c, where, r, "fail", fail, out);
-    if (rc == PL_OK)
-        rc = optional_word(c, where, r, "media", media, out);
-    if (rc == PL_OK)
-        rc = optional_word(c, where, r, "unknown", unknown, out);
-    if (rc == PL_OK)
-        rc = enforcement(c, where, r, out);
-    if (rc == PL_OK)
-        rc = rule_rows(c, where, "input", json_object_get(r, "input"), in_rows);
-    if (rc == PL_OK)
-        rc = rule_rows(c, where, "output", json_object_get(r, "output"), out_rows);
-    if (rc == PL_OK)
-        rc = label(c, where, json_object_get(r, "label"));
-    if (rc == PL_OK)
-        rc = answers(c, where, json_object_get(r, "answers"));
-    if (rc == PL_OK) {
-        json_object_set(out, "label", json_object_get(r, "label"));
-        json_object_set(out, "answers", json_object_get(r, "answers"));
-    }
-    return rc;
-}
-
-static pl_rc routes(compiler *c, const json_t *all)
-{
-    json_t     *list = json_array(), *r;
-    const char *name;
-
-    json_object_set_new(c->doc, "routes", list);
-    if (!json_is_object(all) || json_object_size(all) == 0 || json_object_size(all) > 64)
-        return bad(c, "/routes", "'routes' must be a mapping of 1 to 64 routes");
-    json_object_foreach ((json_t *)all, name, r) {
-        json_t *out = json_object();
-        json_array_append_new(list, out);
-        pl_rc rc = route(c, name, r, out);
-        if (rc != PL_OK)
-            return rc;
-    }
-    return PL_OK;
-}
-
 /* --- the whole ---------------------------------------------------------------------------- */
 
 static pl_rc head(compiler *c, const json_t *src)
 {
     static const char *const keys[] = { "policy", "version", "packs", "detectors", "model", "names",
-                                        "routes", NULL };
+                                        "routes", "tenants", NULL };
     json_t *id = json_object_get(src, "policy"), *version = json_object_get(src, "version");
-    pl_rc   rc = only(c, "", src, keys, "the source must be a mapping");
+    pl_rc   rc = policy_only(c, "", src, keys, "the source must be a mapping");
 
     if (rc != PL_OK)
         return rc;
     if (!json_is_string(id) || json_string_length(id) == 0 || json_string_length(id) > 64 ||
         strspn(json_string_value(id), "abcdefghijklmnopqrstuvwxyz0123456789-_.") !=
             json_string_length(id))
-        return bad(c, "/policy", "'policy' must be a name of a-z, 0-9, '.', '-' and '_', at most 64 long");
+        return policy_bad(c, "/policy", "'policy' must be a name of a-z, 0-9, '.', '-' and '_', at most 64 long");
     if (!json_is_integer(version) || json_integer_value(version) < 1)
-        return bad(c, "/version", "'version' must be a positive integer");
+        return policy_bad(c, "/version", "'version' must be a positive integer");
     json_object_set(c->doc, "id", id);
     json_object_set(c->doc, "version", version);
     return PL_OK;
@@ -548,7 +325,7 @@ pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, voi
     if (rc == PL_OK)
         rc = head(&c, src);
     if (rc == PL_OK)
-        rc = routes(&c, json_object_get(src, "routes"));
+        rc = policy_routes(&c, src);
     if (rc == PL_OK)
         rc = packs(&c, json_object_get(src, "packs"));
     if (rc == PL_OK)

@@ -14,10 +14,13 @@
 
 typedef struct judge {
     const pl_policy *policy;
-    int              route;
+    const pl_cell   *cells;
     request_facts   *facts;
     tally           *found;
     pl_error        *err;
+    pl_buf          *question;
+    pl_str           scanning; /* the text in hand */
+    bool             asked;    /* it is part of the question already */
     pl_buf           message; /* text of the current message, its parts joined */
     pl_buf           text, inner;
     int              in_message; /* depth of its container, 0: none */
@@ -32,7 +35,12 @@ static int on_finding(void *ctx, const pl_text_finding *f)
 {
     judge *j = ctx;
 
-    tally_add(j->found, f->rule, pl_policy_action(j->policy, j->route, false, f->rule));
+    tally_add(j->found, f->rule, j->cells[f->rule]);
+    if ((j->cells[f->rule] & PL_CELL_OPINION) && j->question && !j->asked) {
+        pl_buf_put(j->question, j->scanning);
+        pl_buf_putc(j->question, '\n');
+        j->asked = true;
+    }
     return 0;
 }
 
@@ -48,6 +56,8 @@ static pl_str token_text(judge *j, const pl_jsontok *t)
 
 static void scan(judge *j, pl_str s, unsigned parts)
 {
+    j->scanning = s;
+    j->asked = false;
     j->failed |= pl_screen_scan(pl_policy_screen(j->policy), s, parts, on_finding, j, NULL) != PL_OK;
 }
 
@@ -232,10 +242,10 @@ static pl_rc on_end(void *ctx, surface_walk *w, const surface_node *n)
     return PL_OK;
 }
 
-pl_rc pl_request_judge(const pl_policy *p, int route, const pl_surface *s, pl_str body,
-                       request_facts *facts, tally *found, pl_error *err)
+pl_rc pl_request_judge(const pl_policy *p, const pl_cell *cells, const pl_surface *s, pl_str body,
+                       request_facts *facts, tally *found, pl_buf *question, pl_error *err)
 {
-    judge        j = { .policy = p, .route = route, .facts = facts, .found = found, .err = err,
+    judge        j = { .policy = p, .cells = cells, .facts = facts, .found = found, .question = question, .err = err,
                        .text = PL_BUF_INIT(SCRATCH_MAX), .inner = PL_BUF_INIT(SCRATCH_MAX),
                        .message = PL_BUF_INIT(SCRATCH_MAX) };
     walk_visitor v = { .key = on_key, .value = on_value, .begin = on_begin, .end = on_end,

@@ -12,7 +12,7 @@
 
 typedef struct redactor {
     const pl_policy *policy;
-    int              route;
+    const pl_cell   *cells;
     const uint8_t   *key;
     pseudonyms      *names;
     pl_buf          *out;
@@ -30,7 +30,7 @@ static int on_finding(void *ctx, const pl_text_finding *f)
 {
     redactor *r = ctx;
 
-    if (pl_policy_action(r->policy, r->route, false, f->rule) != r->action)
+    if (pl_cell_act(r->cells[f->rule]) != r->action)
         return 0;
     if (r->n == ITEMS_MAX) {
         r->rc = pl_fail(r->err, PL_LIMIT, "too many items in one string");
@@ -118,7 +118,7 @@ static pl_rc on_begin(void *ctx, surface_walk *w, const surface_node *n, const p
     return on_edge(ctx, w, n);
 }
 
-pl_rc pl_request_redact(const pl_policy *p, int route, const pl_surface *s, pl_str body,
+pl_rc pl_request_redact(const pl_policy *p, const pl_cell *cells, const pl_surface *s, pl_str body,
                         const uint8_t key[32], pseudonyms *names, pl_buf *out, pl_error *err)
 {
     redactor    *r = calloc(1, sizeof *r);
@@ -128,7 +128,7 @@ pl_rc pl_request_redact(const pl_policy *p, int route, const pl_surface *s, pl_s
 
     if (!r)
         return pl_fail(err, PL_NOMEM, "out of memory");
-    *r = (redactor){ .policy = p, .route = route, .key = key, .names = names, .out = out,
+    *r = (redactor){ .policy = p, .cells = cells, .key = key, .names = names, .out = out,
                      .err = err, .body = body, .raw = PL_BUF_INIT(SCRATCH_MAX),
                      .first = PL_BUF_INIT(SCRATCH_MAX), .second = PL_BUF_INIT(SCRATCH_MAX) };
     rc = pl_surface_read(pl_surface_request_tree(s), body, &v, err);

@@ -5,25 +5,36 @@
 
 void tally_init(tally *t)
 {
-    *t = (tally){ .blocking = -1, .changing = -1 };
+    *t = (tally){ .blocking = -1, .changing = -1, .asking = -1 };
 }
 
-void tally_add(tally *t, uint32_t rule, pl_action action)
+/* What a finding leads to, unless it is only recorded. */
+static void act(tally *t, uint32_t rule, pl_cell cell)
+{
+    t->review |= (cell & PL_CELL_REVIEW) != 0;
+    t->stops |= (cell & PL_CELL_STOP) != 0;
+    if (cell & PL_CELL_OPINION)
+        t->asking = t->asking < 0 ? rule : t->asking;
+    else if (pl_cell_act(cell) == PL_ACTION_BLOCK)
+        t->blocking = t->blocking < 0 ? rule : t->blocking;
+    else if (pl_cell_act(cell) >= PL_ACTION_REDACT)
+        t->changing = t->changing < 0 ? rule : t->changing;
+}
+
+void tally_add(tally *t, uint32_t rule, pl_cell cell)
 {
     size_t i = 0;
 
-    if (action == PL_ACTION_ALLOW)
+    if (pl_cell_act(cell) == PL_ACTION_ALLOW)
         return;
-    if (action == PL_ACTION_BLOCK && t->blocking < 0 && !t->shadow)
-        t->blocking = rule;
-    if (action >= PL_ACTION_REDACT && t->changing < 0 && !t->shadow)
-        t->changing = rule;
+    if (!t->shadow)
+        act(t, rule, cell);
     while (i < t->n && t->row[i].rule != rule)
         i++;
     if (i < t->n)
         t->row[i].count++;
     else if (t->n < PL_TALLY_RULES)
-        t->row[t->n++] = (tally_row){ rule, 1, (uint8_t)action };
+        t->row[t->n++] = (tally_row){ rule, 1, cell };
     else
         t->more++;
 }

@@ -263,7 +263,9 @@ static void put_gateway(const pl_nginx_params *p, const pl_upstream_url *u, pl_b
                    "        \"~^1.*/messages$\" $plumbline_upstream_key;\n"
                    "        \"~^1\" \"\";\n        default $http_x_api_key;\n    }\n\n");
     pl_buf_printf(o, "    # The gateway: what clients of the AI service talk to.\n"
-                     "    server {\n        listen %s;\n        server_name _;\n\n", p->gateway);
+                     "    server {\n        listen %s;\n        server_name _;\n\n"
+                     "        # Yours: tenants, subjects, a guard model. Kept when this file is written again.\n"
+                     "        include \"%s/nginx/gateway.d/*.conf\";\n\n", p->gateway, p->dir);
     pl_buf_puts(o, "        error_page " GATEWAY_ERRORS "\n            @plumbline_error;\n");
     pl_buf_puts(o, "        location @plumbline_error {\n            plumbline_error;\n"
                    "        }\n\n");

@@ -1196,6 +1196,7 @@ export interface components {
         };
         /** @description docs/formats/event.md */
         EventLeaf: {
+            bypasses?: ("not_judged" | "second_opinion")[];
             direction: string;
             end: string;
             id: string;
@@ -1224,10 +1225,13 @@ export interface components {
             policy_sha256: string;
             reason: string;
             route: string;
+            /** @enum {string} */
+            second_opinion?: "safe" | "unsafe" | "none";
             service: string;
             status: number;
             stream: boolean;
             surface: string;
+            tenant?: string;
             time: string;
             unscreened: number;
             upstream_status: number;
@@ -1432,6 +1436,10 @@ export interface components {
             bypasses: {
                 aborted: number;
                 media: number;
+                /** @description judging failed, and every rule that acts fails open */
+                not_judged: number;
+                /** @description no second opinion could be had, and the rule fails open */
+                second_opinion: number;
                 shadow: number;
                 unknown_surface: number;
                 without_event: number;

@@ -31,10 +31,10 @@ static const struct {
 static const char fixture_doc[] =
     "{\"id\":\"test\",\"version\":7,\"packs\":[],\"routes\":[{\"name\":\"default\","
     "\"fail\":\"closed\",\"media\":\"%s\","
-    "\"input\":[{\"category\":\"harm.*\",\"min_severity\":2,\"action\":\"block\"},"
-    "{\"category\":\"*\",\"action\":\"log\"}],"
-    "\"output\":[{\"category\":\"harm.*\",\"action\":\"block\"},"
-    "{\"category\":\"*\",\"action\":\"log\"}],"
+    "\"input\":[{\"category\":\"harm.*\",\"min_severity\":2,\"cell\":2},"
+    "{\"category\":\"*\",\"cell\":1}],"
+    "\"output\":[{\"category\":\"harm.*\",\"cell\":2},"
+    "{\"category\":\"*\",\"cell\":1}],"
     "\"label\":{\"explicit\":%s,\"zh\":\"" ZH_LABEL "\",\"en\":\"" EN_LABEL "\"},"
     "\"answers\":{\"default\":{\"zh\":\"" ZH_ANSWER "\",\"en\":\"" EN_ANSWER "\"}}}]}";
 

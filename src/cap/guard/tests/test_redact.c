@@ -7,11 +7,19 @@
 static const char doc[] =
     "{\"id\":\"pii\",\"version\":1,\"packs\":[],\"routes\":[{\"name\":\"default\",\"fail\":\"closed\","
     "\"media\":\"pass\",\"enforce_share\":%d,"
-    "\"input\":[{\"category\":\"harm.*\",\"action\":\"block\"},{\"category\":\"pii.email\",\"action\":\"%s\"},"
-    "{\"category\":\"pii.cn_mobile\",\"action\":\"replace\"}],"
-    "\"output\":[{\"category\":\"harm.*\",\"action\":\"block\"},{\"category\":\"pii.*\",\"action\":\"%s\"}],"
+    "\"input\":[{\"category\":\"harm.*\",\"cell\":2},{\"category\":\"pii.email\",\"cell\":%d},"
+    "{\"category\":\"pii.cn_mobile\",\"cell\":4}],"
+    "\"output\":[{\"category\":\"harm.*\",\"cell\":2},{\"category\":\"pii.*\",\"cell\":%d}],"
     "\"label\":{\"explicit\":false},\"answers\":{\"default\":{\"zh\":\"" ZH_ANSWER "\",\"en\":\""
     EN_ANSWER "\"}}}]}";
+
+static int cell_of(const char *action)
+{
+    pl_action a;
+
+    assert_int_equal(pl_action_parse(pl_str_z(action), &a), PL_OK);
+    return a;
+}
 
 static void rule_of(pl_textdb_builder *b, const char *id, const char *category, uint32_t *index)
 {
@@ -47,7 +55,7 @@ static pl_policy *policy_of(int share, const char *input, const char *output)
     assert_int_equal(pl_textdb_builder_finish(b, &db, &db_n, NULL), PL_OK);
     pl_textdb_builder_free(b);
     assert_int_equal(pl_pii_config_format(&pii, &piid, &piid_n, NULL), PL_OK);
-    snprintf(text, sizeof text, doc, share, input, output);
+    snprintf(text, sizeof text, doc, share, cell_of(input), cell_of(output));
     pl_policydb_section s[] = { { PL_SECTION_POLICY, pl_str_z(text) },
                                 { PL_SECTION_TEXT, { db, db_n } },
                                 { PL_SECTION_PII, { piid, piid_n } } };

@@ -1,0 +1,148 @@
+// What a policy can do beyond block and log, through the real gateway: tenants, a guard model
+// that is asked first, escalation.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import * as up from './lib/upstream.mjs';
+import { startProduct, takeDown } from './lib/product.mjs';
+import { ask, chat } from './lib/client.mjs';
+import { CALM, HARM, name } from './lib/cases.mjs';
+
+// Calm words that the policy below wants an opinion about.
+const SOURCE = (guard) => `policy: actions
+version: 1
+packs: [lexicon-starter]
+detectors: [pii.email, pii.cn_mobile]
+routes:
+  default:
+    second_opinion: {model: ${guard}, prompt: "{text}"}
+    input:
+      - {category: "harm.*", min_severity: 2, action: block}
+      - {category: pii.email, action: second_opinion}
+      - {category: pii.cn_mobile, action: second_opinion, fail: open}
+    output:
+      - {category: "harm.*", min_severity: 2, action: escalate}
+    label: {explicit: true, zh: 内容由AI生成, en: AI生成 · AI-generated content}
+    answers: {default: {zh: 不能回答, en: "not answered"}}
+tenants:
+  loose:
+    default: {mode: shadow}
+  strict:
+    default:
+      input: [{category: pii.email, action: block}]
+      answers: {pii.email: {zh: 本租户不允许, en: "not for this tenant"}}
+`;
+const MAIL = 'Write to someone@example.org please.';
+const MOBILE = 'Call 13800138000 please.';
+const GUARD = 'guard-model';
+
+let model, product;
+before(async () => {
+  model = await up.startUpstream();
+  product = await startProduct({
+    upstream: model,
+    configure(dir) {
+      fs.writeFileSync(path.join(dir, 'policy/default.yaml'), SOURCE(GUARD));
+      const gateway = path.join(dir, 'nginx/gateway.d');
+      fs.mkdirSync(gateway, { recursive: true });
+      fs.writeFileSync(path.join(gateway, 'own.conf'), `plumbline_tenant $http_x_tenant;
+plumbline_second_opinion /_guard;
+location = /_guard {
+  internal;
+  proxy_pass ${model.url}/v1/chat/completions;
+  proxy_pass_request_headers off;
+  proxy_set_header Content-Type application/json;
+  proxy_read_timeout 500ms;
+}
+`);
+    },
+  });
+});
+after(() => takeDown(product, model));
+
+const send = async (text, { headers, stream } = {}) => {
+  const m = name('p');
+  const r = await chat(product.gateway, ask(m, text, { stream }), { headers });
+  const receipt = await product.receipt(r.headers['x-plumbline-request-id']);
+  return { r, m, event: receipt.event };
+};
+const guardSays = (text, options = {}) => model.on(GUARD, up.json(up.completion(GUARD, [text]), options));
+
+test('a guard model is asked, and its word decides', async () => {
+  guardSays('safe');
+  const before = model.callsFor(GUARD).length;
+  const ok = await send(MAIL);
+  assert.equal(ok.r.status, 200);
+  assert.equal(ok.event.verdict, 'allow');
+  assert.equal(ok.event.second_opinion, 'safe');
+  assert.equal(model.callsFor(ok.m).length, 1, 'the request went on');
+  const question = JSON.parse(model.callsFor(GUARD)[before].body);
+  assert.equal(question.model, GUARD);
+  assert.equal(question.messages[0].content.trim(), MAIL);
+  assert.equal(model.callsFor(GUARD)[before].headers.authorization, undefined, 'headers of the client stay here');
+
+  guardSays('unsafe\nS7');
+  for (const stream of [false, true]) {
+    const no = await send(MAIL, { stream });
+    assert.equal(no.event.verdict, 'block');
+    assert.equal(no.event.second_opinion, 'unsafe');
+    assert.equal(model.callsFor(no.m).length, 0, 'the model never saw it');
+    assert.match(no.r.text, /not answered/);
+  }
+});
+
+test('calm requests ask nobody', async () => {
+  const before = model.callsFor(GUARD).length;
+  const { event } = await send(CALM.en);
+  assert.equal(event.second_opinion, undefined);
+  assert.equal(model.callsFor(GUARD).length, before);
+});
+
+for (const [what, behaviour] of Object.entries({
+  'answers with an error': () => guardSays('safe', { status: 500 }),
+  'answers nonsense': () => guardSays('perhaps'),
+  'answers no JSON': () => model.on(GUARD, up.body(Buffer.from('safe'), { headers: { 'content-type': 'text/plain' } })),
+  'does not answer in time': () => model.on(GUARD, up.json(up.completion(GUARD, ['safe']), { delay: 3000 })),
+}))
+  test(`a guard model that ${what}: each rule fails as it says`, async () => {
+    behaviour();
+    const closed = await send(MAIL);
+    assert.equal(closed.event.verdict, 'block');
+    assert.equal(closed.event.second_opinion, 'none');
+    assert.equal(closed.event.bypasses, undefined);
+    const open = await send(MOBILE);
+    assert.equal(open.event.verdict, 'allow');
+    assert.deepEqual(open.event.bypasses, ['second_opinion']);
+    assert.equal(model.callsFor(open.m).length, 1);
+  });
+
+test('a tenant has rules and texts of its own', async () => {
+  guardSays('safe');
+  const strict = await send(MAIL, { headers: { 'x-tenant': 'strict' } });
+  assert.equal(strict.event.verdict, 'block');
+  assert.equal(strict.event.tenant, 'strict');
+  assert.match(strict.r.text, /not for this tenant/);
+  const loose = await send(HARM.en, { headers: { 'x-tenant': 'loose' } });
+  assert.equal(loose.event.mode, 'shadow');
+  assert.equal(model.callsFor(loose.m).length, 1);
+  const other = await send(HARM.en, { headers: { 'x-tenant': 'nobody' } });
+  assert.equal(other.event.verdict, 'block');
+  assert.equal(other.event.tenant, 'nobody');
+});
+
+test('what is escalated is withheld and marked', async () => {
+  const m = name('e');
+  model.on(m, up.json(up.completion(m, [HARM.en])));
+  const r = await chat(product.gateway, ask(m, CALM.en));
+  const { event } = await product.receipt(r.headers['x-plumbline-request-id']);
+  assert.equal(event.verdict, 'block');
+  assert.equal(event.output.findings[0].action, 'escalate');
+  assert.ok(!r.text.includes(HARM.en));
+});
+
+test('many at once, each with its own opinion', async () => {
+  model.on(GUARD, (call) => up.json(up.completion(GUARD, [call.json.messages[0].content.includes('odd') ? 'unsafe' : 'safe']))(call));
+  const jobs = Array.from({ length: 60 }, (_, i) => send(`${i % 2 ? 'odd' : 'even'} ${i}: ${MAIL}`));
+  for (const [i, { event }] of (await Promise.all(jobs)).entries()) assert.equal(event.verdict, i % 2 ? 'block' : 'allow', `request ${i}`);
+});
