@@ -53,6 +53,9 @@ typedef struct pl_capability {
     const pl_body_limit *bodies;    /* ended by path NULL, or NULL */
     const pl_migration *migrations; /* ended by version 0, or NULL */
     const char         *openapi;    /* fragment {"paths":{…},"components":{"schemas":{…}}}, or NULL */
+    /* Called first of all, before keys are read: processes that must not have them in memory are
+     * forked here. What it began is ended by stop, also when start was never reached. */
+    pl_rc (*before_keys)(pl_error *err);
     /* Called once after migrations, before listening; and on orderly end. */
     pl_rc (*start)(pl_services *s, pl_db *db, pl_error *err);
     void (*stop)(pl_services *s);

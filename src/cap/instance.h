@@ -4,6 +4,7 @@
  *   DIR/policy/default.yaml       the policy source that `policy compile` turns into a database
  *   DIR/keys/ledger.key           what signs: docs/formats/keys.md, mode 0600
  *   DIR/keys/ledger.NAME.key      what signs beside it (a second algorithm, an outgoing key)
+ *   DIR/keys/c2pa.key, c2pa.pem   signs labelled files: PEM, or the URI of a key on a token; its chain
  *   DIR/keys/index.key            32 random bytes in hex: HMAC key of the trace index, mode 0600
  *   DIR/state.db                  SQLite working state (unless `database:` names PostgreSQL)
  *   DIR/private/                  what stands behind commitments: docs/formats/private.md

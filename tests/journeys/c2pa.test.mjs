@@ -11,7 +11,8 @@ import { initSync, WasmBuilder, WasmReader } from '@contentauth/c2pa-wasm';
 import { BMFF, JPEG, PNG } from '@trustnxt/c2pa-ts/asset';
 import { SuperBox } from '@trustnxt/c2pa-ts/jumbf';
 import { ManifestStore } from '@trustnxt/c2pa-ts/manifest';
-import { BIN, makeTemp, run } from '../gateway/lib/product.mjs';
+import { request } from '../gateway/lib/client.mjs';
+import { BIN, makeTemp, run, startProduct } from '../gateway/lib/product.mjs';
 
 const LABEL = ['--producer', '001191110102MAD55U9H0F10002', '--content-id', 'journey-1'];
 const require = createRequire(import.meta.url);
@@ -385,5 +386,107 @@ test('label_add_c2pa__dates_the_signature', async () => {
     assert.ok(Math.abs(Date.parse(mine.time_stamp.time) - Date.now()) < 60_000);
   } finally {
     server.close();
+  }
+});
+
+test('over_http__the_installation_signs_and_shows_labels', async () => {
+  const server = await authority();
+  const product = await startProduct({ configure: (dir) => {
+    fs.copyFileSync(at('es256.key'), path.join(dir, 'keys/c2pa.key'));
+    fs.chmodSync(path.join(dir, 'keys/c2pa.key'), 0o600);
+    fs.copyFileSync(at('es256.pem'), path.join(dir, 'keys/c2pa.pem'));
+    const file = path.join(dir, 'plumbline.yaml');
+    fs.writeFileSync(file, fs.readFileSync(file, 'utf8').replace(/^gateway:/m,
+      `ledger:\n  timestamp:\n    url: "http://127.0.0.1:${server.address().port}/"\n    interval_minutes: 60\n    roots: "${at('ca.pem')}"\n\ngateway:`));
+  } });
+  const send = (query, file) => request(`http://localhost/api/v1/label?name=${file}&producer=001191110102MAD55U9H0F10002&content_id=h-1&${query}`,
+    { method: 'POST', socketPath: `${product.dir}/run/control.sock`, body: fs.readFileSync(at(file)), headers: { 'content-type': 'application/octet-stream' } });
+  try {
+    for (const [file, type] of [['a.jpg', 'image/jpeg'], ['a.png', 'image/png'], ['a.webp', 'image/webp'], ['a.wav', 'audio/wav'], ['a.pdf', 'application/pdf']]) {
+      const r = await send('sign=1&explicit=1&record=1&source_type=compositeWithTrainedAlgorithmicMedia', file);
+      assert.equal(r.status, 200, r.text);
+      fs.writeFileSync(at(`http-${file}`), r.buf);
+      const report = await assertReference(`http-${file}`, type);
+      const codes = report.validation_results.activeManifest.success.map((c) => c.code);
+      assert.ok(codes.includes('timeStamp.trusted'), `${file} ${codes}`);
+      assert.match(JSON.stringify(report.manifests[report.active_manifest]), /compositeWithTrainedAlgorithmicMedia/);
+    }
+    // The label is drawn: pixels differ, and differ from what a smaller one gives.
+    const pixels = async (f) => (await run('ffmpeg', ['-v', 'error', '-i', at(f), '-f', 'hash', '-'])).stdout;
+    assert.notEqual(await pixels('http-a.png'), await pixels('a.png'));
+    fs.writeFileSync(at('http-plain.png'), (await send('sign=1', 'a.png')).buf);
+    assert.equal(await pixels('http-plain.png'), await pixels('a.png'));
+    await sign('a.png', 'cli.png', 'es256', [...LABEL, '--explicit', '--text', '由AI生成', '--position', 'top-left', '--size', '9']);
+    fs.writeFileSync(at('http-big.png'), (await send(`explicit=1&text=${encodeURIComponent('由AI生成')}&position=top-left&size=9`, 'a.png')).buf);
+    assert.equal(await pixels('http-big.png'), await pixels('cli.png'), 'the same drawing as on the command line');
+    // What would break the standard, or is not for the box.
+    for (const q of ['explicit=1&text=hello', 'explicit=1&size=2', 'explicit=1&size=x', 'explicit=1&position=somewhere', 'sign=1&source_type=x'])
+      assert.equal((await send(q, 'a.png')).status, 400, q);
+    assert.equal((await send('explicit=1', 'a.mp4')).status, 400);
+    const list = await run(BIN, ['ledger', 'list', '--type', 'label-issued', '--dir', product.dir, '--json']);
+    assert.equal((list.stdout.match(/label-issued/g) ?? []).length, 5);
+  } finally {
+    server.close();
+    await product.stop();
+  }
+});
+
+/** Whether the memory of a process holds any of these bytes; null: it may not be read. */
+function holds(pid, needles) {
+  let mem;
+  try { mem = fs.openSync(`/proc/${pid}/mem`, 'r'); } catch { return null; }
+  try {
+    for (const line of fs.readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n')) {
+      const m = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line);
+      const n = m ? Number(BigInt(`0x${m[2]}`) - BigInt(`0x${m[1]}`)) : 0;
+      if (n === 0 || n > 512 << 20) continue;
+      const page = Buffer.alloc(n);
+      try { fs.readSync(mem, page, 0, n, BigInt(`0x${m[1]}`)); } catch { continue; }
+      if (needles.some((x) => page.includes(x))) return true;
+    }
+    return false;
+  } finally {
+    fs.closeSync(mem);
+  }
+}
+
+test('over_http__the_process_that_reads_files_never_had_a_key', async (t) => {
+  const product = await startProduct({ configure: (dir) => {
+    for (const x of ['key', 'pem']) fs.copyFileSync(at(`es256.${x}`), path.join(dir, `keys/c2pa.${x}`));
+    fs.chmodSync(path.join(dir, 'keys/c2pa.key'), 0o600);
+  }, env: { PLUMBLINE_TOKEN_PIN: 'a-pin-that-nobody-else-has' } });
+  try {
+    const d = Buffer.from(crypto.createPrivateKey(fs.readFileSync(at('es256.key'))).export({ format: 'jwk' }).d, 'base64url');
+    const needles = [d, Buffer.from(d).reverse(), Buffer.from('a-pin-that-nobody-else-has')];
+    const stat = (pid) => fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ');
+    const all = fs.readdirSync('/proc').filter((n) => /^\d+$/.test(n));
+    const command = (pid) => { try { return fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1'); } catch { return ''; } };
+    const ours = all.filter((pid) => command(pid).includes(product.dir) && /plumblined\0/.test(command(pid)));
+    const daemon = ours.find((pid) => !ours.includes(stat(pid)[1].split(' ')[1]));
+    const workers = ours.filter((pid) => stat(pid)[1].split(' ')[1] === daemon);
+    assert.equal(workers.length, 1, ours.map(command).join(' '));
+    const inDaemon = holds(daemon, needles);
+    if (inDaemon === null) return t.skip('the memory of processes may not be read here');
+    assert.ok(inDaemon, 'the daemon has the key, or this test looks for the wrong thing');
+    assert.equal(holds(workers[0], needles), false);
+  } finally {
+    await product.stop();
+  }
+});
+
+test('over_http__without_a_key_nothing_is_signed_and_a_broken_one_is_reported', async () => {
+  const product = await startProduct({ configure: (dir) => {
+    fs.copyFileSync(at('es384.key'), path.join(dir, 'keys/c2pa.key'));
+    fs.chmodSync(path.join(dir, 'keys/c2pa.key'), 0o600);
+    fs.copyFileSync(at('es256.pem'), path.join(dir, 'keys/c2pa.pem'));
+  } });
+  try {
+    const r = await request('http://localhost/api/v1/label?name=a.png&producer=001191110102MAD55U9H0F10002&content_id=h-1&sign=1',
+      { method: 'POST', socketPath: `${product.dir}/run/control.sock`, body: fs.readFileSync(at('a.png')), headers: { 'content-type': 'application/octet-stream' } });
+    assert.equal(r.status, 409, r.text);
+    const health = await request('http://localhost/healthz', { socketPath: `${product.dir}/run/control.sock` });
+    assert.match(health.text, /C2PA key of this installation cannot be used/);
+  } finally {
+    await product.stop();
   }
 });

@@ -189,6 +189,7 @@ const pl_capability pl_cap_label = {
     .routes = pl_label_routes,
     .bodies = pl_label_bodies,
     .openapi = (const char *)pl_label_openapi,
+    .before_keys = pl_label_before_keys,
     .start = pl_label_start,
     .stop = pl_label_stop,
     .health = pl_label_health,

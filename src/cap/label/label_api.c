@@ -3,87 +3,63 @@
 #include "base/banned.h"
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "cap/label/issue.h"
+#include "cap/label/label_box.h"
 #include "cap/label/label_int.h"
 #include "cap/label/label_record.h"
-#include "cap/label/worker.h"
 #include "cap/ledger/pl_ledger.h"
+
+#include <unistd.h>
 
 #define NAME_MAX_BYTES      255
 #define LABEL_RECORDS_BYTES (8u << 20)
 
 /* Of the daemon: set before requests come, taken down after the last one. */
-static label_worker *worker;
-static label_traces *traces;
+static label_worker     *worker;
+static label_traces     *traces;
+static pl_sign_identity *identity;       /* of the installation; NULL: it has none that works */
+static bool              identity_fails; /* there is a certificate, and it cannot be used */
+static char             *tsa_roots;
 
-/* --- in the box -------------------------------------------------------------------------------- */
-
-static pl_rc job_inspect(const json_t *job, pl_str file, json_t **reply, pl_error *err)
+/* DIR/keys/c2pa.key and c2pa.pem. */
+static pl_rc identity_open(const pl_instance *inst, pl_error *err)
 {
-    const char       *name = json_string_value(json_object_get(job, "name"));
-    label_inspect_how how = { .quick = json_is_true(json_object_get(job, "quick")),
-                              .declared = json_is_true(json_object_get(job, "declared")), .traces = traces,
-                              .now_ms = json_integer_value(json_object_get(job, "now_ms")) };
-    pl_media_io       io = pl_media_io_of(&file);
-    label_inspection  i;
-    pl_rc             rc = label_inspect(&io, name, &how, &i, err);
+    char    *key = pl_instance_path(inst, "keys/c2pa.key"), *cert = pl_instance_path(inst, "keys/c2pa.pem");
+    pl_error why;
+    size_t   n;
+    pl_rc    rc = key && cert ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
 
-    if (rc != PL_OK)
-        return rc;
-    if (i.format == PL_MEDIA_UNKNOWN)
-        rc = pl_fail(err, PL_INVALID, "the file is of no format that is read");
-    else
-        *reply = label_inspection_json(&i, name);
-    label_inspection_done(&i);
-    return rc == PL_OK && !*reply ? pl_fail(err, PL_NOMEM, "out of memory") : rc;
+    if (rc == PL_OK && access(cert, F_OK) == 0) {
+        identity_fails = pl_sign_identity_open(key, cert, NULL, &identity, &why) != PL_OK;
+        if (!identity_fails && inst->tsa_roots[0])
+            identity_fails = pl_file_read(inst->tsa_roots, 4u << 20, &tsa_roots, &n, &why) != PL_OK;
+        if (identity_fails)
+            (void)fprintf(stderr, "plumblined: the C2PA key of this installation cannot be used: %s\n", why.text);
+    }
+    free(key);
+    free(cert);
+    return rc;
 }
 
-static pl_rc job_label(const json_t *job, pl_str file, json_t **reply, pl_buf *out, pl_error *err)
-{
-    const char   *name = json_string_value(json_object_get(job, "name"));
-    label_order   o = { .producer = pl_str_z(json_string_value(json_object_get(job, "producer"))),
-                        .content_id = pl_str_z(json_string_value(json_object_get(job, "content_id"))),
-                        .state = (int)json_integer_value(json_object_get(job, "state")),
-                        .flags = (unsigned)json_integer_value(json_object_get(job, "flags")) };
-    label_outcome r;
-    uint8_t       digest[32];
-    char          hex[65];
-    json_t       *p;
-    pl_rc         rc = label_issue_bytes(file, name, &o, out, &r, err);
-
-    if (rc != PL_OK)
-        return rc;
-    pl_sha256_of(pl_buf_str(out), digest);
-    pl_hex(digest, sizeof digest, hex);
-    p = label_statement(&o, &r, hex, json_integer_value(json_object_get(job, "now_ms")));
-    *reply = json_pack("{s:s, s:o}", "format", pl_media_format_name(r.format), "statement", p);
-    label_outcome_done(&r);
-    return *reply ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
-}
-
-static pl_rc job_do(void *ctx, const json_t *job, pl_str file, json_t **reply, pl_buf *out, pl_error *err)
-{
-    const char *op = json_string_value(json_object_get(job, "op"));
-
-    (void)ctx;
-    return op && strcmp(op, "label") == 0 ? job_label(job, file, reply, out, err) : job_inspect(job, file, reply, err);
-}
-
-pl_rc pl_label_start(pl_services *s, pl_db *db, pl_error *err)
+/* The worker's process never had a key: it is forked before any is read. */
+pl_rc pl_label_before_keys(pl_error *err)
 {
     char       *packs = pl_path_join(pl_datadir(), "packs");
     const char *folders[] = { packs, NULL };
     pl_rc       rc = packs ? label_traces_open(folders, &traces, err) : pl_fail(err, PL_NOMEM, "out of memory");
 
-    (void)s;
-    (void)db;
     free(packs);
     if (rc == PL_NOTFOUND) /* said in /healthz: labels are found without it */
         rc = PL_OK;
-    return rc == PL_OK ? label_worker_start(job_do, NULL, &worker, err) : rc;
+    return rc == PL_OK ? label_worker_start(label_box_job, &traces, &worker, err) : rc;
+}
+
+pl_rc pl_label_start(pl_services *s, pl_db *db, pl_error *err)
+{
+    (void)db;
+    return identity_open(s->instance, err);
 }
 
 void pl_label_health(pl_services *s, pl_db *db, json_t *problems)
@@ -92,6 +68,8 @@ void pl_label_health(pl_services *s, pl_db *db, json_t *problems)
     (void)db;
     if (!traces)
         (void)json_array_append_new(problems, json_string("warning: the pack of generator traces is missing"));
+    if (identity_fails)
+        (void)json_array_append_new(problems, json_string("warning: the C2PA key of this installation cannot be used"));
 }
 
 void pl_label_stop(pl_services *s)
@@ -99,8 +77,13 @@ void pl_label_stop(pl_services *s)
     (void)s;
     label_worker_stop(worker);
     label_traces_close(traces);
+    pl_sign_identity_free(identity);
+    free(tsa_roots);
     worker = NULL;
     traces = NULL;
+    identity = NULL;
+    tsa_roots = NULL;
+    identity_fails = false;
 }
 
 /* --- requests ------------------------------------------------------------------------------------- */
@@ -129,7 +112,11 @@ static pl_rc file_name(pl_api_request *q, const char **out, pl_error *err)
 
 static pl_rc ask(pl_api_request *q, json_t *job, json_t **reply, pl_buf *out, pl_error *err)
 {
-    pl_rc rc = PL_OK;
+    const pl_instance *inst = q->services->instance;
+    pl_sign_how        how = { .id = identity, .tsa = inst && inst->tsa_url[0] ? inst->tsa_url : NULL,
+                               .tsa_roots = pl_str_z(tsa_roots), .now_ms = q->now_ms };
+    label_help         help = { label_box_help, &how };
+    pl_rc              rc = PL_OK;
 
     if (!job)
         return pl_fail(err, PL_NOMEM, "out of memory");
@@ -138,7 +125,7 @@ static pl_rc ask(pl_api_request *q, json_t *job, json_t **reply, pl_buf *out, pl
     else if (!worker)
         rc = pl_fail(err, PL_IO, "the media worker is not running");
     else
-        rc = label_worker_run(worker, job, q->body, reply, out, err);
+        rc = label_worker_run(worker, job, q->body, &help, reply, out, err);
     json_decref(job);
     return rc;
 }
@@ -221,6 +208,37 @@ static pl_rc order_of(pl_api_request *q, json_t **job, const char *name, pl_erro
     return rc;
 }
 
+static pl_rc order_sign(pl_api_request *q, json_t *job, pl_error *err)
+{
+    const pl_instance *inst = q->services->instance;
+    const char        *type = q->query(q->host, "source_type"), *uri = NULL;
+    pl_rc              rc = type ? pl_source_type(type, &uri, err) : PL_OK;
+
+    if (rc == PL_OK && !identity)
+        rc = pl_fail(err, PL_CONFLICT, "this installation has no C2PA key that works: keys/c2pa.key and keys/c2pa.pem of its directory");
+    if (rc == PL_OK)
+        (void)json_object_set_new(job, "c2pa", label_box_signer(pl_sign_identity_signer(identity), uri, is_set(q, "edited"),
+                                                                inst && inst->tsa_url[0]));
+    return rc;
+}
+
+/* Sound and video of formats that ffmpeg must write are refused in the box, which starts no programs. */
+static pl_rc order_explicit(pl_api_request *q, json_t *job, pl_error *err)
+{
+    const char *size = q->query(q->host, "size"), *wording = q->query(q->host, "text"), *position = q->query(q->host, "position");
+    char       *end = NULL;
+    double      percent = size ? strtod(size, &end) : 0;
+    json_t     *o;
+
+    if (size && (end == size || *end != '\0' || !(percent > 0 && percent <= 100)))
+        return pl_fail(err, PL_INVALID, "'size' is a number of percent");
+    o = json_pack("{s:s*, s:s*, s:f}", "text", wording, "position", position, "size", percent);
+    if (!o)
+        return pl_fail(err, PL_INVALID, "'text' is no text");
+    (void)json_object_set_new(job, "explicit", o);
+    return PL_OK;
+}
+
 static pl_rc label_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
 {
     json_t     *job = NULL, *reply = NULL;
@@ -229,8 +247,14 @@ static pl_rc label_post(pl_api_request *q, pl_api_reply *r, pl_error *err)
 
     if (rc == PL_OK)
         rc = order_of(q, &job, name, err);
-    if (rc != PL_OK)
+    if (rc == PL_OK && is_set(q, "explicit"))
+        rc = order_explicit(q, job, err);
+    if (rc == PL_OK && is_set(q, "sign"))
+        rc = order_sign(q, job, err);
+    if (rc != PL_OK) {
+        json_decref(job);
         return rc;
+    }
     r->raw = PL_BUF_INIT(LABEL_WORKER_FILE_MAX * 2);
     rc = ask(q, job, &reply, &r->raw, err);
     if (rc == PL_OK && is_set(q, "record"))

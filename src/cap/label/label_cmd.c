@@ -44,34 +44,6 @@ static bool is_text_name(const char *name)
 
 /* --- label add --------------------------------------------------------------------------- */
 
-/* Where a visible label goes. One word serves all media: a corner for pictures and video; start,
- * middle, end (several, with commas) for sound; start, end or mark for texts and documents. */
-typedef struct place {
-    pl_notice_place  notice;
-    pl_visible_place corner;
-    unsigned         sound;
-} place;
-
-static pl_rc place_parse(const char *s, place *out, pl_error *err)
-{
-    *out = (place){ PL_NOTICE_END, PL_VISIBLE_CALM, PL_AUDIBLE_START };
-    if (!s)
-        return PL_OK;
-    if (strcmp(s, "mark") == 0) {
-        out->notice = PL_NOTICE_MARK;
-        return PL_OK;
-    }
-    if (pl_visible_place_parse(pl_str_z(s), &out->corner, NULL) == PL_OK)
-        return PL_OK;
-    if (pl_audible_place_parse(pl_str_z(s), &out->sound, NULL) != PL_OK)
-        return pl_fail(err, PL_INVALID,
-                       "unknown position '%s': start, middle, end, mark, or a corner (top-left, top-right,"
-                       " bottom-left, bottom-right, calm)",
-                       s);
-    out->notice = out->sound & PL_AUDIBLE_START ? PL_NOTICE_START : PL_NOTICE_END;
-    return PL_OK;
-}
-
 static pl_rc number_read(pl_cmd_ctx *c, const char *name, double *out, pl_error *err)
 {
     const char *s = option(c, name);
@@ -83,7 +55,7 @@ static pl_rc number_read(pl_cmd_ctx *c, const char *name, double *out, pl_error 
     return PL_OK;
 }
 
-static pl_rc style_read(pl_cmd_ctx *c, const place *p, pl_visible_style *out, pl_error *err)
+static pl_rc style_read(pl_cmd_ctx *c, const pl_visible_where *p, pl_visible_style *out, pl_error *err)
 {
     pl_rc rc;
 
@@ -143,7 +115,7 @@ static int cmd_add(pl_cmd_ctx *c)
     bool             in_place = option(c, "in-place") != NULL;
     bool             is_labelled = option(c, "producer") || option(c, "content-id");
     pl_visible_style style = { .wording = { NULL, 0 } };
-    place            p;
+    pl_visible_where p;
     pl_error         err;
 
     if (c->argc == 0 && !is_tar) {
@@ -160,7 +132,7 @@ static int cmd_add(pl_cmd_ctx *c)
     if (!is_labelled && !is_shown && !option(c, "c2pa"))
         return fail(c, PL_INVALID, "nothing to add: --producer CODE --content-id ID for the label in the"
                                    " metadata, --explicit for one that people read, --c2pa to sign");
-    if (place_parse(option(c, "position"), &p, &err) != PL_OK)
+    if (pl_visible_where_parse(option(c, "position"), &p, &err) != PL_OK)
         return pl_cmd_fail(c, &err);
     if (is_shown && !is_labelled && !option(c, "c2pa") && !is_tar && c->argc == 1 && is_text_name(c->argv[0]) && is_text_name(out))
         return add_text(c, out, p.notice == PL_NOTICE_START ? PL_LABEL_START : PL_LABEL_END);

@@ -35,6 +35,7 @@ extern const pl_cmd   pl_label_commands[];
 
 extern const pl_route      pl_label_routes[];
 extern const pl_body_limit pl_label_bodies[];
+pl_rc pl_label_before_keys(pl_error *err);
 pl_rc pl_label_start(pl_services *s, pl_db *db, pl_error *err);
 void  pl_label_stop(pl_services *s);
 void  pl_label_health(pl_services *s, pl_db *db, json_t *problems);

@@ -22,12 +22,12 @@ pl_rc pl_visible_image(pl_media_format f, pl_str in, const pl_visible_style *s, 
 }
 
 /* Dark glyphs on white, four pixels to a point: sharp when printed. */
-static pl_rc picture_draw(pl_str wording, pl_notice_picture *out, pl_error *err)
+static pl_rc picture_draw(const pl_visible_style *s, pl_str wording, pl_notice_picture *out, pl_error *err)
 {
     enum { CAPITAL = 40, WIDTH_MAX = 2000, HEIGHT_MAX = 1000 };
     visible_mask   m = { 0 };
     visible_layout at = { .ink = 0, .panel = 1 };
-    pl_rc          rc = pl_visible_render(wording, CAPITAL, WIDTH_MAX, HEIGHT_MAX, &m, err);
+    pl_rc          rc = pl_visible_draw(s, wording, CAPITAL, WIDTH_MAX, HEIGHT_MAX, &m, err);
     size_t         n = (size_t)m.w * (size_t)m.h;
     uint8_t       *p = rc == PL_OK ? malloc(2 * n) : NULL;
 
@@ -50,7 +50,7 @@ pl_rc pl_visible_notice(pl_media *m, const pl_visible_style *s, pl_notice_place 
     pl_rc             rc = pl_visible_style_check(s, err);
 
     if (rc == PL_OK && pl_media_format_of(m) == PL_MEDIA_PDF)
-        rc = picture_draw(wording, &picture, err);
+        rc = picture_draw(s, wording, &picture, err);
     if (rc == PL_OK)
         rc = pl_media_notice(m, wording, place, picture.grey ? &picture : NULL, out, err);
     free((void *)picture.grey);

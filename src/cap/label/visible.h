@@ -33,6 +33,18 @@ typedef enum pl_audible_place {
     PL_AUDIBLE_END = 4
 } pl_audible_place;
 
+/* Drawn letters: how much of each pixel is glyph and how much is outline, 0 to 255. */
+typedef struct visible_mask {
+    int      w, h, glyph_h;
+    uint8_t *glyph, *outline; /* w * h */
+} visible_mask;
+
+/* Draws where there are no fonts: the box that foreign media is read in asks for it. */
+typedef struct pl_visible_fonts {
+    void *ctx;
+    pl_rc (*render)(void *ctx, pl_str wording, int glyph_h, int max_w, int max_h, visible_mask *out, pl_error *err);
+} pl_visible_fonts;
+
 typedef struct pl_visible_style {
     pl_str           wording; /* n 0: PL_VISIBLE_WORDING                           */
     double           percent; /* glyph height, % of the shorter side; 0: 5         */
@@ -41,6 +53,7 @@ typedef struct pl_visible_style {
     double           seconds; /* of a video, from its first frame; 0: 2            */
     const char      *clip;    /* of sound: a WAV that says it, in place of the rhythm; NULL: none.
                                  What it says is for whoever gives it to know      */
+    const pl_visible_fonts *fonts; /* NULL: those of this machine                  */
     const char      *voice;   /* of sound: "zh", "zh,en": said by espeak-ng; NULL: no */
 } pl_visible_style;
 
@@ -61,6 +74,14 @@ const char *pl_visible_place_name(pl_visible_place p);
 /* PL_INVALID: the style breaks the standard; the message names the clause. */
 pl_rc pl_visible_style_check(const pl_visible_style *s, pl_error *err);
 
+/* Where a label goes. One word serves all media: a corner for pictures and video; start, middle, end
+ * (several, with commas) for sound; start, end or mark for texts and documents. NULL: the defaults. */
+typedef struct pl_visible_where {
+    pl_notice_place  notice;
+    pl_visible_place corner;
+    unsigned         sound;
+} pl_visible_where;
+pl_rc pl_visible_where_parse(const char *s, pl_visible_where *out, pl_error *err);
 pl_rc pl_audible_voice_check(const char *voice, pl_error *err);
 
 /* JPEG, PNG, WebP. PL_NOTFOUND: another format. PL_INVALID: it cannot be decoded, is animated, or

@@ -4,12 +4,6 @@
 
 #include "cap/label/visible.h"
 
-/* A rendered label: how much of each pixel is glyph and how much is outline, 0 to 255. */
-typedef struct visible_mask {
-    int      w, h, glyph_h;
-    uint8_t *glyph, *outline; /* w * h */
-} visible_mask;
-
 /* A picture as the placing looks at it: luma, 8 bits, as displayed. */
 typedef struct visible_luma {
     int            w, h;
@@ -26,8 +20,10 @@ typedef struct visible_layout {
     double           contrast;
 } visible_layout;
 
-/* visible_text.c: draws the wording so that a capital A is at least glyph_h high, broken into
+/* visible_text.c: draws the wording with the style's fonts so that a capital A is at least glyph_h high, broken into
  * lines that fit max_w. PL_INVALID: it does not fit max_w x max_h. */
+pl_rc pl_visible_draw(const pl_visible_style *s, pl_str wording, int glyph_h, int max_w, int max_h,
+                      visible_mask *out, pl_error *err);
 pl_rc pl_visible_render(pl_str wording, int glyph_h, int max_w, int max_h, visible_mask *out,
                         pl_error *err);
 void  pl_visible_mask_done(visible_mask *m);

@@ -60,6 +60,26 @@ pl_rc pl_audible_place_parse(pl_str s, unsigned *out, pl_error *err)
 }
 
 /* REQ: GB45438-2025/5.2  REQ: GB45438-2025/5.3  REQ: GB45438-2025/5.4 */
+pl_rc pl_visible_where_parse(const char *s, pl_visible_where *out, pl_error *err)
+{
+    *out = (pl_visible_where){ PL_NOTICE_END, PL_VISIBLE_CALM, PL_AUDIBLE_START };
+    if (!s)
+        return PL_OK;
+    if (strcmp(s, "mark") == 0) {
+        out->notice = PL_NOTICE_MARK;
+        return PL_OK;
+    }
+    if (pl_visible_place_parse(pl_str_z(s), &out->corner, NULL) == PL_OK)
+        return PL_OK;
+    if (pl_audible_place_parse(pl_str_z(s), &out->sound, NULL) != PL_OK)
+        return pl_fail(err, PL_INVALID,
+                       "unknown position '%s': start, middle, end, mark, or a corner (top-left, top-right,"
+                       " bottom-left, bottom-right, calm)",
+                       s);
+    out->notice = out->sound & PL_AUDIBLE_START ? PL_NOTICE_START : PL_NOTICE_END;
+    return PL_OK;
+}
+
 pl_rc pl_visible_style_check(const pl_visible_style *s, pl_error *err)
 {
     if (s->wording.n > WORDING_MAX || (s->wording.n > 0 && !pl_textlabel_conforms(s->wording)))
@@ -219,7 +239,7 @@ pl_rc pl_visible_prepare(const visible_luma *l, const pl_visible_style *s, visib
     pl_rc  rc;
 
     glyph_h = glyph_h < 8 ? 8 : glyph_h; /* lower than this nobody can read */
-    rc = pl_visible_render(wording, glyph_h, l->w - 2 * gap, l->h - 2 * gap, m, err);
+    rc = pl_visible_draw(s, wording, glyph_h, l->w - 2 * gap, l->h - 2 * gap, m, err);
     if (rc != PL_OK)
         return rc;
     pl_visible_layout(l, m, s->place, at);

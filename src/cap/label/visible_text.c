@@ -156,3 +156,10 @@ pl_rc pl_visible_render(pl_str wording, int glyph_h, int max_w, int max_h, visib
         g_object_unref(c);
     return rc;
 }
+
+pl_rc pl_visible_draw(const pl_visible_style *s, pl_str wording, int glyph_h, int max_w, int max_h,
+                      visible_mask *out, pl_error *err)
+{
+    return s->fonts ? s->fonts->render(s->fonts->ctx, wording, glyph_h, max_w, max_h, out, err)
+                    : pl_visible_render(wording, glyph_h, max_w, max_h, out, err);
+}

@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 #define REPLY_MAX (64u << 20)
-#define JOB_MAX   4096u
+#define JOB_MAX   (96u << 10) /* with a chain of certificates */
+#define ASK_MAX   (8u << 20)
 
 struct label_worker {
     int   socket; /* to the process that forks */
@@ -107,14 +108,77 @@ static bool box_enter(void)
 
 /* --- one job ----------------------------------------------------------------------------------- */
 
-/* Length-prefixed: JSON, then bytes to the end. */
+/* On the socket, from the job: frames of a letter, a length, bytes. 'R' is the reply, in JSON; what
+ * follows it to the end are the bytes of the new file. Other letters are questions, each answered by
+ * a frame: '+' and the answer, or '-' and why not. */
+static void head_make(char what, size_t n, uint8_t head[5])
+{
+    head[0] = (uint8_t)what;
+    for (int i = 0; i < 4; i++)
+        head[1 + i] = (uint8_t)(n >> (8 * i));
+}
+
+static size_t head_size(const uint8_t *head)
+{
+    return (size_t)head[1] | (size_t)head[2] << 8 | (size_t)head[3] << 16 | (size_t)head[4] << 24;
+}
+
+static pl_rc frame_write(int fd, char what, pl_str bytes, pl_error *err)
+{
+    uint8_t head[5];
+    pl_rc   rc;
+
+    head_make(what, bytes.n, head);
+    rc = pl_write_all(fd, head, sizeof head, err);
+    return rc == PL_OK ? pl_write_all(fd, bytes.p, bytes.n, err) : rc;
+}
+
+struct label_ask {
+    int fd;
+};
+
+static pl_rc read_whole(int fd, void *to, size_t n, pl_error *err)
+{
+    for (char *p = to; n > 0;) {
+        ssize_t k = read(fd, p, n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k <= 0)
+            return pl_fail(err, PL_IO, "nobody answers");
+        p += k;
+        n -= (size_t)k;
+    }
+    return PL_OK;
+}
+
+pl_rc label_worker_ask(label_ask *a, char what, pl_str question, pl_buf *answer, pl_error *err)
+{
+    uint8_t head[5];
+    char   *text = NULL;
+    size_t  n = 0;
+    pl_rc   rc = frame_write(a->fd, what, question, err);
+
+    if (rc == PL_OK)
+        rc = read_whole(a->fd, head, sizeof head, err);
+    if (rc == PL_OK && (n = head_size(head)) > ASK_MAX)
+        rc = pl_fail(err, PL_LIMIT, "an answer of %zu bytes", n);
+    if (rc == PL_OK && !(text = malloc(n + 1)))
+        rc = pl_fail(err, PL_NOMEM, "out of memory");
+    if (rc == PL_OK)
+        rc = read_whole(a->fd, text, n, err);
+    if (rc == PL_OK && head[0] == '+')
+        pl_buf_put(answer, (pl_str){ text, n });
+    else if (rc == PL_OK)
+        rc = pl_fail(err, PL_INVALID, "%.*s", (int)(n < 200 ? n : 200), text);
+    free(text);
+    return rc == PL_OK ? pl_buf_check(answer, err) : rc;
+}
+
 static void answer(int fd, json_t *reply, const pl_buf *out)
 {
-    char   *text = reply ? pl_json_dump(reply) : NULL;
-    size_t  n = text ? strlen(text) : 0;
-    uint8_t head[4] = { (uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), (uint8_t)(n >> 24) };
+    char *text = reply ? pl_json_dump(reply) : NULL;
 
-    if (text && pl_write_all(fd, head, 4, NULL) == PL_OK && pl_write_all(fd, text, n, NULL) == PL_OK)
+    if (text && frame_write(fd, 'R', pl_str_z(text), NULL) == PL_OK)
         (void)pl_write_all(fd, out->p ? out->p : "", out->n, NULL);
 }
 
@@ -125,6 +189,7 @@ static void job_run(label_job_fn fn, void *ctx, int file, int socket)
     off_t   size = lseek(file, 0, SEEK_END);
     void   *map = size > 0 ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, file, 0) : NULL;
     pl_buf  out = PL_BUF_INIT(REPLY_MAX);
+    label_ask ask = { socket };
     json_t *job = NULL, *reply = NULL;
     pl_error err = { PL_OK, "" };
     pl_rc   rc;
@@ -133,13 +198,21 @@ static void job_run(label_job_fn fn, void *ctx, int file, int socket)
         _exit(1);
     rc = pl_json_parse((pl_str){ job_text, (size_t)job_n }, "job", &job, &err);
     if (rc == PL_OK)
-        rc = fn(ctx, job, (pl_str){ map ? map : "", (size_t)size }, &reply, &out, &err);
+        rc = fn(ctx, &ask, job, (pl_str){ map ? map : "", (size_t)size }, &reply, &out, &err);
     if (rc != PL_OK) {
         reply = json_pack("{s:i, s:s}", "rc", (int)rc, "error", err.text);
         pl_buf_clear(&out);
     }
     answer(socket, reply, &out);
     _exit(0);
+}
+
+/* Passphrases and PINs of the daemon are not ours to know. */
+static void secrets_forget(void)
+{
+    for (char **e = environ; e && *e; e++)
+        if (strncmp(*e, "PLUMBLINE_", 10) == 0)
+            memset(*e, 0, strlen(*e));
 }
 
 static _Noreturn void serve(label_job_fn fn, void *ctx, int socket)
@@ -149,6 +222,7 @@ static _Noreturn void serve(label_job_fn fn, void *ctx, int socket)
     sigset_t         none;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    secrets_forget();
     if (socket != 3) {
         (void)dup2(socket, 3);
         socket = 3;
@@ -223,59 +297,146 @@ static int memory_file(pl_str bytes)
     return -1;
 }
 
-static pl_rc collect(int fd, pl_buf *all, pl_error *err)
-{
-    int64_t end = pl_mono_ms() + (LABEL_WORKER_WALL_S + 2) * 1000;
-    char    piece[65536];
+/* The conversation with one job, up to its end. */
+typedef struct talk {
+    int               fd;
+    int64_t           end;
+    const label_help *help;
+    unsigned          questions;
+} talk;
 
+/* *got 0: the other end is closed. */
+static pl_rc talk_read(const talk *t, void *p, size_t n, size_t *got, pl_error *err)
+{
     for (;;) {
-        struct pollfd p = { fd, POLLIN, 0 };
-        int64_t       left = end - pl_mono_ms();
-        ssize_t       n;
-        if (left <= 0 || poll(&p, 1, (int)left) < 0) {
-            if (left > 0 && errno == EINTR)
-                continue;
-            return pl_fail(err, PL_IO, "the file took too long to be read");
-        }
-        n = p.revents ? read(fd, piece, sizeof piece) : 0;
-        if (n < 0 && errno == EINTR)
+        struct pollfd q = { t->fd, POLLIN, 0 };
+        int64_t       left = t->end - pl_mono_ms();
+        int           ready = left > 0 ? poll(&q, 1, (int)left) : 0;
+        ssize_t       k;
+
+        if (ready < 0 && errno == EINTR)
             continue;
-        if (p.revents && n <= 0)
-            return pl_buf_check(all, err);
-        pl_buf_put(all, (pl_str){ piece, n > 0 ? (size_t)n : 0 });
+        if (ready <= 0)
+            return pl_fail(err, PL_IO, "the file took too long to be read");
+        k = read(t->fd, p, n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        *got = k > 0 ? (size_t)k : 0;
+        return PL_OK;
     }
 }
 
-static pl_rc take_reply(const pl_buf *all, json_t **reply, pl_buf *out, pl_error *err)
+/* PL_IO also: the job ended too early. */
+static pl_rc talk_whole(const talk *t, void *to, size_t n, pl_error *err)
 {
-    const uint8_t *p = (const uint8_t *)all->p;
-    size_t         n = all->n >= 4 ? (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24 : 0;
-    json_t        *j = NULL;
-    int64_t        code = 0;
-    pl_str         text = { "", 0 };
-    pl_rc          rc;
+    for (char *p = to; n > 0;) {
+        size_t got = 0;
+        pl_rc  rc = talk_read(t, p, n, &got, err);
 
-    if (all->n < 4 || n > all->n - 4)
-        return pl_fail(err, PL_IO, "the file could not be read within the limits on memory and time");
-    rc = pl_json_parse((pl_str){ all->p + 4, n }, "media worker", &j, err);
+        if (rc != PL_OK)
+            return rc;
+        if (got == 0)
+            return pl_fail(err, PL_IO, "the file could not be read within the limits on memory and time");
+        p += got;
+        n -= got;
+    }
+    return PL_OK;
+}
+
+static pl_rc question_answer(talk *t, char what, pl_str question, pl_error *err)
+{
+    pl_buf   b = PL_BUF_INIT(ASK_MAX);
+    pl_error why = { PL_OK, "" };
+    pl_rc    rc = PL_INVALID;
+
+    if (++t->questions > LABEL_WORKER_QUESTIONS)
+        return pl_fail(err, PL_LIMIT, "more than %d questions", LABEL_WORKER_QUESTIONS);
+    if (t->help)
+        rc = t->help->fn(t->help->ctx, what, question, &b, &why);
+    if (rc == PL_OK)
+        rc = pl_buf_check(&b, &why);
+    rc = frame_write(t->fd, rc == PL_OK ? '+' : '-', rc == PL_OK ? pl_buf_str(&b) : pl_str_z(why.text), err);
+    pl_buf_done(&b);
+    return rc;
+}
+
+/* *text gets the reply; questions before it are answered. */
+static pl_rc talk_reply(talk *t, char **text, size_t *n, pl_error *err)
+{
+    for (;;) {
+        uint8_t head[5];
+        pl_rc   rc = talk_whole(t, head, sizeof head, err);
+
+        *n = rc == PL_OK ? head_size(head) : 0;
+        if (rc == PL_OK && *n > (head[0] == 'R' ? REPLY_MAX : ASK_MAX))
+            rc = pl_fail(err, PL_LIMIT, "an answer of %zu bytes", *n);
+        if (rc == PL_OK && !(*text = malloc(*n + 1)))
+            rc = pl_fail(err, PL_NOMEM, "out of memory");
+        if (rc == PL_OK)
+            rc = talk_whole(t, *text, *n, err);
+        if (rc == PL_OK && head[0] == 'R')
+            return PL_OK;
+        if (rc == PL_OK)
+            rc = question_answer(t, (char)head[0], (pl_str){ *text, *n }, err);
+        free(*text);
+        *text = NULL;
+        if (rc != PL_OK)
+            return rc;
+    }
+}
+
+static pl_rc talk_bytes(const talk *t, pl_buf *out, pl_error *err)
+{
+    char   piece[65536];
+    size_t got = 0;
+    pl_rc  rc;
+
+    while ((rc = talk_read(t, piece, sizeof piece, &got, err)) == PL_OK && got > 0 && !out->failed)
+        pl_buf_put(out, (pl_str){ piece, got });
+    return rc == PL_OK ? pl_buf_check(out, err) : rc;
+}
+
+static pl_rc take_reply(pl_str text, json_t **reply, pl_error *err)
+{
+    json_t *j = NULL;
+    int64_t code = 0;
+    pl_str  why = { "", 0 };
+    pl_rc   rc = pl_json_parse(text, "media worker", &j, err);
+
     if (rc == PL_OK && json_object_get(j, "rc") && pl_json_get_int(j, "rc", true, &code, NULL) == PL_OK) {
-        (void)pl_json_get_str(j, "error", true, &text, NULL);
+        (void)pl_json_get_str(j, "error", true, &why, NULL);
         rc = code < 0 && code >= PL_FULL ? (pl_rc)code : PL_INVALID;
-        (void)pl_fail(err, rc, PL_STR_FMT, PL_STR_ARG(text));
+        (void)pl_fail(err, rc, PL_STR_FMT, PL_STR_ARG(why));
     }
     if (rc != PL_OK) {
         json_decref(j);
         return rc;
     }
-    pl_buf_put(out, (pl_str){ all->p + 4 + n, all->n - 4 - n });
     *reply = j;
-    return pl_buf_check(out, err);
+    return PL_OK;
 }
 
-pl_rc label_worker_run(label_worker *w, const json_t *job, pl_str file, json_t **reply, pl_buf *out, pl_error *err)
+static pl_rc converse(int fd, const label_help *help, json_t **reply, pl_buf *out, pl_error *err)
+{
+    talk   t = { fd, pl_mono_ms() + (LABEL_WORKER_WALL_S + 2) * 1000, help, 0 };
+    char  *text = NULL;
+    size_t n = 0;
+    pl_rc  rc = talk_reply(&t, &text, &n, err);
+
+    if (rc == PL_OK)
+        rc = take_reply((pl_str){ text, n }, reply, err);
+    free(text);
+    if (rc == PL_OK && (rc = talk_bytes(&t, out, err)) != PL_OK) {
+        json_decref(*reply);
+        *reply = NULL;
+    }
+    return rc;
+}
+
+pl_rc label_worker_run(label_worker *w, const json_t *job, pl_str file, const label_help *help, json_t **reply,
+                       pl_buf *out, pl_error *err)
 {
     char  *text = pl_json_dump(job);
-    pl_buf all = PL_BUF_INIT(REPLY_MAX + JOB_MAX);
     int    pair[2] = { -1, -1 }, memory = memory_file(file);
     bool   sent = false;
     pl_rc  rc = PL_OK;
@@ -288,14 +449,11 @@ pl_rc label_worker_run(label_worker *w, const json_t *job, pl_str file, json_t *
     if (!sent)
         rc = pl_fail(err, PL_IO, "the media worker does not answer");
     if (rc == PL_OK)
-        rc = collect(pair[0], &all, err);
-    if (rc == PL_OK)
-        rc = take_reply(&all, reply, out, err);
+        rc = converse(pair[0], help, reply, out, err);
     if (pair[0] >= 0)
         (void)close(pair[0]);
     if (memory >= 0)
         (void)close(memory);
-    pl_buf_done(&all);
     free(text);
     return rc;
 }

@@ -62,6 +62,18 @@ static pl_rc migrate(pl_db *db, pl_error *err)
     return rc;
 }
 
+static pl_rc before_keys(pl_daemon *d, pl_error *err)
+{
+    pl_rc rc = PL_OK;
+
+    for (size_t i = 0; rc == PL_OK && pl_capabilities[i] != NULL; i++) {
+        if (pl_capabilities[i]->before_keys != NULL)
+            rc = pl_capabilities[i]->before_keys(err);
+        d->capabilities_prepared = i + 1;
+    }
+    return rc;
+}
+
 static pl_rc start_capabilities(pl_daemon *d, pl_db *db, pl_error *err)
 {
     for (size_t i = 0; pl_capabilities[i] != NULL; i++) {
@@ -122,6 +134,8 @@ pl_rc pl_daemon_open(const char *dir, pl_daemon **out, pl_error *err)
     (void)pthread_rwlock_init(&d->gate, NULL);
     (void)pthread_mutex_init(&d->policy_lock, NULL);
     rc = open_routes(d, err);
+    if (rc == PL_OK)
+        rc = before_keys(d, err);
     if (rc == PL_OK)
         rc = open_identity(d, dir, err);
     /* The ledger's lock comes before anything is changed: it is what makes this daemon the
@@ -196,12 +210,13 @@ void pl_daemon_close(pl_daemon *d, int64_t drain_ms)
     pl_listener_stop(d->remote);
     pl_listener_stop(d->control);
     pl_ticker_stop(d->ticker);
-    while (d->capabilities_started > 0) {
-        const pl_capability *c = pl_capabilities[--d->capabilities_started];
+    for (size_t i = d->capabilities_prepared; i-- > 0;) {
+        const pl_capability *c = pl_capabilities[i];
 
-        if (c->stop != NULL)
+        if (c->stop != NULL && (i < d->capabilities_started || c->before_keys != NULL))
             c->stop(&d->services);
     }
+    d->capabilities_prepared = d->capabilities_started = 0;
     pl_dbpool_free(d->dbs);
     close_ledger(d);
     pl_signer_free(d->signer);

@@ -38,7 +38,7 @@ typedef struct pl_daemon {
     pl_router  *router;
     char       *openapi;
     char       *ledger_dir;
-    size_t      capabilities_started;
+    size_t      capabilities_started, capabilities_prepared;
 
     pthread_rwlock_t gate;
 

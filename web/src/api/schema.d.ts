@@ -449,8 +449,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A copy of a file with the label in its metadata
-         * @description The body is the file, up to 8 MiB; the answer is the labelled copy, read back before it is sent.
+         * A copy of a file with its label
+         * @description The body is the file, up to 8 MiB; the answer is the labelled copy, read back before it is sent. The file is read in a process without files, network and keys.
          */
         post: operations["labelFile"];
         delete?: never;
@@ -2805,6 +2805,20 @@ export interface operations {
                 iptc?: "0" | "1";
                 /** @description Append a statement to the ledger */
                 record?: "0" | "1";
+                /** @description A label people see or hear as well: JPEG, PNG, WebP, WAV, TXT, Markdown, HTML, DOCX, PDF. Other sound and video want the command line */
+                explicit?: "0" | "1";
+                /** @description With explicit: its wording */
+                text?: string;
+                /** @description With explicit: start, middle, end, mark, or a corner */
+                position?: string;
+                /** @description With explicit: height in percent of the shorter side */
+                size?: number;
+                /** @description Sign with a C2PA manifest, with the key and certificate of this installation */
+                sign?: "0" | "1";
+                /** @description Digital source type, default trainedAlgorithmicMedia */
+                source_type?: string;
+                /** @description With sign: made elsewhere, edited here */
+                edited?: "0" | "1";
             };
             header?: never;
             path?: never;

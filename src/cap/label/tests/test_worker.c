@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-static pl_rc job(void *ctx, const json_t *j, pl_str file, json_t **reply, pl_buf *out, pl_error *err)
+static pl_rc job(void *ctx, label_ask *ask, const json_t *j, pl_str file, json_t **reply, pl_buf *out, pl_error *err)
 {
     const char *op = json_string_value(json_object_get(j, "op"));
 
@@ -25,6 +25,15 @@ static pl_rc job(void *ctx, const json_t *j, pl_str file, json_t **reply, pl_buf
         while (n < 4096 && calloc(1, 1 << 20))
             n++;
         *reply = json_pack("{s:i}", "mib", (int)n);
+    } else if (strcmp(op, "ask") == 0) {
+        pl_rc rc = label_worker_ask(ask, 'q', file, out, err);
+        if (rc == PL_OK)
+            *reply = json_object();
+        return rc;
+    } else if (strcmp(op, "pester") == 0) {
+        while (label_worker_ask(ask, 'q', file, out, err) == PL_OK)
+            ;
+        return PL_IO;
     } else if (strcmp(op, "crash") == 0) {
         __builtin_trap();
     } else {
@@ -48,10 +57,22 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Runs here, in the process that has what a job lacks. */
+static pl_rc helper(void *ctx, char what, pl_str question, pl_buf *answer, pl_error *err)
+{
+    assert_int_equal(what, 'q');
+    if (pl_str_eqz(question, "no"))
+        return pl_fail(err, PL_DENIED, "not that");
+    pl_buf_printf(answer, "%s:%d:" PL_STR_FMT, (char *)ctx, (int)getpid(), PL_STR_ARG(question));
+    return PL_OK;
+}
+
+static const label_help help = { helper, "here" };
+
 static pl_rc run(const char *op, pl_str file, json_t **reply, pl_buf *out, pl_error *err)
 {
     json_t *j = json_pack("{s:s}", "op", op);
-    pl_rc   rc = label_worker_run(w, j, file, reply, out, err);
+    pl_rc   rc = label_worker_run(w, j, file, &help, reply, out, err);
 
     json_decref(j);
     return rc;
@@ -107,6 +128,24 @@ static void worker__outlives_jobs_that_crash_or_fail(void **state)
     pl_buf_done(&out);
 }
 
+static void worker__asks_who_started_it_and_not_for_ever(void **state)
+{
+    pl_buf   out = PL_BUF_INIT(4096);
+    json_t  *reply = NULL;
+    pl_error err = { 0 };
+    char     want[64];
+
+    (void)state;
+    (void)snprintf(want, sizeof want, "here:%d:sign this", (int)getpid());
+    assert_ok(run("ask", PL_STR("sign this"), &reply, &out, &err), &err);
+    assert_str(pl_buf_str(&out), want);
+    json_decref(reply);
+    assert_rc(run("ask", PL_STR("no"), &reply, &out, &err), PL_INVALID);
+    assert_string_equal(err.text, "not that");
+    assert_rc(run("pester", PL_STR("?"), &reply, &out, &err), PL_LIMIT);
+    pl_buf_done(&out);
+}
+
 static void worker__cannot_take_all_memory(void **state)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -130,6 +169,7 @@ int main(void)
         cmocka_unit_test(worker__gives_json_and_bytes_back),
         cmocka_unit_test(worker__has_no_files_and_no_network),
         cmocka_unit_test(worker__outlives_jobs_that_crash_or_fail),
+        cmocka_unit_test(worker__asks_who_started_it_and_not_for_ever),
         cmocka_unit_test(worker__cannot_take_all_memory),
     };
 
