@@ -42,6 +42,7 @@ typedef struct {
     ngx_chain_t *free, *busy;
     ngx_uint_t   http_version; /* the client's: an HTTP/0.9 upstream would change it */
     void       (*upstream_finalize)(ngx_http_request_t *r, ngx_int_t rc);
+    uint64_t     stops;       /* version of the table of stops that was looked at */
     unsigned     judged:1;    /* request phase is over */
     unsigned     asking:1;    /* a guard model is being asked */
     unsigned     reserved:1;  /* a ring place is held for the event */
@@ -66,6 +67,9 @@ ngx_int_t ngx_http_plumbline_go_on(ngx_http_request_t *r, ngx_http_plumbline_ctx
     pl_exchange_action action);
 /* The whole body in one piece. */
 ngx_int_t ngx_http_plumbline_body(ngx_http_request_t *r, pl_str *out);
+
+/* The stop switch, or a stop of this request's part. */
+ngx_uint_t ngx_http_plumbline_is_stopped(ngx_http_plumbline_ctx_t *ctx);
 
 /* _opinion.c: asks the guard model; the phases run again when its answer is there. */
 ngx_int_t ngx_http_plumbline_ask(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx);

@@ -266,6 +266,23 @@ plumbline_admit(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     return NGX_DECLINED;
 }
 
+ngx_uint_t
+ngx_http_plumbline_is_stopped(ngx_http_plumbline_ctx_t *ctx)
+{
+    pl_gate *gate = ctx->mcf->gate;
+
+    if (pl_gate_stopped(gate)) {
+        return 1;
+    }
+    if (ctx->stops == pl_gate_part_version(gate)) {
+        return 0;
+    }
+    ctx->stops = pl_gate_part_version(gate);
+    return pl_gate_part_match(gate, ngx_http_plumbline_str(ctx->mcf->service),
+                              pl_exchange_model(ctx->exchange), pl_exchange_tenant(ctx->exchange))
+           != NULL;
+}
+
 ngx_int_t
 ngx_http_plumbline_go_on(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx,
     pl_exchange_action action)
@@ -316,6 +333,13 @@ plumbline_judge(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
         return rc;
     }
     action = pl_exchange_request(ctx->exchange, body);
+    ctx->stops = ~pl_gate_part_version(gate); /* now that the model is known */
+    if (action != PL_EXCHANGE_ANSWER && ngx_http_plumbline_is_stopped(ctx)) {
+        pl_gate_count(gate, PL_COUNT_STOPPED, 1);
+        pl_exchange_refuse(ctx->exchange, NGX_HTTP_SERVICE_UNAVAILABLE, "server_error", "stopped",
+                           "this part of the service was stopped by its operator");
+        return NGX_DONE;
+    }
     if (action == PL_EXCHANGE_ASK) {
         if (ngx_http_plumbline_ask(r, ctx) == NGX_OK) {
             return NGX_AGAIN;

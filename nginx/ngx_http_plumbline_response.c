@@ -354,7 +354,7 @@ plumbline_stream_buf(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx_b
     int64_t      now = ngx_http_plumbline_now();
     ngx_uint_t   was_ended = pl_exchange_ended(x);
 
-    if (!was_ended && pl_gate_stopped(ctx->mcf->gate)) {
+    if (!was_ended && ngx_http_plumbline_is_stopped(ctx)) {
         pl_exchange_stop(x, &ctx->out, now);
     }
     pl_exchange_response_feed(x, bytes, &ctx->out, now);

@@ -146,3 +146,71 @@ test('many at once, each with its own opinion', async () => {
   const jobs = Array.from({ length: 60 }, (_, i) => send(`${i % 2 ? 'odd' : 'even'} ${i}: ${MAIL}`));
   for (const [i, { event }] of (await Promise.all(jobs)).entries()) assert.equal(event.verdict, i % 2 ? 'block' : 'allow', `request ${i}`);
 });
+
+// --- stops of a part -----------------------------------------------------------------------
+
+const turn = async (verb, option, value) => {
+  const r = await product.cli(['guard', verb, '--reason', 'drill', option, value, '--json']);
+  assert.equal(r.code, 0, r.stderr);
+  return JSON.parse(r.stdout);
+};
+const within = async (what, fn) => {
+  const from = Date.now();
+  await product.until(what, fn, 1000);
+  return Date.now() - from;
+};
+
+test('a model, a tenant, a service: only that part is stopped, within a second', async () => {
+  const m = name('part');
+  const asks = (text, headers) => chat(product.gateway, ask(text, CALM.en), { headers });
+  const cases = [
+    ['--model', m, () => asks(m), () => asks(name('other'))],
+    ['--tenant', 'strict', () => asks(name('t'), { 'x-tenant': 'strict' }), () => asks(name('t'))],
+    ['--service', 'default', () => asks(name('s')), null],
+  ];
+  for (const [option, value, hit, free] of cases) {
+    assert.equal((await hit()).status, 200);
+    const said = await turn('stop', option, value);
+    assert.equal(said.name, value);
+    await within(`${option} is stopped`, async () => (await hit()).status === 503);
+    const r = await hit();
+    assert.equal(r.json().error.code, 'stopped');
+    const { event } = await product.receipt(r.headers['x-plumbline-request-id']);
+    assert.deepEqual([event.verdict, event.reason], ['refuse', 'stopped']);
+    if (free) assert.equal((await free()).status, 200, 'the rest goes on');
+    const state = (await product.api('GET', '/api/v1/guard')).json;
+    assert.deepEqual(state.parts.map((p) => [p.scope, p.name, p.reason]), [[option.slice(2), value, 'drill']]);
+    assert.equal(state.stop.stopped, false);
+    const entry = (await product.api('GET', `/api/v1/ledger/entries/${said.ledger_index}`)).text;
+    assert.ok(entry.includes('guard-stop') || Buffer.from(entry, 'base64').length > 0);
+    const again = await product.cli(['guard', 'stop', '--reason', 'x', option, value]);
+    assert.notEqual(again.code, 0);
+    await turn('resume', option, value);
+    await within(`${option} runs again`, async () => (await hit()).status === 200);
+  }
+});
+
+test('a stopped category blocks what the policy would only record', async () => {
+  guardSays('safe');
+  assert.equal((await send(MAIL)).event.verdict, 'allow');
+  await turn('stop', '--category', 'pii.*');
+  await within('the category is stopped', async () => (await send(MAIL)).event.verdict === 'block');
+  assert.equal((await send(CALM.en)).event.verdict, 'allow');
+  await turn('resume', '--category', 'pii.*');
+  await within('the category is judged as before', async () => (await send(MAIL)).event.verdict === 'allow');
+});
+
+test('a stream of a model that is stopped ends', async () => {
+  const m = name('stream');
+  model.on(m, up.slowly(Array.from({ length: 60 }, (_, i) => `word${i} `), 50));
+  const running = chat(product.gateway, ask(m, CALM.en, { stream: true }));
+  await product.until('the stream runs', () => model.callsFor(m).length === 1, 3000);
+  await turn('stop', '--model', m);
+  const from = Date.now();
+  const r = await running;
+  assert.ok(Date.now() - from < 1500, `the stream went on for ${Date.now() - from} ms`);
+  assert.ok(!r.text.includes('word59'));
+  const { event } = await product.receipt(r.headers['x-plumbline-request-id']);
+  assert.equal(event.end, 'stopped');
+  await turn('resume', '--model', m);
+});

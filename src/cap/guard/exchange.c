@@ -241,7 +241,7 @@ bool pl_exchange_is_stream(const pl_exchange *x)
 static int on_finding(void *ctx, const pl_text_finding *f)
 {
     pl_exchange *x = ctx;
-    pl_cell      cell = x->cells[1][f->rule];
+    pl_cell      cell = pl_policy_cell(x->o.policy, x->cells[1], f->rule);
 
     tally_add(&x->out, f->rule, cell);
     if (pl_cell_act(cell) >= PL_ACTION_REDACT && !x->out.shadow && !pl_mask_add(x, f) && x->out.blocking < 0)
@@ -652,6 +652,16 @@ pl_str pl_exchange_body(const pl_exchange *x)
 bool pl_exchange_is_own(const pl_exchange *x)
 {
     return x->own;
+}
+
+pl_str pl_exchange_model(const pl_exchange *x)
+{
+    return x->facts.model;
+}
+
+pl_str pl_exchange_tenant(const pl_exchange *x)
+{
+    return x->o.tenant;
 }
 
 pl_str pl_exchange_id(const pl_exchange *x)

@@ -133,6 +133,7 @@ pl_rc pl_gate_open(const char *dir, pl_gate **out, pl_error *err)
         pl_gate_close(g);
         return rc;
     }
+    gate_stops_refresh(g, true);
     *out = g;
     return PL_OK;
 }
@@ -149,6 +150,7 @@ void pl_gate_close(pl_gate *g)
     if (g->dirfd >= 0)
         close(g->dirfd);
     pl_policy_unref(g->policy);
+    pl_policy_unref(g->retired);
     free(g);
 }
 
@@ -160,14 +162,17 @@ pl_rc pl_gate_refresh(pl_gate *g, pl_error *err)
     pl_policy *p;
     pl_rc      rc;
 
+    gate_stops_refresh(g, false);
     if (now == g->generation)
         return PL_OK;
     g->generation = now; /* a broken file is reported once, not at every tick */
     rc = pl_policy_openat(g->dirfd, POLICY_NAME, &p, err);
     if (rc != PL_OK)
         return rc;
-    pl_policy_unref(g->policy);
+    pl_policy_unref(g->retired);
+    g->retired = g->policy;
     g->policy = p;
+    gate_stops_refresh(g, true);
     return PL_OK;
 }
 

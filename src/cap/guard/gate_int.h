@@ -5,7 +5,7 @@
 #include "cap/guard/pl_gate.h"
 #include "cap/guard/ring.h"
 
-#define PL_GATE_VERSION 1u
+#define PL_GATE_VERSION 2u
 #define PL_STATE_MAGIC  0x3154415453504c50ull /* "PLPSTAT1" */
 #define PL_RING_MAGIC   0x31474e4952504c50ull /* "PLPRING1" */
 #define PL_RING_PAGE    4096u
@@ -20,6 +20,14 @@ typedef struct state_head {
     char     reason[256];
 } state_head;
 
+/* Written under a lock of the file; version is odd meanwhile. */
+typedef struct state_stops {
+    _Atomic uint64_t version;
+    _Atomic uint32_t count;
+    uint32_t         reserved;
+    pl_part_stop     stop[PL_GATE_STOPS];
+} state_stops;
+
 /* owner: pid in the low half, start time of that process in the high half; 0 is free. */
 typedef struct state_slot {
     _Alignas(64) _Atomic uint64_t owner;
@@ -31,7 +39,8 @@ typedef struct state_file {
         state_head head;
         char       page[4096];
     };
-    state_slot slot[PL_GATE_SLOTS + 1]; /* the last one counts for workers without a slot */
+    state_slot  slot[PL_GATE_SLOTS + 1]; /* the last one counts for workers without a slot */
+    state_stops stops;
 } state_file;
 
 typedef struct ring_head {
@@ -57,7 +66,8 @@ typedef struct slot_map {
 struct pl_gate {
     int         dirfd;
     state_file *state;
-    pl_policy  *policy;
+    pl_policy  *policy, *retired; /* in force; the one before, which streams may still hold */
+    state_stops stops; /* worker: as last seen */
     uint64_t    generation;
     int         slot;  /* worker: claimed slot or -1 */
     slot_map    own;
@@ -66,6 +76,8 @@ struct pl_gate {
     int         drain_slot;
 };
 
+/* Takes the table of stops over when it changed, and always when `again`. */
+void  gate_stops_refresh(pl_gate *g, bool again);
 void  slot_unmap(slot_map *m);
 pl_rc slot_map_open(pl_gate *g, int slot, slot_map *out, pl_error *err);
 #endif

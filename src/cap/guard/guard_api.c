@@ -240,18 +240,47 @@ static pl_rc api_receipt(pl_api_request *q, pl_api_reply *r, pl_error *err)
 
 /* --- control -------------------------------------------------------------------------------- */
 
+/* A part of the service in the body of a stop or resume. */
+static pl_rc part_read(const json_t *body, pl_str reason, pl_part_stop *out, pl_error *err)
+{
+    pl_str scope, name;
+    pl_rc  rc = pl_json_get_str(body, "scope", true, &scope, err);
+
+    *out = (pl_part_stop){ 0 };
+    if (rc == PL_OK)
+        rc = pl_json_get_str(body, "name", true, &name, err);
+    if (rc == PL_OK)
+        rc = guard_reason_check(reason, err);
+    if (rc != PL_OK)
+        return rc;
+    if (pl_stop_scope_parse(scope, &out->scope) != PL_OK)
+        return pl_fail(err, PL_INVALID, "'scope' must be service, model, tenant or category");
+    if (name.n == 0 || name.n >= sizeof out->name || reason.n >= sizeof out->reason)
+        return pl_fail(err, PL_INVALID, "'name' has 1 to %zu bytes and 'reason' at most %zu",
+                       sizeof out->name - 1, sizeof out->reason - 1);
+    snprintf(out->name, sizeof out->name, PL_STR_FMT, PL_STR_ARG(name));
+    snprintf(out->reason, sizeof out->reason, PL_STR_FMT, PL_STR_ARG(reason));
+    return PL_OK;
+}
+
 static pl_rc switch_set(pl_api_request *q, pl_api_reply *r, bool stopped, pl_error *err)
 {
-    static const char *const keys[] = { "reason", NULL };
-    guard_run *g;
-    json_t    *body;
-    pl_str     reason;
-    pl_rc      rc = ready(&g, err);
+    static const char *const keys[] = { "reason", "scope", "name", NULL };
+    guard_run   *g;
+    json_t      *body;
+    pl_str       reason;
+    pl_part_stop part;
+    pl_rc        rc = ready(&g, err);
 
     if (rc == PL_OK)
         rc = pl_api_body(q, keys, &body, err);
     if (rc == PL_OK)
         rc = pl_json_get_str(body, "reason", true, &reason, err);
+    if (rc == PL_OK && (json_object_get(body, "scope") || json_object_get(body, "name"))) {
+        rc = part_read(body, reason, &part, err);
+        return rc == PL_OK ? guard_part_set(g, q->services, q->db, stopped, &part, q->who, &r->body, err)
+                           : rc;
+    }
     if (rc == PL_OK)
         rc = guard_stop_set(g, q->services, q->db, stopped, reason, q->who, &r->body, err);
     return rc;
@@ -276,8 +305,8 @@ static pl_rc api_guard(pl_api_request *q, pl_api_reply *r, pl_error *err)
     if (rc == PL_OK)
         rc = guard_policy_json(g, q->services, &policy, err);
     if (rc == PL_OK)
-        r->body = json_pack("{s:o, s:o, s:i}", "stop", guard_stop_json(g), "policy", policy,
-                            "workers", pl_gate_workers(g->gate));
+        r->body = json_pack("{s:o, s:o, s:o, s:i}", "stop", guard_stop_json(g), "parts",
+                            guard_parts_json(g), "policy", policy, "workers", pl_gate_workers(g->gate));
     return rc;
 }
 

@@ -5,7 +5,7 @@
 #include "cap/guard/guard_run.h"
 #include "cap/guard/pl_guard_cap.h"
 
-extern const unsigned char pl_guard_sql[], pl_guard_openapi[];
+extern const unsigned char pl_guard_sql[], pl_guard_people_sql[], pl_guard_openapi[];
 
 /* One daemon per process: the only state of the capability that outlives a call. */
 static guard_run *running;
@@ -74,6 +74,10 @@ static pl_rc start(pl_services *s, pl_db *db, pl_error *err)
         rc = stop_restore(g, db, err);
     if (rc == PL_OK)
         rc = frozen_is_no_failure(guard_stop_adopt(g, s, db, err), db);
+    if (rc == PL_OK)
+        rc = frozen_is_no_failure(guard_parts_adopt(g, s, db, err), db);
+    if (rc == PL_OK)
+        rc = guard_stops_sync(g, db, s->now_ms(), err);
     if (rc != PL_OK) {
         run_free(g);
         return rc;
@@ -95,7 +99,9 @@ static void stop(pl_services *s)
 
 static pl_rc tick(pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
 {
-    return guard_record_tick(running, s, db, now_ms, err);
+    pl_rc rc = guard_stops_sync(running, db, now_ms, err);
+
+    return rc == PL_OK ? guard_record_tick(running, s, db, now_ms, err) : rc;
 }
 
 static void metrics(pl_services *s, pl_db *db, pl_buf *out)
@@ -124,6 +130,7 @@ static void metrics(pl_services *s, pl_db *db, pl_buf *out)
 
 static const pl_migration migrations[] = {
     { 1, (const char *)pl_guard_sql },
+    { 2, (const char *)pl_guard_people_sql },
     { 0, NULL },
 };
 

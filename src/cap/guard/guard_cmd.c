@@ -206,41 +206,89 @@ static void print_policy(pl_cmd_ctx *c, const json_t *j)
             json_string_value(json_object_get(j, "digest")));
 }
 
+static void print_part(pl_cmd_ctx *c, const json_t *j)
+{
+    bool stopped = !json_object_get(j, "stopped") || json_is_true(json_object_get(j, "stopped"));
+
+    fprintf(c->out, stopped ? pl_cmd_say(c, "%s '%s' is stopped: %s\n", "%s“%s”已停止：%s\n")
+                            : pl_cmd_say(c, "%s '%s' runs again: %s\n", "%s“%s”已恢复：%s\n"),
+            json_string_value(json_object_get(j, "scope")), json_string_value(json_object_get(j, "name")),
+            json_string_value(json_object_get(j, "reason")));
+}
+
 static void print_status(pl_cmd_ctx *c, const json_t *j)
 {
+    json_t *part;
+    size_t  i;
+
     print_switch(c, json_object_get(j, "stop"));
+    json_array_foreach (json_object_get(j, "parts"), i, part)
+        print_part(c, part);
     print_policy(c, json_object_get(j, "policy"));
     fprintf(c->out, pl_cmd_say(c, "gateway workers: %lld\n", "网关进程：%lld\n"),
             (long long)json_integer_value(json_object_get(j, "workers")));
 }
 
+/* The part that an option names; without one it is the whole installation. */
+static bool part_given(pl_cmd_ctx *c, const char **scope, const char **name)
+{
+    for (int i = 0; i < PL_STOP__N; i++) {
+        *scope = pl_stop_scope_name((pl_stop_scope)i);
+        *name = c->opt(c->host, *scope);
+        if (*name)
+            return true;
+    }
+    return false;
+}
+
 static int switch_call(pl_cmd_ctx *c, const char *path)
 {
-    const char *reason = c->opt(c->host, "reason");
+    const char *reason = c->opt(c->host, "reason"), *scope, *name;
 
     if (!reason) {
         fprintf(c->err, "plumbline: %s\n", pl_cmd_say(c, "'--reason TEXT' is missing: it becomes "
                 "part of the evidence", "缺少 '--reason 原因'：原因将成为证据的一部分"));
         return PL_EXIT_USAGE;
     }
+    if (part_given(c, &scope, &name))
+        return call(c, "POST", path, json_pack("{s:s, s:s, s:s}", "reason", reason, "scope", scope, "name",
+                                               name), print_part);
     return call(c, "POST", path, json_pack("{s:s}", "reason", reason), print_switch);
+}
+
+static pl_rc part_stop(pl_gate *g, pl_cmd_ctx *c, const char *scope, const char *name, pl_error *err)
+{
+    pl_part_stop p = { .since_ms = c->now_ms };
+
+    (void)pl_stop_scope_parse(pl_str_z(scope), &p.scope);
+    if (strlen(name) >= sizeof p.name)
+        return pl_fail(err, PL_INVALID, "the name is longer than %zu bytes", sizeof p.name - 1);
+    snprintf(p.name, sizeof p.name, "%s", name);
+    snprintf(p.reason, sizeof p.reason, "%s", c->opt(c->host, "reason"));
+    return pl_gate_part_stop(g, &p, err);
 }
 
 /* Nothing may stand between an operator and the stop switch: without a daemon the state
  * file is written here, and the daemon records it when it starts. */
 static int stop_without_daemon(pl_cmd_ctx *c)
 {
-    char    *dir = pl_path_join(pl_cmd_dir(c), "gateway");
-    pl_gate *g = NULL;
-    pl_error err;
+    char       *dir = pl_path_join(pl_cmd_dir(c), "gateway");
+    const char *scope, *name;
+    pl_gate    *g = NULL;
+    pl_error    err;
+    pl_rc       rc;
 
     if (!dir || pl_gate_open(dir, &g, &err) != PL_OK) {
         free(dir);
         return PL_EXIT_FAILED;
     }
-    pl_gate_stop(g, pl_str_z(c->opt(c->host, "reason")), c->now_ms);
+    rc = part_given(c, &scope, &name) ? part_stop(g, c, scope, name, &err) : PL_OK;
+    if (!name)
+        pl_gate_stop(g, pl_str_z(c->opt(c->host, "reason")), c->now_ms);
     pl_gate_close(g);
     free(dir);
+    if (rc != PL_OK)
+        return pl_cmd_fail(c, &err);
     if (c->json)
         fprintf(c->out, "{\"stopped\":true,\"ledger_index\":null}\n");
     else
@@ -371,6 +419,11 @@ static const pl_opt opts_test[] = {
 };
 static const pl_opt opts_reason[] = {
     { "reason", "TEXT", "why; becomes part of the evidence", "原因；将成为证据的一部分" },
+    { "service", "NAME", "only this service", "仅此服务" },
+    { "model", "NAME", "only requests for this model", "仅针对此模型的请求" },
+    { "tenant", "NAME", "only this tenant", "仅此租户" },
+    { "category", "ID", "block what is found of this category (harm.* too)",
+      "拦截该类别的命中（可用 harm.*）" },
     { NULL, NULL, NULL, NULL },
 };
 static const pl_opt opts_audit[] = {

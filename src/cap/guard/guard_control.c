@@ -25,7 +25,7 @@ json_t *guard_stop_json(const guard_run *g)
                      (json_int_t)since);
 }
 
-static pl_rc say(pl_services *s, const char *type, json_t *predicate, uint64_t *index,
+pl_rc guard_say(pl_services *s, const char *type, json_t *predicate, uint64_t *index,
                  pl_error *err)
 {
     char  subject[160];
@@ -39,7 +39,7 @@ static pl_rc say(pl_services *s, const char *type, json_t *predicate, uint64_t *
     return rc;
 }
 
-static pl_rc reason_check(pl_str reason, pl_error *err)
+pl_rc guard_reason_check(pl_str reason, pl_error *err)
 {
     if (pl_str_trim(reason).n == 0)
         return pl_fail(err, PL_INVALID, "a reason is needed: it becomes part of the evidence");
@@ -58,7 +58,7 @@ static pl_rc stop_locked(guard_run *g, pl_services *s, pl_db *db, bool stopped, 
 
     snprintf(row.reason, sizeof row.reason, PL_STR_FMT, PL_STR_ARG(reason));
     pl_time_format(row.since_ms, time);
-    rc = say(s, stopped ? PL_PREDICATE("guard-stop") : PL_PREDICATE("guard-resume"),
+    rc = guard_say(s, stopped ? PL_PREDICATE("guard-stop") : PL_PREDICATE("guard-resume"),
              json_pack("{s:s, s:s, s:s, s:s}", "scope", "installation", "reason", row.reason,
                        "by", who->id, "at", time), &index, err);
     if (rc != PL_OK)
@@ -67,6 +67,8 @@ static pl_rc stop_locked(guard_run *g, pl_services *s, pl_db *db, bool stopped, 
     rc = guard_stop_put(db, &row, who->id, err);
     if (rc == PL_OK && !stopped)
         pl_gate_resume(g->gate);
+    else if (rc == PL_OK) /* another node's older word may have lifted it meanwhile */
+        pl_gate_stop(g->gate, pl_str_z(row.reason), row.since_ms);
     return rc;
 }
 
@@ -75,7 +77,7 @@ pl_rc guard_stop_set(guard_run *g, pl_services *s, pl_db *db, bool stopped, pl_s
 {
     guard_stop_row row;
     bool           was;
-    pl_rc          rc = reason_check(reason, err);
+    pl_rc          rc = guard_reason_check(reason, err);
 
     if (rc != PL_OK)
         return rc;
@@ -215,7 +217,7 @@ static pl_rc put_into_force(guard_run *g, pl_services *s, pl_db *db, const pl_pr
     if (rc == PL_OK)
         rc = guard_policy_json(g, s, &facts, err);
     if (rc == PL_OK)
-        rc = say(s, PL_PREDICATE("policy-activated"),
+        rc = guard_say(s, PL_PREDICATE("policy-activated"),
                  json_pack("{s:O, s:O, s:s, s:s}", "policy", json_object_get(facts, "name"),
                            "sha256", json_object_get(facts, "digest"), "by", who->id, "at", time),
                  &index, err);

@@ -19,7 +19,7 @@ typedef struct guard_rate {
 typedef struct guard_run {
     pl_gate *gate;
     char    *ledger_dir;
-    int64_t  next_batch, last_publish_ms, last_expire_ms;
+    int64_t  next_batch, last_publish_ms, last_expire_ms, last_sync_ms;
     uint64_t reported_lost;
     bool     unsettled; /* a stored batch is not in the ledger yet */
     uint64_t last_requests, last_blocked;
@@ -38,6 +38,18 @@ pl_rc guard_stop_set(guard_run *g, pl_services *s, pl_db *db, bool stopped, pl_s
                      const pl_principal *who, json_t **out, pl_error *err);
 pl_rc guard_stop_adopt(guard_run *g, pl_services *s, pl_db *db, pl_error *err);
 json_t *guard_stop_json(const guard_run *g);
+pl_rc guard_reason_check(pl_str reason, pl_error *err);
+/* A statement about this service; predicate is stolen. */
+pl_rc guard_say(pl_services *s, const char *type, json_t *predicate, uint64_t *index, pl_error *err);
+
+/* guard_stops.c: stops of a part of the service. */
+pl_rc guard_part_set(guard_run *g, pl_services *s, pl_db *db, bool stopped, const pl_part_stop *part,
+                     const pl_principal *who, json_t **out, pl_error *err);
+json_t *guard_parts_json(const guard_run *g);
+/* Stops that were set while no daemon ran become evidence. */
+pl_rc guard_parts_adopt(guard_run *g, pl_services *s, pl_db *db, pl_error *err);
+/* Takes over what daemons of other nodes stopped or resumed, at most once a second. */
+pl_rc guard_stops_sync(guard_run *g, pl_db *db, int64_t now_ms, pl_error *err);
 /* Compiles DIR/policy/default.yaml, swaps it in, keeps the previous one beside it. */
 pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
                             json_t **out, pl_error *err);

@@ -72,6 +72,35 @@ void  pl_gate_resume(pl_gate *g);
 /* reason holds at least 256 bytes; returns false when not stopped. */
 bool  pl_gate_stop_get(const pl_gate *g, char reason[256], int64_t *since_ms);
 
+/* --- stops of a part, any process --- */
+typedef enum pl_stop_scope {
+    PL_STOP_SERVICE,  /* a service, by name                                     */
+    PL_STOP_MODEL,    /* a model, as requests name it                           */
+    PL_STOP_TENANT,
+    PL_STOP_CATEGORY, /* findings of a category ("harm.*" too) block, whatever the policy says */
+    PL_STOP__N
+} pl_stop_scope;
+const char *pl_stop_scope_name(pl_stop_scope s);
+pl_rc       pl_stop_scope_parse(pl_str name, pl_stop_scope *out); /* PL_NOTFOUND */
+
+#define PL_GATE_STOPS 64
+typedef struct pl_part_stop {
+    pl_stop_scope scope;
+    char          name[96];
+    char          reason[160]; /* UTF-8, cut */
+    int64_t       since_ms;
+} pl_part_stop;
+/* Sets one, or changes its reason and time. PL_LIMIT: the table is full. */
+pl_rc  pl_gate_part_stop(pl_gate *g, const pl_part_stop *s, pl_error *err);
+/* PL_NOTFOUND: it is not stopped. */
+pl_rc  pl_gate_part_resume(pl_gate *g, pl_stop_scope scope, const char *name, pl_error *err);
+/* A consistent copy of the table. */
+size_t pl_gate_part_list(const pl_gate *g, pl_part_stop out[PL_GATE_STOPS]);
+/* Worker: the stop that hits a request, by the copy that refresh took; NULL: none. Views the gate. */
+const pl_part_stop *pl_gate_part_match(const pl_gate *g, pl_str service, pl_str model, pl_str tenant);
+/* Changes with every refresh that saw another table. */
+uint64_t pl_gate_part_version(const pl_gate *g);
+
 /* --- daemon --- */
 /* Announces a new policy.db (after the rename). */
 void     pl_gate_policy_announce(pl_gate *g);

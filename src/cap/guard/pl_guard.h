@@ -90,6 +90,11 @@ bool         pl_policy_opens(const pl_policy *p, int route, bool is_output);
 /* A cell per rule of the database, as in force at that time (rules may have a beginning and an
  * end). Lives as long as the policy. */
 const pl_cell *pl_policy_cells(const pl_policy *p, int route, bool is_output, int64_t now_ms);
+/* Findings of these categories block from now on, whatever the rules say; none: as the rules say.
+ * Of the one thread that judges by the policy. */
+void pl_policy_stop_categories(pl_policy *p, const pl_str *names, size_t n);
+/* The cell of a rule: that of `cells`, unless its category is stopped. */
+pl_cell pl_policy_cell(const pl_policy *p, const pl_cell *cells, uint32_t rule);
 /* Label texts of all routes, for trace. Returns the count, at most max are written. */
 size_t pl_policy_labels(const pl_policy *p, pl_str *out, size_t max);
 
@@ -193,6 +198,9 @@ bool        pl_exchange_is_generated(const pl_exchange *x);
 /* True when the answer's bytes pass unread: media, or an unknown path. */
 bool        pl_exchange_is_raw(const pl_exchange *x);
 
+/* What a request is about, for stop switches: raw inside of a JSON string. */
+pl_str      pl_exchange_model(const pl_exchange *x);
+pl_str      pl_exchange_tenant(const pl_exchange *x);
 /* What a response header needs. */
 const pl_policy *pl_exchange_policy(const pl_exchange *x); /* the one that judged */
 pl_str      pl_exchange_id(const pl_exchange *x);

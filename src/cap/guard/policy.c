@@ -22,8 +22,12 @@ struct pl_policy {
     char          name[160];
     char          digest[65];
     policy_route *route; /* routes, then the tenants' forms of them */
+    uint8_t      *stopped; /* NULL: no category is; else per rule */
     size_t        route_count, own_count; /* all of them; the routes themselves */
 };
+
+/* Without memory everything is stopped: the switch must not fail open. */
+static uint8_t all_stopped;
 
 bool pl_category_matches(pl_str pattern, pl_str category)
 {
@@ -319,6 +323,8 @@ void pl_policy_unref(pl_policy *p)
             free(p->route[i].period[k].cells[1]);
         }
     free(p->route);
+    if (p->stopped != &all_stopped)
+        free(p->stopped);
     json_decref(p->doc);
     pl_screen_free(p->screen);
     if (p->map.p)
@@ -392,6 +398,26 @@ const pl_cell *pl_policy_cells(const pl_policy *p, int route, bool is_output, in
     while (k > 1 && r->period[k - 1].from_ms > now_ms)
         k--;
     return r->period[k - 1].cells[is_output];
+}
+
+void pl_policy_stop_categories(pl_policy *p, const pl_str *names, size_t n)
+{
+    const pl_textdb *db = pl_policy_textdb(p);
+    uint8_t         *rules = n ? calloc(pl_textdb_rule_count(db) + 1u, 1) : NULL;
+
+    if (p->stopped != &all_stopped)
+        free(p->stopped);
+    p->stopped = n && !rules ? &all_stopped : rules;
+    for (uint32_t r = 0; rules && r < pl_textdb_rule_count(db); r++)
+        for (size_t i = 0; i < n; i++)
+            rules[r] |= pl_category_matches(names[i], pl_textdb_rule_get(db, r).category);
+}
+
+pl_cell pl_policy_cell(const pl_policy *p, const pl_cell *cells, uint32_t rule)
+{
+    if (p->stopped && (p->stopped == &all_stopped || p->stopped[rule]))
+        return PL_ACTION_BLOCK;
+    return cells[rule];
 }
 
 size_t pl_policy_labels(const pl_policy *p, pl_str *out, size_t max)

@@ -35,8 +35,10 @@ static int on_finding(void *ctx, const pl_text_finding *f)
 {
     judge *j = ctx;
 
-    tally_add(j->found, f->rule, j->cells[f->rule]);
-    if ((j->cells[f->rule] & PL_CELL_OPINION) && j->question && !j->asked) {
+    pl_cell cell = pl_policy_cell(j->policy, j->cells, f->rule);
+
+    tally_add(j->found, f->rule, cell);
+    if ((cell & PL_CELL_OPINION) && j->question && !j->asked) {
         pl_buf_put(j->question, j->scanning);
         pl_buf_putc(j->question, '\n');
         j->asked = true;

@@ -1421,6 +1421,8 @@ export interface components {
             })[];
         };
         Guard: {
+            /** @description parts of the service that are stopped */
+            parts: components["schemas"]["PartStop"][];
             policy: components["schemas"]["PolicyFacts"];
             stop: components["schemas"]["StopState"];
             workers?: number;
@@ -1654,6 +1656,13 @@ export interface components {
         PackList: {
             packs: components["schemas"]["Pack"][];
         };
+        PartStop: {
+            name: string;
+            reason: string;
+            /** @enum {string} */
+            scope: "service" | "model" | "tenant" | "category";
+            since_ms: number;
+        };
         PolicyFacts: {
             /** @description SHA-256 of the compiled policy, hex */
             digest: string;
@@ -1678,7 +1687,13 @@ export interface components {
             t: number;
         };
         Reason: {
+            name?: string;
             reason: string;
+            /**
+             * @description only a part of the service, with name
+             * @enum {string}
+             */
+            scope?: "service" | "model" | "tenant" | "category";
         };
         Receipt: {
             batch?: {
@@ -1742,7 +1757,9 @@ export interface components {
         };
         StopResult: {
             ledger_index: number;
+            name?: string;
             reason: string;
+            scope?: string;
             since_ms: number;
             stopped: boolean;
         };

@@ -1,7 +1,7 @@
 /* Rings, slots, state: what survives which death. */
 #include "guard_fixture.h"
 
-#include "cap/guard/pl_gate.h"
+#include "cap/guard/gate_int.h"
 #include "cap/guard/ring.h"
 
 #include <signal.h>
@@ -273,6 +273,135 @@ static void policy__is_swapped_by_generation_and_a_bad_one_is_refused(void **sta
     assert_ok(pl_gate_refresh(f->worker, &err), &err); /* said once */
 }
 
+/* --- stops of a part ------------------------------------------------------------------------ */
+
+static pl_part_stop part_of(pl_stop_scope scope, const char *name)
+{
+    pl_part_stop p = { .scope = scope, .reason = "drill", .since_ms = 7 };
+
+    snprintf(p.name, sizeof p.name, "%s", name);
+    return p;
+}
+
+static const pl_part_stop *match(fx *f, const char *service, const char *model, const char *tenant)
+{
+    assert_int_equal(pl_gate_refresh(f->worker, NULL), PL_OK);
+    return pl_gate_part_match(f->worker, pl_str_z(service), pl_str_z(model), pl_str_z(tenant));
+}
+
+static void parts__are_stopped_and_resumed_each_by_itself(void **state)
+{
+    fx          *f = *state;
+    pl_part_stop model = part_of(PL_STOP_MODEL, "m1"), tenant = part_of(PL_STOP_TENANT, "m1");
+    pl_part_stop list[PL_GATE_STOPS];
+    pl_error     err;
+
+    assert_null(match(f, "svc", "m1", "m1"));
+    assert_ok(pl_gate_part_stop(f->daemon, &model, &err), &err);
+    assert_int_equal(match(f, "svc", "m1", "")->scope, PL_STOP_MODEL);
+    assert_null(match(f, "svc", "m2", "m1"));
+    assert_null(match(f, "svc", "m", ""));
+    assert_null(match(f, "svc", "m11", ""));
+    assert_ok(pl_gate_part_stop(f->daemon, &tenant, &err), &err);
+    assert_int_equal(match(f, "svc", "m2", "m1")->scope, PL_STOP_TENANT);
+    assert_int_equal(pl_gate_part_list(f->worker, list), 2);
+    assert_string_equal(list[0].reason, "drill");
+    assert_ok(pl_gate_part_resume(f->daemon, PL_STOP_MODEL, "m1", &err), &err);
+    assert_null(match(f, "svc", "m1", ""));
+    assert_int_equal(pl_gate_part_resume(f->daemon, PL_STOP_MODEL, "m1", &err), PL_NOTFOUND);
+    assert_int_equal(match(f, "svc", "m1", "m1")->scope, PL_STOP_TENANT);
+}
+
+static void parts__have_a_table_that_can_be_full(void **state)
+{
+    fx          *f = *state;
+    pl_part_stop p;
+    pl_error     err;
+    char         name[16];
+
+    for (int i = 0; i < PL_GATE_STOPS; i++) {
+        snprintf(name, sizeof name, "m%d", i);
+        p = part_of(PL_STOP_MODEL, name);
+        assert_ok(pl_gate_part_stop(f->daemon, &p, &err), &err);
+    }
+    p = part_of(PL_STOP_MODEL, "one more");
+    assert_int_equal(pl_gate_part_stop(f->daemon, &p, &err), PL_LIMIT);
+    p = part_of(PL_STOP_MODEL, "m5"); /* stopped already: that is no new entry */
+    assert_ok(pl_gate_part_stop(f->daemon, &p, &err), &err);
+    assert_non_null(match(f, "", "m63", ""));
+}
+
+static void parts__are_read_whole_while_they_are_written(void **state)
+{
+    fx          *f = *state;
+    pl_part_stop a = part_of(PL_STOP_MODEL, "aaaaaaaaaaaaaaaa"), list[PL_GATE_STOPS];
+    pid_t        pid = fork();
+    int          status;
+
+    if (pid == 0) {
+        for (int i = 0; i < 5000; i++) {
+            char c = (char)('a' + i % 26);
+            memset(a.name, c, 16);
+            memset(a.reason, c, 16);
+            if (pl_gate_part_stop(f->daemon, &a, NULL) != PL_OK ||
+                pl_gate_part_resume(f->daemon, PL_STOP_MODEL, a.name, NULL) != PL_OK)
+                _exit(1);
+        }
+        _exit(0);
+    }
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        size_t n = pl_gate_part_list(f->worker, list);
+
+        assert_in_range(n, 0, 1);
+        for (size_t i = 0; i < n * 16; i++)
+            assert_int_equal(list[0].name[i], list[0].reason[0]);
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void parts__of_a_killed_writer_do_not_stay_locked(void **state)
+{
+    fx          *f = *state;
+    pl_part_stop p = part_of(PL_STOP_TENANT, "t");
+    pl_error     err;
+    pid_t        pid = fork();
+    int          status;
+
+    if (pid == 0) { /* dies with the version odd, as if between lock and unlock */
+        atomic_fetch_or(&f->daemon->state->stops.version, 1);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_ok(pl_gate_part_stop(f->daemon, &p, &err), &err);
+    assert_non_null(match(f, "", "", "t"));
+}
+
+static pl_exchange_action judge_mild(pl_policy *policy)
+{
+    pl_exchange       *x = fixture_exchange(policy);
+    pl_exchange_action a = pl_exchange_request(
+        x, PL_STR("{\"messages\":[{\"role\":\"user\",\"content\":\"a mildword\"}]}"));
+
+    pl_exchange_free(x);
+    return a;
+}
+
+static void categories__that_are_stopped_block_whatever_the_rules_say(void **state)
+{
+    fx          *f = *state;
+    pl_part_stop p = part_of(PL_STOP_CATEGORY, "quality.*");
+    pl_policy   *policy = pl_gate_policy(f->worker);
+    pl_error     err;
+
+    assert_int_equal(judge_mild(policy), PL_EXCHANGE_FORWARD);
+    assert_ok(pl_gate_part_stop(f->daemon, &p, &err), &err);
+    assert_int_equal(pl_gate_refresh(f->worker, NULL), PL_OK);
+    assert_int_equal(judge_mild(policy), PL_EXCHANGE_ANSWER);
+    assert_ok(pl_gate_part_resume(f->daemon, PL_STOP_CATEGORY, "quality.*", &err), &err);
+    assert_int_equal(pl_gate_refresh(f->worker, NULL), PL_OK);
+    assert_int_equal(judge_mild(policy), PL_EXCHANGE_FORWARD);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -286,6 +415,11 @@ int main(void)
         T(damage__is_reported_and_skipped),
         T(stop__is_seen_by_every_process),
         T(policy__is_swapped_by_generation_and_a_bad_one_is_refused),
+        T(parts__are_stopped_and_resumed_each_by_itself),
+        T(parts__have_a_table_that_can_be_full),
+        T(parts__are_read_whole_while_they_are_written),
+        T(parts__of_a_killed_writer_do_not_stay_locked),
+        T(categories__that_are_stopped_block_whatever_the_rules_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -316,6 +316,72 @@ static void expire__removes_only_what_is_old(void **state)
     assert_int_equal(removed, 1);
 }
 
+/* What the daemon of another node wrote into the shared database. */
+static void other_node(fx *f, const char *sql, int64_t at)
+{
+    char text[512];
+
+    snprintf(text, sizeof text, sql, (long long)at);
+    assert_ok(pl_db_exec(f->db, text, &f->err), &f->err);
+}
+
+static bool part_is_stopped(fx *f)
+{
+    assert_ok(pl_gate_refresh(f->worker, &f->err), &f->err);
+    return pl_gate_part_match(f->worker, PL_STR("svc"), PL_STR("m1"), PL_STR("")) != NULL;
+}
+
+static void stops__of_other_nodes_are_followed_within_a_second(void **state)
+{
+    fx *f = *state;
+
+    other_node(f, "INSERT INTO guard_stop (id, stopped, reason, since_ms, changed_by, ledger_index) "
+                  "VALUES (1, 1, 'there', %lld, 'x', 9)", f->now);
+    other_node(f, "INSERT INTO guard_part_stop (scope, name, stopped, reason, since_ms, changed_by, "
+                  "ledger_index) VALUES ('model', 'm1', 1, 'there', %lld, 'x', 9)", f->now);
+    tick(f);
+    assert_true(pl_gate_stopped(f->worker));
+    assert_true(part_is_stopped(f));
+    other_node(f, "UPDATE guard_stop SET stopped = 0, since_ms = %lld", f->now + 5);
+    other_node(f, "UPDATE guard_part_stop SET stopped = 0, since_ms = %lld", f->now + 5);
+    tick(f);
+    assert_false(pl_gate_stopped(f->worker));
+    assert_false(part_is_stopped(f));
+}
+
+/* A stop that could not be recorded yet is not lifted by an older word. */
+static void stops__are_lifted_only_by_a_later_word(void **state)
+{
+    fx          *f = *state;
+    pl_part_stop p = { .scope = PL_STOP_MODEL, .name = "m1", .reason = "here", .since_ms = f->now + 100 };
+
+    other_node(f, "INSERT INTO guard_stop (id, stopped, reason, since_ms, changed_by, ledger_index) "
+                  "VALUES (1, 0, 'there', %lld, 'x', 9)", f->now);
+    other_node(f, "INSERT INTO guard_part_stop (scope, name, stopped, reason, since_ms, changed_by, "
+                  "ledger_index) VALUES ('model', 'm1', 0, 'there', %lld, 'x', 9)", f->now);
+    pl_gate_stop(f->worker, PL_STR("here"), f->now + 100);
+    assert_ok(pl_gate_part_stop(f->worker, &p, &f->err), &f->err);
+    tick(f);
+    assert_true(pl_gate_stopped(f->worker));
+    assert_true(part_is_stopped(f));
+}
+
+static void parts__stopped_without_a_daemon_are_recorded_at_its_start(void **state)
+{
+    fx          *f = *state;
+    pl_part_stop p = { .scope = PL_STOP_TENANT, .name = "t", .reason = "night", .since_ms = f->now };
+    uint64_t     before;
+
+    daemon_stop(f);
+    assert_ok(pl_gate_part_stop(f->worker, &p, &f->err), &f->err);
+    daemon_start(f);
+    before = pl_ledger_size(f->sv.ledger);
+    assert_true(before > 0);
+    daemon_stop(f);
+    daemon_start(f); /* once is enough */
+    assert_int_equal(pl_ledger_size(f->sv.ledger), before);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -327,6 +393,9 @@ int main(void)
         T(stop__is_evidence_and_survives_a_lost_state_file),
         T(stop__set_without_a_daemon_is_recorded_at_its_start),
         T(expire__removes_only_what_is_old),
+        T(stops__of_other_nodes_are_followed_within_a_second),
+        T(stops__are_lifted_only_by_a_later_word),
+        T(parts__stopped_without_a_daemon_are_recorded_at_its_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
