@@ -84,6 +84,14 @@ static void readable_judge(c2pa_check *c, const c2pa_manifest *m, const jumbf_bo
     json_decref(tree);
 }
 
+/* Collections of files, and assets of several parts: whether they are what was signed is not known, so
+ * the manifest does not count as valid, nor as broken. */
+void pl_c2pa_unsupported_binding(c2pa_check *c, const c2pa_manifest *m, pl_str url)
+{
+    c->is_unsupported = true;
+    pl_c2pa_say(c, m, "algorithm.unsupported", url, "this kind of binding is not verified here");
+}
+
 static void binding_check(c2pa_check *c, c2pa_manifest *m, const jumbf_box *box, pl_str url)
 {
     const cbor_item *i = pl_c2pa_assertion_cbor(c, box);
@@ -98,7 +106,7 @@ static void binding_check(c2pa_check *c, c2pa_manifest *m, const jumbf_box *box,
     else if (pl_c2pa_label_is(box->label, "c2pa.hash.boxes"))
         pl_c2pa_hash_boxes(c, m, i, url);
     else
-        pl_c2pa_say(c, m, "general.error", url, "this kind of binding is not supported");
+        pl_c2pa_unsupported_binding(c, m, url);
 }
 
 /* One entry of the claim's lists; true when it is a hard binding. */

@@ -116,11 +116,20 @@ static void put_results(pl_buf *b, const c2pa_report *r)
     put_codes(b, "informational", r, C2PA_NOTE);
 }
 
-static const jumbf_box *active_of(const jumbf_box *store)
+static const jumbf_box *active_of(const build *b)
 {
-    for (size_t i = store ? store->n : 0; i-- > 0;)
-        if (pl_jumbf_is(&store->items[i], "c2ma") || pl_jumbf_is(&store->items[i], "c2um"))
-            return &store->items[i];
+    const jumbf_box *store = b->parent;
+
+    for (size_t i = store ? store->n : 0; i-- > 0;) {
+        const jumbf_box *box = &store->items[i];
+        jumbf_box       *inner;
+        if (pl_jumbf_is(box, "c2ma") || pl_jumbf_is(box, "c2um"))
+            return box;
+        if (!pl_jumbf_is(box, "c2cm"))
+            continue;
+        inner = pl_arena_alloc(b->a, sizeof *inner);
+        return inner && pl_c2pa_uncompress(box, b->a, inner, NULL) == PL_OK ? inner : NULL;
+    }
     return NULL;
 }
 
@@ -139,7 +148,7 @@ static void put_box_uri(pl_buf *b, const jumbf_box *manifest, const char *rest, 
 static pl_rc parent_add(build *b)
 {
     pl_buf           c = PL_BUF_INIT(4u << 20);
-    const jumbf_box *active = active_of(b->parent);
+    const jumbf_box *active = active_of(b);
     const jumbf_box *sign = pl_jumbf_child(active, PL_STR("c2pa.signature"));
     const c2pa_draft *d = b->d;
 

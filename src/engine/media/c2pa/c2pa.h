@@ -4,8 +4,8 @@
  *
  * Pure: bytes of the store, a reader of the file, trust lists and the time come in; a report in
  * the caller's arena comes out. A broken store is a report, not an error. The file is read in
- * pieces and only when its hash is asked for. Nothing is fetched: remote manifests, cloud data and
- * OCSP are left alone and said so.
+ * pieces and only when its hash is asked for. Nothing is fetched: remote manifests and cloud data are left alone and said so; of revocation counts
+ * what the manifest brings along.
  *
  * Bounds: JUMBF_STORE_MAX bytes of a store, C2PA_MANIFESTS_MAX manifests, each checked once, so
  * ingredients that name each other in a circle end. Thread rule: none shared.
@@ -44,6 +44,7 @@ typedef enum c2pa_standing {
     C2PA_TRUSTED,
     C2PA_UNTRUSTED, /* none of the lists vouches for the signer                           */
     C2PA_EXPIRED,   /* not valid when it was used, as far as that is known                */
+    C2PA_REVOKED,   /* its authority took it back, as an answer in the manifest shows      */
     C2PA_UNFIT,     /* the certificate breaks the profile of C2PA signers                 */
     C2PA_NO_SIGNER  /* there is no certificate to judge                                   */
 } c2pa_standing;

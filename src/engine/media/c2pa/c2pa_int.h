@@ -19,6 +19,7 @@ typedef struct c2pa_manifest {
     int              version;    /* of the claim: 1 or 2                       */
     pl_str           alg;        /* digest of hashed URIs that name none       */
     bool             is_update, is_checked;
+    const char      *bad;        /* compressed, and cannot be unpacked: why    */
     size_t           order;      /* in which it was reached; the active is 0   */
 } c2pa_manifest;
 
@@ -44,7 +45,7 @@ typedef struct c2pa_check {
     c2pa_code        *codes;
     size_t            codes_n, codes_cap;
     const cbor_item  *known; /* what the ingredient that led here has recorded; NULL */
-    bool              hash_done;
+    bool              hash_done, is_unsupported; /* the binding is of a kind that is not verified */
     pl_rc             rc;    /* the first failure of memory or reader, sticky */
     pl_error         *err;
 } c2pa_check;
@@ -55,6 +56,11 @@ typedef struct c2pa_uri {
 } c2pa_uri;
 
 /* --- model.c ------------------------------------------------------------------------------- */
+
+/* compressed.c: the manifest in a box c2cm. Its payload stays that of the box: references hash that.
+ * PL_INVALID: no manifest comes out. */
+#define C2PA_UNPACKED_MAX (16u << 20)
+pl_rc pl_c2pa_uncompress(const jumbf_box *box, pl_arena *a, jumbf_box *out, pl_error *err);
 
 /* Finds manifests, claims and assertion stores; says what is missing about the active one only
  * when it is checked. */
@@ -116,6 +122,7 @@ void pl_c2pa_manifest_check(c2pa_check *c, c2pa_manifest *m);
 /* Whether a label is that of a hard binding (C2PA 9.2). */
 bool pl_c2pa_is_binding(pl_str label);
 /* hash_*.c: compares the file with a binding assertion of m. */
+void pl_c2pa_unsupported_binding(c2pa_check *c, const c2pa_manifest *m, pl_str url);
 void pl_c2pa_hash_data(c2pa_check *c, c2pa_manifest *m, const cbor_item *i, pl_str url);
 void pl_c2pa_hash_bmff(c2pa_check *c, c2pa_manifest *m, const cbor_item *i, pl_str label,
                        pl_str url);

@@ -41,7 +41,9 @@ static bool claim_check(c2pa_check *c, const c2pa_manifest *m)
                                                          : PL_STR("c2pa.claim"));
     size_t n = claims_of(m);
 
-    if (n == 0)
+    if (m->bad)
+        pl_c2pa_say(c, m, "manifest.compressed.invalid", url, m->bad);
+    else if (n == 0)
         pl_c2pa_say(c, m, "claim.missing", url, NULL);
     else if (n > 1)
         pl_c2pa_say(c, m, "claim.multiple", url, NULL);
@@ -100,8 +102,10 @@ static void updated_binding_check(c2pa_check *c, c2pa_manifest *m)
             pl_c2pa_hash_data(c, m, i, url);
         else if (pl_c2pa_label_is(box->label, "c2pa.hash.bmff"))
             pl_c2pa_hash_bmff(c, m, i, box->label, url);
-        else
+        else if (pl_c2pa_label_is(box->label, "c2pa.hash.boxes"))
             pl_c2pa_hash_boxes(c, m, i, url);
+        else
+            pl_c2pa_unsupported_binding(c, m, url);
     }
 }
 
@@ -146,6 +150,8 @@ static void states_set(c2pa_check *c)
         if (strcmp(k->code, "signingCredential.untrusted") == 0)
             continue;
         invalid = true;
+        if (c->is_unsupported && strcmp(k->code, "algorithm.unsupported") == 0)
+            continue;
         broken = broken || (!starts(k->code, "signingCredential.") &&
                             strcmp(k->code, "claimSignature.outsideValidity") != 0);
     }

@@ -60,6 +60,24 @@ static void redactions_find(c2pa_check *c)
         redactions_of(c, &c->manifests[i]);
 }
 
+static void unpack(c2pa_check *c, c2pa_manifest *m)
+{
+    jumbf_box *inner = pl_arena_alloc(c->a, sizeof *inner);
+    pl_error   why;
+
+    if (!inner) {
+        pl_c2pa_break(c, PL_NOMEM, "out of memory");
+        return;
+    }
+    if (pl_c2pa_uncompress(m->box, c->a, inner, &why) == PL_OK) {
+        m->box = inner;
+        return;
+    }
+    m->bad = pl_arena_printf(c->a, "%s", why.text);
+    if (!m->bad)
+        m->bad = "";
+}
+
 void pl_c2pa_model(c2pa_check *c)
 {
     const jumbf_box *s = c->store;
@@ -72,10 +90,12 @@ void pl_c2pa_model(c2pa_check *c)
     for (size_t i = 0; i < s->n && c->n < C2PA_MANIFESTS_MAX; i++) {
         c2pa_manifest *m = &c->manifests[c->n];
 
-        if (!pl_jumbf_is(&s->items[i], "c2ma") && !pl_jumbf_is(&s->items[i], "c2um"))
+        if (!pl_jumbf_is(&s->items[i], "c2ma") && !pl_jumbf_is(&s->items[i], "c2um") && !pl_jumbf_is(&s->items[i], "c2cm"))
             continue;
         c->n++;
         m->box = &s->items[i];
+        if (pl_jumbf_is(m->box, "c2cm"))
+            unpack(c, m);
         m->is_update = pl_jumbf_is(m->box, "c2um");
         m->assertions = pl_jumbf_child(m->box, PL_STR("c2pa.assertions"));
         if (!pl_jumbf_is(m->assertions, "c2as"))

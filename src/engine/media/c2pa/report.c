@@ -14,7 +14,7 @@ const char *pl_c2pa_integrity_name(c2pa_integrity i)
 const char *pl_c2pa_standing_name(c2pa_standing s)
 {
     static const char *const names[] = { "not_asked", "trusted",    "untrusted",
-                                         "expired",   "invalid",    "no_signer" };
+                                         "expired",   "revoked",    "invalid", "no_signer" };
 
     return names[s];
 }

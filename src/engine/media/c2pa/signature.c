@@ -4,6 +4,7 @@
 #include "base/timefmt.h"
 #include "engine/log/timestamp.h"
 #include "engine/media/c2pa/c2pa_int.h"
+#include "engine/media/c2pa/ocsp.h"
 
 #include <openssl/x509.h>
 
@@ -14,7 +15,7 @@ typedef struct judged {
     cose_sign1     sign;
     c2pa_chain     chain;
     int64_t        time_ms; /* by which the certificate is judged */
-    bool           has_time, is_fit, is_active;
+    bool           has_time, is_fit, is_active, is_revoked;
 } judged;
 
 static void say(judged *j, const char *code, const char *why)
@@ -167,6 +168,27 @@ static void trust_judge(judged *j)
                                                             : "no trust list was given");
 }
 
+/* Only what the manifest brings along: nobody is asked. */
+static void revocation_judge(judged *j)
+{
+    const cbor_item *list = pl_cbor_get(pl_cbor_get(j->sign.unprotected, "rVals"), "ocspVals");
+    pl_str           answer[C2PA_OCSP_MAX];
+    size_t           n = 0;
+    const char      *why = NULL;
+    c2pa_ocsp_state  state = C2PA_OCSP_NONE;
+
+    for (size_t i = 0; list && list->kind == CBOR_ARRAY && i < list->n && n < C2PA_OCSP_MAX; i++)
+        answer[n++] = pl_cbor_bytes(&list->items[i]);
+    if (n > 0)
+        state = pl_c2pa_ocsp_judge(answer, n, &j->chain, j->c->how->trust, j->time_ms, &why);
+    j->is_revoked = state == C2PA_OCSP_REVOKED;
+    say(j, state == C2PA_OCSP_REVOKED   ? "signingCredential.ocsp.revoked"
+           : state == C2PA_OCSP_UNKNOWN ? "signingCredential.ocsp.unknown"
+           : state == C2PA_OCSP_GOOD    ? "signingCredential.ocsp.notRevoked"
+                                        : "signingCredential.ocsp.skipped",
+        state == C2PA_OCSP_NONE ? why : NULL);
+}
+
 static bool certificate_judge(judged *j)
 {
     pl_error why;
@@ -182,7 +204,7 @@ static bool certificate_judge(judged *j)
         j->c->r->has_signer = true;
         pl_c2pa_cert_describe(j->chain.certs[0], &j->c->r->signer);
     }
-    say(j, "signingCredential.ocsp.skipped", NULL);
+    revocation_judge(j);
     if (pl_c2pa_cert_check(&j->chain, j->c->how->trust, &why) != PL_OK) {
         standing_set(j, C2PA_UNFIT);
         say(j, "signingCredential.invalid", why.text);
@@ -190,6 +212,8 @@ static bool certificate_judge(judged *j)
     }
     trust_judge(j);
     in_time = is_valid_in_time(j);
+    if (j->is_revoked)
+        standing_set(j, C2PA_REVOKED);
     j->is_fit = in_time;
     return true;
 }
