@@ -47,7 +47,7 @@ static pl_rc bad_archive(struct archive *a, pl_error *err)
 
 static pl_rc unwritten(struct archive *a, pl_error *err)
 {
-    const char *why = archive_error_string(a);
+    const char *why = archive_errno(a) > 0 ? strerror(archive_errno(a)) : archive_error_string(a);
 
     return pl_fail(err, PL_IO, "cannot write the archive: %.160s", why ? why : "unknown cause");
 }
