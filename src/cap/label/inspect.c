@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "cap/cmd.h"
 #include "cap/label/inspect.h"
+#include "engine/media/notice.h"
 #include "cap/label/label_int.h"
 #include "engine/media/site.h"
 
@@ -108,24 +109,33 @@ static void compare_sites(label_inspection *i)
     media_sites_compare(live, n);
 }
 
-/* Text that people read: where the whole file is text. */
-static pl_rc visible(label_inspection *i, const pl_media_io *io, pl_error *err)
+static pl_rc whole_text(label_inspection *i, const pl_media_io *io, pl_str *out, pl_error *err)
 {
-    label_found f = { 0 };
-    char       *text;
-    pl_rc       rc;
+    char *text = io->size <= PL_LABEL_FILE_MAX / 2 ? pl_arena_alloc(i->arena, (size_t)io->size + 1) : NULL;
 
-    if ((i->format != PL_MEDIA_TXT && i->format != PL_MEDIA_MARKDOWN) || io->size > PL_LABEL_FILE_MAX / 2 ||
-        i->sites == LABEL_SITES_MAX)
-        return PL_OK;
-    text = pl_arena_alloc(i->arena, (size_t)io->size + 1);
     if (!text)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    rc = io->read(io->ctx, 0, text, (size_t)io->size, err);
-    if (rc != PL_OK || !pl_utf8_valid((pl_str){ text, (size_t)io->size }) ||
-        !pl_label_text_find((pl_str){ text, (size_t)io->size }, &f))
+        return io->size <= PL_LABEL_FILE_MAX / 2 ? pl_fail(err, PL_NOMEM, "out of memory") : PL_OK;
+    *out = (pl_str){ text, (size_t)io->size };
+    return io->read(io->ctx, 0, text, (size_t)io->size, err);
+}
+
+/* Text that people read: where the file is text, or a document whose text is read. */
+static pl_rc visible(label_inspection *i, const pl_media_io *io, bool is_quick, pl_error *err)
+{
+    bool        is_text = i->format == PL_MEDIA_TXT || i->format == PL_MEDIA_MARKDOWN;
+    label_found f = { 0 };
+    pl_str      text = { "", 0 };
+    pl_rc       rc = PL_OK;
+
+    if (i->sites == LABEL_SITES_MAX)
+        return PL_OK;
+    if (is_text)
+        rc = whole_text(i, io, &text, err);
+    else if (!is_quick && i->state == PL_MEDIA_WHOLE)
+        rc = pl_media_shown_text(i->media, i->arena, &text, err);
+    if (rc != PL_OK || text.n == 0 || !pl_utf8_valid(text) || !pl_label_text_find(text, &f))
         return rc;
-    i->site[i->sites++] = (label_site){ .carrier = "text", .value = f.value, .is_visible = true,
+    i->site[i->sites++] = (label_site){ .carrier = i->format == PL_MEDIA_PDF ? "pdf.note" : "text", .value = f.value, .is_visible = true,
                                         .position = f.position == 1 ? "start" : "end",
                                         .visible_problem = f.problem };
     return PL_OK;
@@ -211,7 +221,7 @@ static pl_rc collect(label_inspection *i, const pl_media_io *io, const label_ins
     if (rc == PL_OK)
         rc = manifest(i, how, err);
     if (rc == PL_OK)
-        rc = visible(i, io, err);
+        rc = visible(i, io, how->quick, err);
     return rc;
 }
 

@@ -26,4 +26,8 @@ typedef struct pl_notice_picture {
  * PL_INVALID: the document has no place for one. */
 pl_rc pl_media_notice(pl_media *m, pl_str wording, pl_notice_place place,
                       const pl_notice_picture *picture, pl_media_plan **out, pl_error *err);
+
+/* What people read of a scanned document, in the arena: text of HTML and Word, the notes on the first
+ * page of a PDF. Empty for other formats. Text that a style hides is left out where the tag says so. */
+pl_rc pl_media_shown_text(pl_media *m, pl_arena *a, pl_str *out, pl_error *err);
 #endif

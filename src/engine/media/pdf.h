@@ -94,7 +94,9 @@ pl_rc    pdf_update_end(pdf_update *u, pl_str gap, pl_media_plan *p, pl_error *e
 /* pdf_manifest.c: puts the manifest store of the edit into a plan, or takes it out. */
 pl_rc pdf_plan_manifest(pl_media *m, const pdf_file *f, const pl_media_edit *e, pl_media_plan *p,
                         pl_error *err);
-/* pdf_notice.c: a notice on the first page. */
+/* pdf_notice.c: the dictionary of the first page. */
+bool  pdf_first_page(pl_media *m, const pdf_file *f, pl_str *dict);
+/* A notice on it. */
 struct pl_notice_picture;
 pl_rc pdf_plan_notice(pl_media *m, pl_str wording, bool at_top, const struct pl_notice_picture *k,
                       pl_media_plan *p, pl_error *err);

@@ -47,6 +47,15 @@ static bool first_page(pl_media *m, const pdf_file *f, page *out)
     return false;
 }
 
+bool pdf_first_page(pl_media *m, const pdf_file *f, pl_str *dict)
+{
+    page pg = { .number = 0 };
+    bool ok = first_page(m, f, &pg);
+
+    *dict = pg.dict;
+    return ok;
+}
+
 static double number(pl_str s)
 {
     char text[32];

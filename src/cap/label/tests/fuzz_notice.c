@@ -33,14 +33,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pl_media_io              io;
     pl_media                *m = NULL;
     pl_media_plan           *p = NULL;
+    pl_arena                *a = pl_arena_new(64u << 20);
+    pl_str                   text;
 
-    if (size < 2)
-        return 0;
+    if (size < 2 || !a)
+        return pl_arena_free(a), 0;
     io = pl_media_io_of(&in);
     if (pl_media_scan(&io, names[data[0] % 4], 0, &m, NULL) == PL_OK &&
         pl_media_notice(m, PL_STR("AI生成 <&>"), (pl_notice_place)(data[0] / 4 % 3), &k, &p, NULL) == PL_OK)
         kept(p, in, pl_media_format_of(m) != PL_MEDIA_DOCX);
     pl_media_plan_free(p);
+    if (m)
+        (void)pl_media_shown_text(m, a, &text, NULL);
+    pl_arena_free(a);
     pl_media_free(m);
     return 0;
 }

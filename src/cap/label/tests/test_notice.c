@@ -27,6 +27,51 @@ static pl_buf noticed(pl_str in, const char *name, const char *wording, pl_notic
     return b;
 }
 
+/* What is written is what people read, and what inspect reads. */
+static pl_str shown(pl_arena *a, pl_str doc, const char *name)
+{
+    static pl_media *m;
+    static pl_str    held;
+    pl_media_io      io;
+    pl_str           out;
+    pl_error         err;
+
+    pl_media_free(m);
+    held = doc;
+    io = pl_media_io_of(&held);
+    assert_ok(pl_media_scan(&io, name, 0, &m, &err), &err);
+    assert_ok(pl_media_shown_text(m, a, &out, &err), &err);
+    return out;
+}
+
+static void shown_text__is_what_readers_of_html_see(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        { "<!doctype html><head><title>AI生成</title></head><body><h1>标题</h1><p>正文&amp;更多</p></body>", "标题\n正文&更多\n" },
+        { "<html><body><script>var a = '<p>AI生成</p>';</script><style>p{}</style><p>x</p>", "x\n" },
+        { "<html><body><!-- AI生成 --><p>a<br>b</p><p>&#20869;&#x5bb9;&nbsp;&lt;</p>", "a\nb\n内容 <\n" },
+        { "<html><body><p style=\"display:none\">内容由AI生成</p><p>y</p>", "y\n" },
+        { "<html><body><p>cut <b", "cut " },
+        { "<html><body><script>never ends", "" },
+        { "<html><body>&#xD800;&#0;&#99999999;&", "&#xD800;&#0;&#99999999;&" },
+    };
+    pl_arena *a = pl_arena_new(1u << 20);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_str(shown(a, pl_str_z(cases[i].in), "a.html"), cases[i].out);
+    for (pl_notice_place p = PL_NOTICE_START; p <= PL_NOTICE_END; p++) {
+        pl_buf b = noticed(PL_STR("<!doctype html><html><body><h1>T</h1><p>x</p></body></html>"), "a.html", "由AI合成", p);
+        assert_str(shown(a, pl_buf_str(&b), "a.html"), p == PL_NOTICE_START ? "由AI合成\nT\nx\n" : "T\nx\n由AI合成\n");
+        (void)shown(a, PL_STR("<html>"), "a.html");
+        pl_buf_done(&b);
+    }
+    (void)shown(a, PL_STR("<html>"), "a.html");
+    pl_arena_free(a);
+}
+
 #define NOTE(text)                                                                               \
     "<p role=\"note\" lang=\"zh-CN\" style=\"margin:0;padding:.25em .5em;font-size:1rem;color:#000;" \
     "background:#fff\">" text "</p>\n"
@@ -188,6 +233,7 @@ static void notice__leaves_pdfs_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shown_text__is_what_readers_of_html_see),
         cmocka_unit_test(notice__stands_where_readers_of_html_see_it),
         cmocka_unit_test(notice__escapes_its_wording),
         cmocka_unit_test(notice__keeps_the_front_matter_of_markdown_first),
