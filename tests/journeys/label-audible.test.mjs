@@ -87,3 +87,23 @@ test('a clip of the operator is heard', async () => {
   const bad = await run(BIN, ['label', 'add', at('a.wav'), '-o', at('bad.wav'), '--explicit', '--clip', at('a.mp3')]);
   assert.equal(bad.code, 4, bad.stderr);
 });
+
+test('the rhythm is heard where it was put, under music, and only there', async () => {
+  // Chords that go on and off: what a detector might take for tones of the label.
+  const music = await run('ffmpeg', ['-v', 'error', '-nostdin', '-f', 'lavfi', '-i',
+    "aevalsrc='0.3*sin(2*PI*t*(220+55*mod(floor(t*2),5)))*gt(mod(t,0.5),0.1)+0.2*sin(2*PI*t*(660+110*mod(floor(t*3),4)))':d=30:s=44100", at('m.wav')]);
+  assert.equal(music.code, 0, music.stderr);
+  const listen = async (f) => JSON.parse((await run(BIN, ['inspect', '--listen', at(f), '--json'])).stdout);
+  for (const x of ['mp3', 'opus', 'm4a']) assert.equal((await run('ffmpeg', ['-v', 'error', '-i', at('m.wav'), at(`m.${x}`)])).code, 0);
+  for (const x of ['wav', 'mp3', 'opus', 'm4a']) {
+    assert.deepEqual((await listen(`m.${x}`)).labels, [], x);
+    for (const place of ['start', 'middle', 'end']) {
+      const r = await run(BIN, ['label', 'add', at(`m.${x}`), '-o', at(`h-${place}.${x}`), '--explicit', '--position', place]);
+      assert.equal(r.code, 0, r.stderr);
+      const i = await listen(`h-${place}.${x}`);
+      assert.deepEqual(i.labels.map((l) => [l.carrier, l.position]), [['sound.rhythm', place]], x);
+      assert.equal(i.verdict.state, 'suspected');
+    }
+  }
+  assert.deepEqual(JSON.parse((await run(BIN, ['inspect', at('h-start.wav'), '--json'])).stdout).labels, [], 'only when asked to listen');
+});

@@ -141,6 +141,21 @@ static pl_rc visible(label_inspection *i, const pl_media_io *io, bool is_quick, 
     return PL_OK;
 }
 
+/* The rhythm label, as possibly heard. REQ: GB45438-2025/5.3 */
+static pl_rc audible(label_inspection *i, const label_heard *h, pl_error *err)
+{
+    for (size_t k = 0; h && k < h->n && i->sites < LABEL_SITES_MAX; k++) {
+        const rhythm_hit *r = &h->hit[k];
+        const char *what = pl_arena_printf(i->arena, "short long, short short at %.1f s (%.0f Hz, match %.2f)", r->at_s, r->pitch_hz, r->match);
+        double      end = r->at_s + 11 * r->unit_s;
+        if (!what)
+            return pl_fail(err, PL_NOMEM, "out of memory");
+        i->site[i->sites++] = (label_site){ .carrier = "sound.rhythm", .value = pl_str_z(what), .is_visible = true,
+                                            .position = r->at_s < 3 ? "start" : end > h->seconds - 3 ? "end" : "middle" };
+    }
+    return PL_OK;
+}
+
 /* --- the rest ---------------------------------------------------------------------------------- */
 
 /* The store inside the file: hashed, unless this is to be quick. */
@@ -222,6 +237,8 @@ static pl_rc collect(label_inspection *i, const pl_media_io *io, const label_ins
         rc = manifest(i, how, err);
     if (rc == PL_OK)
         rc = visible(i, io, how->quick, err);
+    if (rc == PL_OK)
+        rc = audible(i, how->heard, err);
     return rc;
 }
 

@@ -7,6 +7,7 @@
 #define PL_LABEL_INSPECT_H
 
 #include "base/json.h"
+#include "cap/label/listen.h"
 #include "cap/label/sidecar.h"
 #include "cap/label/traces.h"
 #include "engine/media/aigc.h"
@@ -52,6 +53,7 @@ typedef struct label_inspection {
 typedef struct label_inspect_how {
     bool                quick;    /* metadata only: nothing is hashed */
     bool                declared; /* the uploader says that it is generated (Art. 6, item 2) */
+    const label_heard  *heard;    /* what was heard in it; NULL: nobody listened */
     const label_sidecar *beside;  /* what stands beside the file; NULL: nothing */
     const label_traces *traces;   /* NULL: not looked for */
     const c2pa_trust   *trust;    /* NULL: not asked */

@@ -159,6 +159,7 @@ static void inspect_one(inspect_run *x, const char *file)
     media_file       f;
     label_inspection i;
     label_sidecar    beside = { .bytes = NULL };
+    label_heard      heard;
     json_t          *report = NULL;
     pl_error         err = { PL_OK, "" };
     pl_rc            rc = media_file_open(file, &f, &err);
@@ -169,6 +170,13 @@ static void inspect_one(inspect_run *x, const char *file)
     if (rc == PL_OK) {
         rc = look_beside(file, &f, x->how.quick, &beside, &err);
         x->how.beside = beside.bytes ? &beside : NULL;
+        if (rc != PL_OK)
+            media_file_close(&f);
+    }
+    x->how.heard = NULL;
+    if (rc == PL_OK && option(c, "listen")) {
+        rc = label_listen(&f, file, &heard, &err);
+        x->how.heard = &heard;
         if (rc != PL_OK)
             media_file_close(&f);
     }

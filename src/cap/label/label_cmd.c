@@ -181,6 +181,7 @@ static const pl_opt add_options[] = {
 static const pl_opt inspect_options[] = {
     { "quick", NULL, "metadata only: nothing is hashed, integrity is not_checked", "只读元数据，不校验完整性" },
     { "declared", NULL, "whoever uploads it says that it is generated (Art. 6, item 2)", "上传者已声明为生成合成内容" },
+    { "listen", NULL, "decode sound and listen for the rhythm label (ffmpeg); what is heard is possible, not certain", "解码音频并识别节奏标识，结果仅供参考" },
     { "trust", "PEM…", "list of C2PA authorities to trust; allowed:PEM: of signers themselves", "信任的 C2PA 证书列表" },
     { "tsa-roots", "PEM", "certificates that time stamps must lead to, besides the trust lists", "时间戳须链接到的根证书" },
     { "as-platform", "CODE", "write the label a propagating platform must add, to -o OUT", "写出传播平台应添加的标识（-o）" },
