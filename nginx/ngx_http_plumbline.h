@@ -16,6 +16,7 @@ typedef struct {
     ngx_str_t  index_key_file;
     u_char     index_key[32];
     ngx_str_t  upstream_key; /* "Bearer …" from PLUMBLINE_UPSTREAM_KEY, or empty */
+    ngx_str_t  jwt_key;      /* contents of plumbline_jwt_key, or empty */
     ngx_array_t routes;    /* ngx_str_t: every route named by a location */
     pl_gate   *gate;
     ngx_event_t refresh;
@@ -26,6 +27,8 @@ typedef struct {
     const pl_surface *surface; /* NULL: by the end of the path */
     size_t     max_response;
     ngx_http_complex_value_t *tenant;  /* NULL: none */
+    ngx_http_complex_value_t *subject, *session, *minor;
+    ngx_flag_t subject_body; /* plumbline_subject_body */
     ngx_str_t  opinion;    /* plumbline_second_opinion: location of the guard model, or empty */
 } ngx_http_plumbline_loc_conf_t;
 
@@ -78,6 +81,11 @@ ngx_int_t ngx_http_plumbline_ask(ngx_http_request_t *r, ngx_http_plumbline_ctx_t
 ngx_int_t ngx_http_plumbline_filter_init(ngx_conf_t *cf);
 /* Sends the exchange's own reply through the filters; finalising is left to the caller. */
 ngx_int_t ngx_http_plumbline_send_reply(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx);
+
+/* _jwt.c */
+ngx_int_t ngx_http_plumbline_variable_jwt(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data);
+char *ngx_http_plumbline_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* _conf.c */
 extern ngx_command_t ngx_http_plumbline_commands[];

@@ -50,6 +50,41 @@ ngx_command_t ngx_http_plumbline_commands[] = {
       offsetof(ngx_http_plumbline_loc_conf_t, tenant),
       NULL },
 
+    { ngx_string("plumbline_subject"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plumbline_loc_conf_t, subject),
+      NULL },
+
+    { ngx_string("plumbline_session"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plumbline_loc_conf_t, session),
+      NULL },
+
+    { ngx_string("plumbline_minor"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plumbline_loc_conf_t, minor),
+      NULL },
+
+    { ngx_string("plumbline_subject_body"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plumbline_loc_conf_t, subject_body),
+      NULL },
+
+    { ngx_string("plumbline_jwt_key"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_TAKE1,
+      ngx_http_plumbline_jwt_key,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("plumbline_second_opinion"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
@@ -85,6 +120,7 @@ ngx_http_plumbline_create_loc_conf(ngx_conf_t *cf)
 
     if (lcf != NULL) {
         lcf->max_response = NGX_CONF_UNSET_SIZE;
+        lcf->subject_body = NGX_CONF_UNSET;
     }
     return lcf;
 }
@@ -95,9 +131,11 @@ ngx_http_plumbline_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_plumbline_loc_conf_t *prev = parent, *conf = child;
 
     /* A route is never inherited: what a location lets through is said in that location. */
-    if (conf->tenant == NULL) {
-        conf->tenant = prev->tenant;
-    }
+    conf->tenant = conf->tenant ? conf->tenant : prev->tenant;
+    conf->subject = conf->subject ? conf->subject : prev->subject;
+    conf->session = conf->session ? conf->session : prev->session;
+    conf->minor = conf->minor ? conf->minor : prev->minor;
+    ngx_conf_merge_value(conf->subject_body, prev->subject_body, 0);
     ngx_conf_merge_str_value(conf->opinion, prev->opinion, "");
     ngx_conf_merge_size_value(conf->max_response, prev->max_response, MAX_RESPONSE_DEFAULT);
     return NGX_CONF_OK;
@@ -348,6 +386,7 @@ static ngx_http_variable_t plumbline_variables[] = {
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("plumbline_own_key"), NULL, plumbline_variable_own_key, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("plumbline_jwt_"), NULL, ngx_http_plumbline_variable_jwt, 0, NGX_HTTP_VAR_PREFIX, 0 },
       ngx_http_null_variable
 };
 

@@ -77,12 +77,43 @@ plumbline_cleanup(void *data)
 /* --- making the exchange ------------------------------------------------------------------ */
 
 static ngx_int_t
+plumbline_value(ngx_http_request_t *r, ngx_http_complex_value_t *cv, pl_str *out)
+{
+    ngx_str_t v = ngx_null_string;
+
+    if (cv && ngx_http_complex_value(r, cv, &v) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    *out = ngx_http_plumbline_str(v);
+    return NGX_OK;
+}
+
+/* Who asks, by whatever the operator's configuration takes for it. */
+static ngx_int_t
+plumbline_people(ngx_http_request_t *r, ngx_http_plumbline_loc_conf_t *lcf, pl_exchange_options *o)
+{
+    pl_str minor;
+
+    if (plumbline_value(r, lcf->tenant, &o->tenant) != NGX_OK
+        || plumbline_value(r, lcf->subject, &o->subject) != NGX_OK
+        || plumbline_value(r, lcf->session, &o->session) != NGX_OK
+        || plumbline_value(r, lcf->minor, &minor) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+    o->tenant.n = ngx_min(o->tenant.n, PL_TENANT_MAX);
+    o->subject_in_body = lcf->subject_body;
+    o->is_minor = (minor.n == 1 && minor.p[0] == '1')
+                  || (minor.n == 4 && ngx_strncmp(minor.p, "true", 4) == 0);
+    return NGX_OK;
+}
+
+static ngx_int_t
 plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
 {
     ngx_http_plumbline_loc_conf_t *lcf;
     pl_exchange_options            o;
     u_char                         rnd[10];
-    ngx_str_t                      tenant = ngx_null_string;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_plumbline_module);
     ngx_memzero(&o, sizeof(o));
@@ -95,11 +126,10 @@ plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     o.service = ngx_http_plumbline_str(ctx->mcf->service);
     o.now_ms = ngx_http_plumbline_now();
     o.surface = ctx->surface;
-    if (lcf->tenant && ngx_http_complex_value(r, lcf->tenant, &tenant) != NGX_OK) {
+    if (plumbline_people(r, lcf, &o) != NGX_OK) {
         return NGX_ERROR;
     }
-    o.tenant = ngx_http_plumbline_str(tenant);
-    o.tenant.n = ngx_min(o.tenant.n, PL_TENANT_MAX);
+    o.subjects = pl_gate_subjects(ctx->mcf->gate);
     o.index_key = ctx->mcf->index_key;
     o.max_response = lcf->max_response;
     if (pl_random(rnd, sizeof(rnd), NULL) != PL_OK

@@ -82,6 +82,25 @@ plumbline_policy_header(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     return plumbline_add_header(r, "x-plumbline-policy", (pl_str){ (char *) text, p - text });
 }
 
+/* Reminders that belong to an answer, and when a refusal ends. */
+static ngx_int_t
+plumbline_people_headers(ngx_http_request_t *r, const pl_exchange *x)
+{
+    static const char *const names[] = { "session", "dependence", "session, dependence" };
+    unsigned                 bits = pl_exchange_reminders(x);
+    int64_t                  retry = pl_exchange_retry_after(x);
+    u_char                   text[NGX_INT64_LEN], *p;
+
+    if (bits && plumbline_add_header_z(r, "x-plumbline-reminder", names[bits - 1]) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    if (retry <= 0) {
+        return NGX_OK;
+    }
+    p = ngx_sprintf(text, "%L", retry);
+    return plumbline_add_header(r, "Retry-After", (pl_str){ (char *) text, p - text });
+}
+
 static ngx_int_t
 plumbline_headers(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
 {
@@ -106,7 +125,11 @@ plumbline_headers(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     {
         return NGX_ERROR;
     }
-    if (r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE && pl_exchange_is_own(x)) {
+    if (plumbline_people_headers(r, x) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    if ((r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE
+         || r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS) && pl_exchange_is_own(x)) {
         /* Stock SDKs otherwise retry a stopped service three times. */
         return plumbline_add_header_z(r, "x-should-retry", "false");
     }

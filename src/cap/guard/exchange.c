@@ -179,6 +179,7 @@ pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
     }
     rc = pl_request_judge(x->o.policy, x->cells[0], x->surface, body, &x->facts, &x->in, &x->question, &err);
     keep_model(x);
+    pl_exchange_identify(x);
     if (rc == PL_INVALID || rc == PL_LIMIT) {
         /* Whatever was understood so far must not steer the shape of the error. */
         x->facts.is_stream = false;
@@ -191,6 +192,8 @@ pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
     }
     if (rc != PL_OK)
         x->bypasses |= PL_BYPASS_NOT_JUDGED;
+    if (pl_exchange_refuse_person(x))
+        return PL_EXCHANGE_ANSWER;
     if (x->in.blocking < 0 && x->in.asking >= 0)
         return x->question.failed || x->in.more ? pl_exchange_opinion(x, PL_OPINION_NONE, body)
                                                 : PL_EXCHANGE_ASK;
@@ -501,11 +504,13 @@ bool pl_choice_takes_label(const pl_exchange *x, const choice *c)
 
 void pl_exchange_label_json(const pl_exchange *x, pl_buf *out)
 {
-    pl_buf t = PL_BUF_INIT(4096);
+    pl_buf t = PL_BUF_INIT(8192), label = PL_BUF_INIT(4096);
 
-    pl_textlabel_format(&t, pl_exchange_label_text(x));
+    pl_label_with(pl_policy_people(x->o.policy), pl_exchange_label_text(x), x->people.remind, x->facts.zh, &label);
+    pl_textlabel_format(&t, pl_buf_str(&label));
     pl_buf_json(out, pl_buf_str(&t));
     pl_buf_done(&t);
+    pl_buf_done(&label);
 }
 
 bool pl_exchange_is_generated(const pl_exchange *x)

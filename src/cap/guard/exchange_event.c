@@ -112,6 +112,24 @@ static void outputs(pl_exchange *x, pl_buf *b)
     pl_buf_puts(b, "]");
 }
 
+static void key_member(pl_buf *b, const char *name, const uint8_t key[PL_SUBJECT_KEY])
+{
+    char hex[2 * PL_SUBJECT_KEY + 1];
+
+    pl_hex(key, PL_SUBJECT_KEY, hex);
+    member(b, name, pl_str_z(hex));
+}
+
+static void reminders(const pl_exchange *x, pl_buf *b)
+{
+    unsigned bits = pl_exchange_reminders(x);
+
+    if (bits)
+        pl_buf_puts(b, bits == 3   ? ",\"reminders\":[\"session\",\"dependence\"]"
+                       : bits == 1 ? ",\"reminders\":[\"session\"]"
+                                   : ",\"reminders\":[\"dependence\"]");
+}
+
 static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
 {
     char time[25];
@@ -130,6 +148,12 @@ static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
     pl_buf_puts(b, x->facts.is_stream ? "true" : "false");
     member(b, "policy", pl_policy_name(x->o.policy));
     member(b, "policy_sha256", (pl_str){ pl_policy_digest(x->o.policy), 64 });
+    if (x->has_subject)
+        key_member(b, "subject", x->subject);
+    if (x->has_session)
+        key_member(b, "session", x->session);
+    if (x->o.is_minor)
+        pl_buf_puts(b, ",\"minor\":true");
     if (x->in.shadow)
         member(b, "mode", PL_STR("shadow"));
     member(b, "verdict", pl_str_z(x->verdict));
@@ -188,6 +212,7 @@ static void leaf_write(pl_exchange *x, int64_t now_ms, size_t most_findings)
     if (x->in.asking >= 0 && !x->in.shadow)
         member(b, "second_opinion", pl_str_z(opinions[x->opinion]));
     bypasses(x, b);
+    reminders(x, b);
     member(b, "end", pl_str_z(x->end));
     pl_buf_putc(b, '}');
 }

@@ -121,7 +121,13 @@ void pl_reply_safe_answer(const pl_exchange *x, int64_t rule, pl_buf *json)
 {
     pl_text_rule r = pl_textdb_rule_get(pl_policy_textdb(x->o.policy), (uint32_t)rule);
 
+    pl_str       next = x->facts.zh ? x->people.next_zh : x->people.next_en;
+
     pl_buf_json(json, pl_policy_answer(x->o.policy, x->o.route, r.category, x->facts.zh));
+    if (next.n && x->has_subject) { /* what this violation leads to */
+        pl_buf_puts(json, "\\n\\n");
+        pl_buf_json(json, next);
+    }
 }
 
 static int choices_asked(const pl_exchange *x)

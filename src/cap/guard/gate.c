@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "cap/guard/gate_int.h"
+#include "cap/guard/subjects.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,6 +124,8 @@ pl_rc pl_gate_open(const char *dir, pl_gate **out, pl_error *err)
     rc = dir_open(dir, &g->dirfd, err);
     if (rc == PL_OK)
         rc = state_map(g, err);
+    if (rc == PL_OK)
+        rc = pl_subjects_open(g->dirfd, &g->subjects, err);
     if (rc == PL_OK) {
         g->generation = atomic_load(&g->state->head.generation);
         rc = pl_policy_openat(g->dirfd, POLICY_NAME, &g->policy, err);
@@ -151,6 +154,7 @@ void pl_gate_close(pl_gate *g)
         close(g->dirfd);
     pl_policy_unref(g->policy);
     pl_policy_unref(g->retired);
+    pl_subjects_close(g->subjects);
     free(g);
 }
 
@@ -174,6 +178,11 @@ pl_rc pl_gate_refresh(pl_gate *g, pl_error *err)
     g->policy = p;
     gate_stops_refresh(g, true);
     return PL_OK;
+}
+
+struct pl_subjects *pl_gate_subjects(const pl_gate *g)
+{
+    return g->subjects;
 }
 
 pl_policy *pl_gate_policy(pl_gate *g)

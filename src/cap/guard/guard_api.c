@@ -2,7 +2,9 @@
 
 #include "base/str.h"
 #include "base/timefmt.h"
-#include "cap/guard/guard_run.h"
+#include "cap/guard/guard_people.h"
+
+#define PL_ROLES_REVIEW (PL_ROLE_REVIEWER | PL_ROLE_PROVIDER | PL_ROLE_ADMIN)
 
 #define PAYLOAD_MAX (64u << 20)
 
@@ -369,6 +371,13 @@ const pl_route guard_routes[] = {
     { "GET", "/api/v1/guard", PL_ROLES_STAFF, api_guard },
     { "POST", "/api/v1/guard/stop", PL_ROLES_OPERATE, api_stop },
     { "POST", "/api/v1/guard/resume", PL_ROLES_OPERATE, api_resume },
+    { "GET", "/api/v1/guard/subjects", PL_ROLES_STAFF, people_api_held },
+    { "POST", "/api/v1/guard/subjects/find", PL_ROLES_STAFF, people_api_find },
+    { "GET", "/api/v1/guard/subjects/{id}", PL_ROLES_STAFF, people_api_show },
+    { "POST", "/api/v1/guard/subjects/{id}/lift", PL_ROLES_REVIEW, people_api_lift },
+    { "POST", "/api/v1/guard/subjects/{id}/appeal", PL_ROLES_STAFF, people_api_appeal },
+    { "GET", "/api/v1/guard/signals", PL_ROLES_STAFF, people_api_signals },
+    { "POST", "/api/v1/guard/signals/{id}/close", PL_ROLES_REVIEW, people_api_close },
     { "GET", "/api/v1/guard/audit", PL_ROLES_STAFF, api_audit },
     { "GET", "/api/v1/policy", PL_ROLES_STAFF, api_policy },
     { "POST", "/api/v1/policy/activate", PL_ROLES_OPERATE, api_activate },

@@ -2,7 +2,7 @@
 #include "base/banned.h"
 
 #include "base/str.h"
-#include "cap/guard/guard_run.h"
+#include "cap/guard/guard_people.h"
 #include "cap/guard/pl_guard_cap.h"
 
 extern const unsigned char pl_guard_sql[], pl_guard_people_sql[], pl_guard_openapi[];
@@ -21,6 +21,7 @@ static void run_free(guard_run *g)
         return;
     pl_gate_close(g->gate);
     pthread_mutex_destroy(&g->lock);
+    pthread_mutex_destroy(&g->people);
     free(g->ledger_dir);
     free(g);
 }
@@ -65,6 +66,7 @@ static pl_rc start(pl_services *s, pl_db *db, pl_error *err)
     if (!g)
         return pl_fail(err, PL_NOMEM, "out of memory");
     pthread_mutex_init(&g->lock, NULL);
+    pthread_mutex_init(&g->people, NULL);
     g->ledger_dir = pl_instance_path(s->instance, "ledger");
     g->last_expire_ms = s->now_ms();
     rc = g->ledger_dir ? gate_start(g, s, err) : pl_fail(err, PL_NOMEM, "out of memory");
@@ -78,6 +80,8 @@ static pl_rc start(pl_services *s, pl_db *db, pl_error *err)
         rc = frozen_is_no_failure(guard_parts_adopt(g, s, db, err), db);
     if (rc == PL_OK)
         rc = guard_stops_sync(g, db, s->now_ms(), err);
+    if (rc == PL_OK)
+        rc = guard_people_start(g, db, s->now_ms(), err);
     if (rc != PL_OK) {
         run_free(g);
         return rc;
@@ -101,6 +105,8 @@ static pl_rc tick(pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
 {
     pl_rc rc = guard_stops_sync(running, db, now_ms, err);
 
+    if (rc == PL_OK)
+        rc = guard_people_sync(running, db, now_ms, err);
     return rc == PL_OK ? guard_record_tick(running, s, db, now_ms, err) : rc;
 }
 
@@ -121,10 +127,13 @@ static void metrics(pl_services *s, pl_db *db, pl_buf *out)
                   "# TYPE plumbline_gateway_workers gauge\nplumbline_gateway_workers %d\n"
                   "# HELP plumbline_gateway_stopped Whether the stop switch is on.\n"
                   "# TYPE plumbline_gateway_stopped gauge\nplumbline_gateway_stopped %d\n"
+                  "# HELP plumbline_gateway_subjects_unseen_total People whom workers could not be told of.\n"
+                  "# TYPE plumbline_gateway_subjects_unseen_total counter\n"
+                  "plumbline_gateway_subjects_unseen_total %llu\n"
                   "# HELP plumbline_gateway_pending_bytes Event bytes not yet in the ledger.\n"
                   "# TYPE plumbline_gateway_pending_bytes gauge\n"
                   "plumbline_gateway_pending_bytes %llu\n", pl_gate_workers(running->gate),
-                  pl_gate_stopped(running->gate),
+                  pl_gate_stopped(running->gate), (unsigned long long)running->subjects_unseen,
                   (unsigned long long)pl_gate_pending(running->gate));
 }
 

@@ -4,7 +4,8 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "base/timefmt.h"
-#include "cap/guard/guard_run.h"
+#include "cap/guard/guard_cmd.h"
+#include "cap/guard/guard_people.h"
 #include "cap/guard/policy_cases.h"
 
 #include <errno.h>
@@ -158,8 +159,8 @@ static int cmd_replay(pl_cmd_ctx *c)
 
 /* --- talking to the daemon --------------------------------------------------------------------- */
 
-static int call(pl_cmd_ctx *c, const char *method, const char *path, json_t *body,
-                void (*print)(pl_cmd_ctx *c, const json_t *answer))
+int guard_cmd_call(pl_cmd_ctx *c, const char *method, const char *path, json_t *body,
+                   void (*print)(pl_cmd_ctx *c, const json_t *answer))
 {
     char    *text = body ? pl_json_dump(body) : NULL, *answer = NULL;
     json_t  *j = NULL;
@@ -251,9 +252,9 @@ static int switch_call(pl_cmd_ctx *c, const char *path)
         return PL_EXIT_USAGE;
     }
     if (part_given(c, &scope, &name))
-        return call(c, "POST", path, json_pack("{s:s, s:s, s:s}", "reason", reason, "scope", scope, "name",
+        return guard_cmd_call(c, "POST", path, json_pack("{s:s, s:s, s:s}", "reason", reason, "scope", scope, "name",
                                                name), print_part);
-    return call(c, "POST", path, json_pack("{s:s}", "reason", reason), print_switch);
+    return guard_cmd_call(c, "POST", path, json_pack("{s:s}", "reason", reason), print_switch);
 }
 
 static pl_rc part_stop(pl_gate *g, pl_cmd_ctx *c, const char *scope, const char *name, pl_error *err)
@@ -332,7 +333,7 @@ static int cmd_resume(pl_cmd_ctx *c)
 
 static int cmd_status(pl_cmd_ctx *c)
 {
-    return call(c, "GET", "/api/v1/guard", NULL, print_status);
+    return guard_cmd_call(c, "GET", "/api/v1/guard", NULL, print_status);
 }
 
 static long long int_of(const json_t *j, const char *key)
@@ -394,12 +395,12 @@ static int cmd_audit(pl_cmd_ctx *c)
 
 static int cmd_activate(pl_cmd_ctx *c)
 {
-    return call(c, "POST", "/api/v1/policy/activate", NULL, print_policy);
+    return guard_cmd_call(c, "POST", "/api/v1/policy/activate", NULL, print_policy);
 }
 
 static int cmd_rollback(pl_cmd_ctx *c)
 {
-    return call(c, "POST", "/api/v1/policy/rollback", NULL, print_policy);
+    return guard_cmd_call(c, "POST", "/api/v1/policy/rollback", NULL, print_policy);
 }
 
 static const pl_opt opts_compile[] = {
@@ -424,6 +425,14 @@ static const pl_opt opts_reason[] = {
     { "tenant", "NAME", "only this tenant", "仅此租户" },
     { "category", "ID", "block what is found of this category (harm.* too)",
       "拦截该类别的命中（可用 harm.*）" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt opts_why[] = {
+    { "reason", "TEXT", "why; becomes part of the evidence", "原因；将成为证据的一部分" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt opts_note[] = {
+    { "note", "TEXT", "what was done about it", "处理情况" },
     { NULL, NULL, NULL, NULL },
 };
 static const pl_opt opts_audit[] = {
@@ -463,5 +472,18 @@ const pl_cmd guard_commands[] = {
       "prove from events and access log that what was released was screened; count every bypass",
       "用事件与访问日志证明放行内容均经检查，并逐项统计绕过",
       "plumbline guard audit --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z", cmd_audit },
+    { "subject", "list", "", 0, 0, opts_none, "people who are held: cooling off, suspended, session stopped",
+      "列出受限用户（冷静期、暂停、会话终止）", "plumbline subject list", people_cmd_subject_list },
+    { "subject", "show", "ID|-", 1, 1, opts_none, "what is known of a person, by id or by a value on standard input",
+      "显示某用户的状态（编号，或从标准输入读取原值）", "echo alice | plumbline subject show -",
+      people_cmd_subject_show },
+    { "subject", "lift", "ID|-", 1, 1, opts_why, "end what holds against a person", "解除对某用户的限制",
+      "plumbline subject lift ID --reason 'appeal granted'", people_cmd_subject_lift },
+    { "subject", "appeal", "ID|-", 1, 1, opts_why, "record that a person objects", "登记用户申诉",
+      "plumbline subject appeal ID --reason 'it was a quotation'", people_cmd_subject_appeal },
+    { "signal", "list", "", 0, 0, opts_none, "open signals: reports, sanctions, dependence, crisis, appeals",
+      "列出未处理信号（上报、处置、依赖、危机、申诉）", "plumbline signal list", people_cmd_signals },
+    { "signal", "close", "ID", 1, 1, opts_note, "say what was done about a signal", "登记信号的处理情况",
+      "plumbline signal close ID --note 'called the guardian'", people_cmd_signal_close },
     { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL },
 };

@@ -5,6 +5,8 @@
 #include "cap/guard/answer.h"
 #include "cap/guard/pl_guard.h"
 #include "cap/guard/surface.h"
+#include "cap/guard/people.h"
+#include "cap/guard/subjects.h"
 #include "cap/pack/pl_pack.h"
 #include "cap/guard/pseudonym.h"
 #include "engine/text/redact.h"
@@ -47,6 +49,8 @@ typedef struct policy_route {
 const policy_route *pl_policy_route_get(const pl_policy *p, int route);
 /* The safe answer for a category in a language; falls back to "default". */
 pl_str pl_policy_answer(const pl_policy *p, int route, pl_str category, bool zh);
+/* NULL: the policy says nothing of people. */
+const people_config *pl_policy_people(const pl_policy *p);
 
 /* --- the classifier of a policy -------------------------------------------------------- */
 
@@ -54,6 +58,9 @@ pl_str pl_policy_answer(const pl_policy *p, int route, pl_str category, bool zh)
  * "model.LABEL.uncertain" of severity 1; *out is the model's image, malloc'd. */
 pl_rc policy_model_add(const pl_pack *pack, uint8_t severity, pl_textdb_builder *b, char **out,
                        size_t *out_n, pl_error *err);
+
+/* Fills out with what people.h reads. */
+pl_rc policy_people_read(const pl_pack *pack, json_t *out, pl_error *err);
 
 /* *out is the pack's model of names and addresses, malloc'd, that reports scores from `name` and from
  * `address` on (0: as in the pack). */
@@ -95,6 +102,7 @@ typedef struct request_facts {
     int    n;              /* choices asked for, at least 1 */
     int    prompts;        /* texts that are answered each, 0 when the surface has one */
     pl_str model;          /* raw JSON string inside, still escaped */
+    pl_str user;           /* who asks, as the body says; raw JSON string inside, views the body */
     bool   zh;             /* language of the last user text */
     unsigned unscreened;   /* parts that are not text */
 } request_facts;
@@ -257,6 +265,9 @@ struct pl_exchange {
     pl_buf   forward;       /* the request with its replacements */
     pl_buf   question;      /* texts that a guard model is asked about */
     pl_opinion opinion;
+    uint8_t subject[PL_SUBJECT_KEY], session[PL_SUBJECT_KEY];
+    bool    has_subject, has_session;
+    people_admission people;
     pseudonyms names;
 
     choice  *choices[PL_CHOICES_MAX];
@@ -291,6 +302,13 @@ bool pl_choice_takes_label(const pl_exchange *x, const choice *c);
 pl_str pl_exchange_label_text(const pl_exchange *x);
 /* The label as the inside of a JSON string, separator included. */
 void pl_exchange_label_json(const pl_exchange *x, pl_buf *out);
+
+/* --- exchange_people.c --------------------------------------------------------------------- */
+
+/* Who asks, now that the body is read; looks up what holds for them. */
+void pl_exchange_identify(pl_exchange *x);
+/* Refuses when something holds against the person. */
+bool pl_exchange_refuse_person(pl_exchange *x);
 
 /* --- exchange_whole.c, exchange_frame.c, exchange_stream.c ------------------------------- */
 

@@ -9,7 +9,8 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "base/timefmt.h"
-#include "cap/guard/guard_run.h"
+#include "cap/guard/guard_people.h"
+#include "cap/guard/subject_store.h"
 
 #define BATCH_EVENTS  4096
 #define BATCH_BYTES   (16u << 20)
@@ -145,6 +146,8 @@ static pl_rc store_events(const batch *b, pl_services *s, pl_db *db, int64_t id,
         rc = guard_event_put(db, &b->item[i].event, id, (int64_t)i, err);
         if (rc == PL_OK)
             rc = observe(s, db, &b->item[i].event, err);
+        if (rc == PL_OK)
+            rc = guard_people_event(guard_run_get(), db, &b->item[i].event, s->now_ms(), err);
     }
     for (int i = 0; i < PL_GATE_SLOTS && rc == PL_OK; i++)
         if (b->seen[i])
@@ -289,6 +292,8 @@ static pl_rc expire(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms, pl_
     if (now_ms - g->last_expire_ms < EXPIRE_MS)
         return PL_OK;
     g->last_expire_ms = now_ms;
+    if (subject_expire(db, now_ms - s->instance->retention_days * DAY_MS, now_ms, err) != PL_OK)
+        return err ? err->rc : PL_IO;
     return guard_event_expire(db, now_ms - s->instance->retention_days * DAY_MS, NULL, err);
 }
 

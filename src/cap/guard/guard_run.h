@@ -23,6 +23,9 @@ typedef struct guard_run {
     uint64_t reported_lost;
     bool     unsettled; /* a stored batch is not in the ledger yet */
     uint64_t last_requests, last_blocked;
+    int64_t  last_people_ms, people_since_ms;
+    uint64_t subjects_unseen; /* places in the workers' table that could not be had */
+    pthread_mutex_t people;   /* guards that table */
     pthread_mutex_t lock; /* guards rate, and serialises stop/resume/activate */
     guard_rate rate[GUARD_RATE_SECONDS];
 } guard_run;

@@ -58,6 +58,8 @@ void  pl_gate_release(pl_gate *g);
  * On failure the old policy stays and err says why. */
 pl_rc pl_gate_refresh(pl_gate *g, pl_error *err);
 pl_policy *pl_gate_policy(pl_gate *g); /* borrowed; NULL when none */
+/* What is known of people; read by workers, written by the daemon alone. */
+struct pl_subjects *pl_gate_subjects(const pl_gate *g);
 /* Room for one event, kept until put or unreserve. */
 pl_rc pl_gate_reserve(pl_gate *g);
 void  pl_gate_unreserve(pl_gate *g);

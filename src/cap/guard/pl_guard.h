@@ -124,6 +124,11 @@ typedef struct pl_exchange_options {
     const pl_surface *surface; /* NULL: an unknown path; both bodies pass unread */
     pl_str         route_name, service; /* must outlive the exchange */
     pl_str         tenant;              /* "" none; must outlive the exchange, as it is recorded */
+    /* Who asks, and in which conversation: hashed at once, kept nowhere. "" nobody said. */
+    pl_str         subject, session;
+    bool           subject_in_body; /* without subject: as the request's body says (user …) */
+    bool           is_minor;
+    const struct pl_subjects *subjects; /* what is known of people; NULL: nothing */
     char           id[PL_ID_LEN + 1];   /* request id = event id */
     int64_t        now_ms;
     uint8_t        salt[32];
@@ -136,6 +141,9 @@ typedef enum pl_exchange_action {
     PL_EXCHANGE_ANSWER,
     PL_EXCHANGE_ASK /* a guard model is to be asked first: pl_exchange_question */
 } pl_exchange_action;
+/* The key by which a person is known: 16 bytes. */
+void pl_subject_key(const uint8_t index_key[32], pl_str value, uint8_t out[16]);
+
 /* What the guard model said; NONE: there is no answer that could be read. */
 typedef enum pl_opinion { PL_OPINION_NONE, PL_OPINION_SAFE, PL_OPINION_UNSAFE } pl_opinion;
 typedef enum pl_response_mode { PL_RESPONSE_STREAM, PL_RESPONSE_WHOLE } pl_response_mode;
@@ -172,6 +180,10 @@ bool pl_exchange_is_recorded(const pl_exchange *x);
 bool pl_exchange_is_stream(const pl_exchange *x); /* the request asked for a stream */
 /* Something was found that a person is to look at; something that ends the session. Complete
  * when the event is. */
+/* Bits of PL_REMIND_… (people.h) that are said with this answer; 0 none. */
+unsigned pl_exchange_reminders(const pl_exchange *x);
+/* Seconds after which a refusal ends; 0: nobody can tell. */
+int64_t pl_exchange_retry_after(const pl_exchange *x);
 bool pl_exchange_wants_review(const pl_exchange *x);
 bool pl_exchange_stops_session(const pl_exchange *x);
 

@@ -22,6 +22,9 @@ struct pl_policy {
     char          name[160];
     char          digest[65];
     policy_route *route; /* routes, then the tenants' forms of them */
+    people_config *people;  /* NULL: it says nothing of people */
+    char        **labels;   /* every text that may stand behind an answer */
+    size_t        label_count;
     uint8_t      *stopped; /* NULL: no category is; else per rule */
     size_t        route_count, own_count; /* all of them; the routes themselves */
 };
@@ -226,6 +229,43 @@ static pl_rc forms_sort(pl_policy *p, pl_error *err)
     return PL_OK;
 }
 
+/* The label, with the reminders of bits behind it, once. */
+static pl_rc label_add(pl_policy *p, pl_str label, unsigned bits, bool zh, pl_error *err)
+{
+    pl_buf b = PL_BUF_INIT(8192);
+    pl_str whole;
+
+    pl_label_with(p->people, label, bits, zh, &b);
+    whole = pl_buf_str(&b);
+    for (size_t i = 0; i < p->label_count; i++)
+        if (pl_str_eqz(whole, p->labels[i]))
+            whole.n = 0;
+    if (whole.n && (p->labels[p->label_count] = strndup(whole.p, whole.n)) != NULL)
+        p->label_count++;
+    else if (whole.n)
+        b.failed = true;
+    pl_buf_done(&b);
+    return b.failed ? pl_fail(err, PL_NOMEM, "out of memory") : PL_OK;
+}
+
+static pl_rc labels_collect(pl_policy *p, pl_error *err)
+{
+    pl_rc rc = PL_OK;
+
+    p->labels = calloc(p->route_count * 8 + 1, sizeof *p->labels);
+    if (!p->labels)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    for (unsigned bits = 0; bits < (p->people ? 4u : 1u); bits++)
+        for (size_t i = 0; rc == PL_OK && i < p->route_count * 2; i++) {
+            const policy_route *r = &p->route[i / 2];
+            pl_str              label = i % 2 ? r->label_zh : r->label_en;
+
+            if (label.n)
+                rc = label_add(p, label, bits, i % 2, err);
+        }
+    return rc;
+}
+
 static pl_rc doc_load(pl_policy *p, pl_str section, pl_error *err)
 {
     pl_rc   rc = pl_json_parse(section, "POLC section", &p->doc, err);
@@ -245,6 +285,10 @@ static pl_rc doc_load(pl_policy *p, pl_str section, pl_error *err)
     }
     if (rc == PL_OK)
         rc = forms_sort(p, err);
+    if (rc == PL_OK && json_object_get(p->doc, "people"))
+        rc = people_config_new(json_object_get(p->doc, "people"), &p->people, err);
+    if (rc == PL_OK)
+        rc = labels_collect(p, err);
     snprintf(p->name, sizeof p->name, "%.*s@%lld",
              (int)(text_of(p->doc, "id").n > 100 ? 100 : text_of(p->doc, "id").n),
              text_of(p->doc, "id").p,
@@ -322,6 +366,10 @@ void pl_policy_unref(pl_policy *p)
             free(p->route[i].period[k].cells[0]);
             free(p->route[i].period[k].cells[1]);
         }
+    people_config_free(p->people);
+    for (size_t i = 0; i < p->label_count; i++)
+        free(p->labels[i]);
+    free(p->labels);
     free(p->route);
     if (p->stopped != &all_stopped)
         free(p->stopped);
@@ -422,17 +470,16 @@ pl_cell pl_policy_cell(const pl_policy *p, const pl_cell *cells, uint32_t rule)
 
 size_t pl_policy_labels(const pl_policy *p, pl_str *out, size_t max)
 {
-    size_t n = 0;
+    size_t n = p->label_count < max ? p->label_count : max;
 
-    for (size_t i = 0; i < p->route_count; i++) {
-        pl_str pair[2] = { p->route[i].label_zh, p->route[i].label_en };
-        for (int k = 0; k < 2; k++) {
-            if (n < max && pair[k].n)
-                out[n] = pair[k];
-            n += pair[k].n != 0;
-        }
-    }
-    return n < max ? n : max;
+    for (size_t i = 0; i < n; i++)
+        out[i] = pl_str_z(p->labels[i]);
+    return n;
+}
+
+const people_config *pl_policy_people(const pl_policy *p)
+{
+    return p->people;
 }
 
 pl_str pl_policy_answer(const pl_policy *p, int route, pl_str category, bool zh)

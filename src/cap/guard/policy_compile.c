@@ -254,12 +254,39 @@ static pl_rc model(compiler *c, const json_t *m)
     return rc;
 }
 
+/* --- people ---------------------------------------------------------------------------- */
+
+/* people: NAME */
+static pl_rc people(compiler *c, const json_t *ref)
+{
+    pl_pack *p = NULL;
+    json_t  *out = json_object();
+    pl_rc    rc = PL_OK;
+
+    if (!ref) {
+        json_decref(out);
+        return PL_OK;
+    }
+    json_object_set_new(c->doc, "people", out);
+    if (!json_is_string(ref))
+        return policy_bad(c, "/people", "'people' must be the name of a pack");
+    rc = pl_pack_open(json_string_value(ref), c->folders, &p, c->err);
+    if (rc == PL_OK && !pl_str_eqz(pl_pack_kind(p), "people"))
+        rc = policy_bad(c, "/people", "the pack is not of kind 'people'");
+    if (rc == PL_OK)
+        rc = policy_people_read(p, out, c->err);
+    if (rc == PL_OK)
+        json_object_set_new(out, "pack", pack_reference(p));
+    pl_pack_free(p);
+    return rc;
+}
+
 /* --- the whole ---------------------------------------------------------------------------- */
 
 static pl_rc head(compiler *c, const json_t *src)
 {
     static const char *const keys[] = { "policy", "version", "packs", "detectors", "model", "names",
-                                        "routes", "tenants", NULL };
+                                        "routes", "tenants", "people", NULL };
     json_t *id = json_object_get(src, "policy"), *version = json_object_get(src, "version");
     pl_rc   rc = policy_only(c, "", src, keys, "the source must be a mapping");
 
@@ -334,6 +361,8 @@ pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, voi
         rc = model(&c, json_object_get(src, "model"));
     if (rc == PL_OK)
         rc = names(&c, json_object_get(src, "names"));
+    if (rc == PL_OK)
+        rc = people(&c, json_object_get(src, "people"));
     if (rc == PL_OK)
         rc = build(&c, out, n);
     pl_textdb_builder_free(c.builder);

@@ -163,6 +163,9 @@ static pl_rc on_string(judge *j, surface_walk *w, const surface_node *n, const p
     case PK_MODEL:
         j->facts->model = t->raw;
         break;
+    case PK_USER:
+        j->facts->user = t->raw;
+        break;
     case PK_MEDIA:
         j->facts->unscreened++;
         break;

@@ -28,7 +28,7 @@ typedef enum path_kind {
     PK_NAME,        /* channel: name of a tool                                      */
     PK_ALSO,        /* channel: any other continuing text                           */
     PK_FULL,        /* in an event: repeats a complete text, label included         */
-    PK_ID, PK_MODEL, PK_CREATED,
+    PK_ID, PK_MODEL, PK_CREATED, PK_USER,
     PK_CHOICE_INDEX, PK_SUB_INDEX, /* numbers that say which choice, which part     */
     PK_SEQUENCE,    /* number of the event                                          */
     PK_FINISH,      /* non-empty string or true: the choice is complete             */

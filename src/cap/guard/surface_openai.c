@@ -22,7 +22,8 @@
     { "grammar", PK_STRUCTURED, 0, 0, NULL }, { "json_schema", PK_STRUCTURED, 0, 0, NULL }
 
 #define COMMON_REQUEST                                                                             \
-    { "model", PK_MODEL, PT_STR, 0, NULL }, { "stream", PK_STREAM, FLAG, 0, NULL },                 \
+    { "model", PK_MODEL, PT_STR, 0, NULL }, { "user", PK_USER, 0, 0, NULL },                        \
+    { "safety_identifier", PK_USER, 0, 0, NULL }, { "stream", PK_STREAM, FLAG, 0, NULL },           \
     { "stream_options", PK_NONE, 0, 0, NULL },                                                      \
     { "stream_options.include_usage", PK_USAGE, 0, 0, NULL }
 
@@ -320,6 +321,7 @@ static const surface_voice responses_voice = {
 
 static const surface_path embeddings_request[] = {
     { "model", PK_MODEL, PT_STR, 0, NULL },
+    { "user", PK_USER, 0, 0, NULL },
     { "input", PK_TEXT, PT_STR | PT_ARR, PF_REQUIRED | PF_USER | PF_FILLED, NULL },
     { "input[]", PK_TEXT, PT_STR | PT_ARR | PT_NUM, PF_USER, NULL },
     { "input[][]", PK_TEXT, PT_NUM, 0, NULL },
@@ -341,6 +343,7 @@ static const surface_path embeddings_response[] = {
 
 static const surface_path images_request[] = {
     { "model", PK_MODEL, PT_STR, 0, NULL },
+    { "user", PK_USER, 0, 0, NULL },
     { "prompt", PK_TEXT, PT_STR, PF_REQUIRED | PF_USER, NULL },
     { "stream", PK_STREAM, FLAG, 0, NULL },
     { "n", PK_N, PT_NUM | PT_NULL, 0, NULL },
@@ -370,6 +373,7 @@ static const surface_event images_events[] = {
 
 static const surface_path speech_request[] = {
     { "model", PK_MODEL, PT_STR, 0, NULL },
+    { "user", PK_USER, 0, 0, NULL },
     { "input", PK_TEXT, PT_STR, PF_REQUIRED | PF_USER, NULL },
     { "instructions", PK_TEXT, 0, 0, NULL },
     { 0 },

@@ -10,6 +10,8 @@
 
 static const surface_path messages_request[] = {
     { "model", PK_MODEL, PT_STR, 0, NULL },
+    { "metadata", PK_NONE, 0, 0, NULL },
+    { "metadata.user_id", PK_USER, 0, 0, NULL },
     { "stream", PK_STREAM, FLAG, 0, NULL },
     { "system", PK_TEXT, PT_STR | PT_ARR | PT_NULL, PF_MESSAGE, NULL },
     { "system[]", PK_TEXT, PT_STR | PT_OBJ, PF_PART, NULL },

@@ -19,7 +19,7 @@ typedef struct manifest {
 static const char *const kinds[] = {
     "facts",     "rules",    "obligations", "forms",   "workflows",  "taxonomy", "crosswalk",
     "documents", "calendar", "lexicon",     "bank",    "transforms", "policy",   "label-formats",
-    "model",     "names",    NULL,
+    "model",     "names",    "people",      NULL,
 };
 
 /* From "this binds" down to "somebody suggests it". */
