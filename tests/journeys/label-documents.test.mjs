@@ -207,3 +207,27 @@ z.writestr("xl/workbook.xml", "<workbook/>")
     assert.ok(!fs.existsSync(at(`no.${kind}`)));
   }
 });
+
+test('pages and texts in GB 18030 are read, pages labelled, and no byte of theirs changes', async () => {
+  const gb = (s, f) => run('python3', ['-c', 'import sys; open(sys.argv[2], "wb").write(sys.argv[1].encode("gb18030"))', s, f]);
+  const page = '<!doctype html><html><head><meta charset="gb18030"><title>标题</title></head><body><p>正文，一丂𠀀</p><p>内容由AI生成</p></body></html>';
+  await gb(page, at('gb.html'));
+  await gb('今天天气很好。\n\n内容由AI生成\n', at('gb.txt'));
+  await gb('今天天气很好，适合出门散步。\n', at('plain.txt'));
+  const look = async (f) => JSON.parse((await run(BIN, ['inspect', at(f), '--json'])).stdout);
+  for (const f of ['gb.html', 'gb.txt']) {
+    const i = await look(f);
+    assert.deepEqual([i.labels[0]?.value, i.verdict.state], ['内容由AI生成', 'suspected'], f);
+  }
+  assert.equal((await look('plain.txt')).verdict.state, 'inconclusive');
+  const r = await run(BIN, ['label', 'add', at('gb.html'), '-o', at('gb-out.html'), '--producer', '001191110102MAD55U9H0F10002', '--content-id', 'g-1']);
+  assert.equal(r.code, 0, r.stderr);
+  const out = fs.readFileSync(at('gb-out.html'));
+  const meta = out.indexOf('<meta name="AIGC"');
+  const end = out.indexOf('>', meta) + 1;
+  assert.ok(meta > 0);
+  assert.equal(Buffer.concat([out.subarray(0, meta), out.subarray(end)]).toString('latin1').replaceAll('\n', ''), fs.readFileSync(at('gb.html')).toString('latin1'));
+  assert.equal((await look('gb-out.html')).verdict.state, 'generated');
+  const shown = await run(BIN, ['label', 'add', at('gb.html'), '-o', at('no.html'), '--explicit']);
+  assert.equal(shown.code, 4, 'a notice in UTF-8 would be unreadable there');
+});

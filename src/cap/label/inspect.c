@@ -8,6 +8,8 @@
 #include "cap/label/label_int.h"
 #include "engine/media/site.h"
 
+#include <iconv.h>
+
 #define ARENA_MAX (64u << 20)
 
 static const struct {
@@ -119,6 +121,19 @@ static pl_rc whole_text(label_inspection *i, const pl_media_io *io, pl_str *out,
     return io->read(io->ctx, 0, text, (size_t)io->size, err);
 }
 
+/* Empty when it is not, or this process may not load the table. */
+static pl_str from_gb18030(pl_arena *a, pl_str text)
+{
+    iconv_t c = text.n <= (1u << 20) ? iconv_open("UTF-8", "GB18030") : (iconv_t)-1;
+    char   *in = (char *)(uintptr_t)text.p, *out = c != (iconv_t)-1 ? pl_arena_alloc(a, text.n * 2 + 4) : NULL, *to = out;
+    size_t  left = text.n, room = text.n * 2 + 4;
+    bool    ok = out && iconv(c, &in, &left, &to, &room) != (size_t)-1;
+
+    if (c != (iconv_t)-1)
+        (void)iconv_close(c);
+    return ok && pl_utf8_valid((pl_str){ out, (size_t)(to - out) }) ? (pl_str){ out, (size_t)(to - out) } : (pl_str){ "", 0 };
+}
+
 /* Text that people read: where the file is text, or a document whose text is read. */
 static pl_rc visible(label_inspection *i, const pl_media_io *io, bool is_quick, pl_error *err)
 {
@@ -133,7 +148,9 @@ static pl_rc visible(label_inspection *i, const pl_media_io *io, bool is_quick, 
         rc = whole_text(i, io, &text, err);
     else if (!is_quick && i->state == PL_MEDIA_WHOLE)
         rc = pl_media_shown_text(i->media, i->arena, &text, err);
-    if (rc != PL_OK || text.n == 0 || !pl_utf8_valid(text) || !pl_label_text_find(text, &f))
+    if (rc == PL_OK && text.n > 0 && !pl_utf8_valid(text))
+        text = from_gb18030(i->arena, text);
+    if (rc != PL_OK || text.n == 0 || !pl_label_text_find(text, &f))
         return rc;
     i->site[i->sites++] = (label_site){ .carrier = i->format == PL_MEDIA_PDF ? "pdf.note" : "text", .value = f.value, .is_visible = true,
                                         .position = f.position == 1 ? "start" : "end",

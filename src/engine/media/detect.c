@@ -143,6 +143,31 @@ static bool is_text(pl_str h)
     return pl_utf8_valid((pl_str){ h.p, h.n - cut });
 }
 
+bool media_is_gb18030(pl_str s, bool is_cut)
+{
+    size_t many = 0;
+
+    for (size_t i = 0; i < s.n;) {
+        uint8_t a = (uint8_t)s.p[i], b = i + 1 < s.n ? (uint8_t)s.p[i + 1] : 0;
+        size_t  n = 1;
+
+        if (a == 0x80 || a == 0xFF || (a < 0x20 && a != '\t' && a != '\n' && a != '\r' && a != '\f'))
+            return false;
+        if (a > 0x80) {
+            if (b >= 0x30 && b <= 0x39)
+                n = i + 3 < s.n && (uint8_t)s.p[i + 2] >= 0x81 && (uint8_t)s.p[i + 2] <= 0xFE && (uint8_t)s.p[i + 3] >= 0x30 &&
+                            (uint8_t)s.p[i + 3] <= 0x39 ? 4 : 0;
+            else
+                n = b >= 0x40 && b != 0x7F && b != 0xFF ? 2 : 0;
+            if (n == 0)
+                return is_cut && s.n - i < 4 && many > 0;
+            many++;
+        }
+        i += n;
+    }
+    return many > 0;
+}
+
 static bool has_tag(pl_str h, const char *tag)
 {
     size_t k = strlen(tag);
@@ -184,6 +209,15 @@ static pl_media_format text_kind(pl_str h, const char *name)
     return PL_MEDIA_TXT;
 }
 
+/* Text of another encoding: only what is told by tags or by its name, as much else looks like it. */
+static pl_media_format older_text_kind(pl_str h, const char *name)
+{
+    pl_media_format f = text_kind(h, name);
+    bool            is_named = name_ends(name, ".txt") || name_ends(name, ".html") || name_ends(name, ".htm");
+
+    return f == PL_MEDIA_HTML || (f == PL_MEDIA_TXT && is_named) ? f : PL_MEDIA_UNKNOWN;
+}
+
 pl_rc pl_media_detect(const pl_media_io *io, const char *name, pl_media_format *out, pl_error *err)
 {
     char   head[HEAD];
@@ -199,6 +233,8 @@ pl_rc pl_media_detect(const pl_media_io *io, const char *name, pl_media_format *
         return rc;
     if (f == PL_MEDIA_UNKNOWN && n > 0 && is_text(h))
         f = text_kind(h, name);
+    else if (f == PL_MEDIA_UNKNOWN && n > 0 && media_is_gb18030(h, io->size > n))
+        f = older_text_kind(h, name);
     *out = f;
     return PL_OK;
 }

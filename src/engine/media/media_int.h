@@ -238,6 +238,9 @@ extern const media_ops media_jpeg, media_png, media_webp, media_gif, media_tiff_
     media_bmp, media_heif, media_mp4, media_ebml, media_flv, media_avi, media_wav, media_mp3,
     media_flac, media_ogg, media_pdf, media_zip, media_html, media_markdown, media_txt, media_json;
 /* Which of the zip-based formats; UNKNOWN when none. */
+/* detect.c: whether bytes can be GB 18030 with characters beyond ASCII; is_cut: they go on. '<', '>',
+ * quotes and blanks are never part of a longer character there, so tags are found as in UTF-8. */
+bool media_is_gb18030(pl_str s, bool is_cut);
 pl_media_format media_zip_kind(const pl_media_io *io);
 /* After the walk: AMBIGUOUS when the file parses as another format as well. Not thorough: an archive
  * with a comment of more than 4 KiB behind it is not seen. */

@@ -1,6 +1,7 @@
 #include "base/banned.h"
 
 #include "base/str.h"
+#include "base/utf8.h"
 #include "engine/media/notice.h"
 #include "engine/media/pdf.h"
 #include "engine/media/zip.h"
@@ -116,6 +117,8 @@ static pl_rc html(pl_media *m, pl_media_plan *p, const order *o, pl_error *err)
 
     if (!media_bytes(m, 0, m->io.size, TEXT_MAX, &t))
         return pl_fail(err, PL_LIMIT, "the document is too long");
+    if (!pl_utf8_valid(t))
+        return pl_fail(err, PL_INVALID, "the document is not UTF-8: a notice in it would not be readable");
     at = html_place(t, o->place);
     if (!found(at))
         return pl_fail(err, PL_INVALID, "the document has no heading or paragraph to mark");

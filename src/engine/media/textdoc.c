@@ -33,7 +33,8 @@ static text_layout *load(pl_media *m)
         media_stop(m, PL_MEDIA_LIMITED, "text.size", 0, "the document is too long to be read");
         return NULL;
     }
-    if (!pl_utf8_valid(l->text)) {
+    /* The label is ASCII, and so are the tags around it. */
+    if (!pl_utf8_valid(l->text) && !(m->format == PL_MEDIA_HTML && media_is_gb18030(l->text, false))) {
         media_stop(m, PL_MEDIA_UNSUPPORTED, "text.encoding", 0, "the document is not UTF-8");
         return NULL;
     }
