@@ -71,7 +71,7 @@ function pdf() {
 const FORMATS = {
   'a.jpg': 'image/jpeg', 'a.png': 'image/png', 'a.webp': 'image/webp', 'a.gif': 'image/gif', 'a.avif': 'image/avif', 'a.svg': 'image/svg+xml',
   'a.mp4': 'video/mp4', 'a.wav': 'audio/wav', 'a.mp3': 'audio/mpeg', 'a.flac': 'audio/flac', 'a.pdf': 'application/pdf',
-  'a.mov': 'video/quicktime', 'a.m4a': 'audio/mp4', 'a.avi': 'video/avi', 'a.tiff': 'image/tiff',
+  'a.mov': 'video/quicktime', 'a.m4a': 'audio/mp4', 'a.avi': 'video/avi', 'a.tiff': 'image/tiff', 'a.heic': 'image/heic',
 };
 
 async function samples() {
@@ -81,6 +81,7 @@ async function samples() {
   await ffmpeg(['-i', 'testsrc=size=160x120:duration=3:rate=10', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', 'a.mp4']);
   for (const f of ['a.mov', 'a.avi']) await ok('ffmpeg', ['-v', 'error', '-i', 'a.mp4', '-c', 'copy', f]);
   for (const f of ['a.wav', 'a.mp3', 'a.flac', 'a.m4a']) await ffmpeg(['-i', 'sine=frequency=300:duration=3', f]);
+  await ok('heif-enc', ['a.png', '-o', 'a.heic']);
   fs.writeFileSync(at('a.svg'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>\n');
   fs.writeFileSync(at('a.pdf'), pdf());
 }

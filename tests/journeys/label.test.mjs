@@ -49,6 +49,7 @@ print(p[0].firstChild.firstChild.data)
 
 const AV = ['mp4', 'mov', 'm4a', 'mkv', 'webm', 'flv', 'avi', 'wav', 'mp3', 'flac', 'ogg', 'opus'];
 const PICTURES = ['jpg', 'png', 'webp', 'gif', 'tiff'];
+const PHONE = ['heic', 'avif'];
 
 async function ffmpeg(...args) {
   const r = await run('ffmpeg', ['-loglevel', 'error', '-nostdin', '-y', ...args]);
@@ -65,6 +66,10 @@ before(async () => {
       ...(x === 'flv' ? ['-c:v', 'flv'] : x === 'mp4' ? ['-movflags', 'faststart'] : []), at('in', `a.${x}`));
   }
   for (const x of PICTURES) await ffmpeg('-i', source, ...(x === 'gif' ? [] : ['-frames:v', '1']), at('in', `a.${x}`));
+  for (const x of PHONE) {
+    const r = await run('heif-enc', [...(x === 'avif' ? ['-A'] : []), at('in', 'a.png'), '-o', at('in', `a.${x}`)]);
+    assert.equal(r.code, 0, r.stderr);
+  }
   fs.writeFileSync(at('in', 'a.pdf'), pdf());
   fs.writeFileSync(at('in', 'a.md'), '# Title\n\ntext\n');
   fs.writeFileSync(at('in', 'a.html'), '<!doctype html><html><head><meta charset="utf-8"></head><body>x</body></html>');
@@ -79,7 +84,7 @@ test('a folder is labelled, and again nothing is left to do', async () => {
   const first = await run(BIN, args);
   assert.equal(first.code, 0, first.stdout + first.stderr);
   const lines = first.stdout.trim().split('\n').map((l) => JSON.parse(l));
-  assert.equal(lines.length, AV.length + PICTURES.length + 6);
+  assert.equal(lines.length, AV.length + PICTURES.length + PHONE.length + 6);
   assert.ok(lines.every((l) => l.status === 'labelled' && l.labels[0].value.includes(l.content_id)));
   const second = await run(BIN, args);
   assert.equal(second.code, 0);
@@ -104,8 +109,20 @@ test('pictures and sound are what they were', async () => {
   }
 });
 
+test('pictures of phones decode to what they were', async () => {
+  for (const x of PHONE) {
+    const pixels = [];
+    for (const d of ['in', 'out']) {
+      const r = await run('heif-convert', [at(d, `a.${x}`), at(`${d}-${x}.png`)]);
+      assert.equal(r.code, 0, r.stderr);
+      pixels.push(await ffmpeg('-i', at(`${d}-${x}.png`), '-f', 'hash', '-'));
+    }
+    assert.equal(pixels[0], pixels[1], x);
+  }
+});
+
 test('ExifTool reads every one without a warning', async () => {
-  for (const x of [...AV, ...PICTURES, 'pdf', 'docx']) {
+  for (const x of [...AV, ...PICTURES, ...PHONE, 'pdf', 'docx']) {
     const r = await run('exiftool', ['-a', '-u', '-G1', '-s', '-b', '-j', at('out', `a.${x}`)]);
     const tags = JSON.parse(r.stdout)[0];
     const before = JSON.parse((await run('exiftool', ['-a', '-u', '-G1', '-s', '-j', at('in', `a.${x}`)])).stdout)[0];
