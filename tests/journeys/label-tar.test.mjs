@@ -99,6 +99,19 @@ test('what is no archive, or ends too early, is refused and no file appears', as
   }
 });
 
+test('members of an archive are inspected by their own names', async () => {
+  const r = await pipe(['inspect', '--tar', '--json'], at('out.tar'), at('seen.jsonl'));
+  const seen = Object.fromEntries(fs.readFileSync(at('seen.jsonl'), 'utf8').trim().split('\n').map((l) => JSON.parse(l)).filter((l) => l.file).map((l) => [l.file.replace('./', ''), l.verdict.state]));
+  assert.deepEqual(['a.jpg', 'b.png', 'run.svg', LONG].map((n) => seen[n]), Array(4).fill('generated'));
+  assert.equal(seen['notes.txt'], 'inconclusive');
+  assert.equal(r.code, 4, 'some members are of no format that is read, or broken');
+  const named = await run(BIN, ['inspect', '--tar', at('beside.tar'), '--json']);
+  assert.equal(named.stdout.trim().split('\n').length, 3);
+  assert.equal((await run(BIN, ['inspect', '--tar', at('in', 'b.png')])).code, 4);
+  assert.equal((await run(BIN, ['inspect'])).code, 2);
+  assert.deepEqual(fs.readdirSync(at('tmp')), []);
+});
+
 test('memory does not grow with the archive', { skip: !fs.existsSync('/usr/bin/time') && 'GNU time is not installed' }, async () => {
   const big = at('big');
   fs.mkdirSync(big);

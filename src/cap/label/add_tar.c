@@ -10,6 +10,7 @@
 #include "cap/label/add_int.h"
 #include "cap/label/label_int.h"
 #include "cap/label/part.h"
+#include "cap/label/tar_in.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -30,20 +31,13 @@ typedef struct member {
 typedef struct tar {
     add_run        *x;
     struct archive *from, *to; /* to NULL: a dry run */
-    char            folder[64];
+    char            folder[TAR_FOLDER_MAX];
     member          m[WINDOW_FILES];
     size_t          n, seen, copied;
     uint64_t        bytes;
     bool            at_end;
     char           *piece;
 } tar;
-
-static pl_rc bad_archive(struct archive *a, pl_error *err)
-{
-    const char *why = archive_error_string(a);
-
-    return pl_fail(err, PL_INVALID, "cannot read the archive: %.160s", why ? why : "it ends too early");
-}
 
 static pl_rc unwritten(struct archive *a, pl_error *err)
 {
@@ -53,45 +47,6 @@ static pl_rc unwritten(struct archive *a, pl_error *err)
 }
 
 /* --- in ------------------------------------------------------------------------------------------- */
-
-/* Contents into a file of its own; holes stay holes. */
-static pl_rc unpack(tar *t, const char *path, pl_error *err)
-{
-    int64_t size = archive_entry_size(t->m[t->n].entry), end = 0, at;
-    int     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), got = ARCHIVE_OK;
-    pl_rc   rc = fd >= 0 ? PL_OK : pl_fail(err, PL_IO, "cannot write '%s': %s", path, strerror(errno));
-
-    while (rc == PL_OK) {
-        const void *p;
-        size_t      n;
-
-        got = archive_read_data_block(t->from, &p, &n, &at);
-        if (got == ARCHIVE_EOF)
-            break;
-        if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
-            rc = bad_archive(t->from, err);
-        else
-            rc = pl_pwrite_all(fd, p, n, at, err);
-        end = at + (int64_t)n;
-    }
-    if (rc == PL_OK && (end > size ? end : size) > end && ftruncate(fd, size) != 0)
-        rc = pl_fail(err, PL_IO, "cannot write '%s': %s", path, strerror(errno));
-    if (fd >= 0)
-        (void)close(fd);
-    t->bytes += (uint64_t)(end > 0 ? end : 0);
-    return rc;
-}
-
-/* ".jpg" of "a/b.jpg": kinds of text are told apart by it. */
-static const char *suffix_of(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-
-    for (const char *p = dot ? dot + 1 : ""; *p; p++)
-        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')) || p - dot > 12)
-            return "";
-    return dot ? dot : "";
-}
 
 /* NULL: it can be labelled. */
 static const char *why_not(const char *path, const add_run *x, pl_error *err)
@@ -145,10 +100,10 @@ static pl_rc take(tar *t, pl_error *err)
             say_copied(t, name, "a link or a device");
         return PL_OK;
     }
-    if (asprintf(&m->in, "%s/i%zu%s", t->folder, t->seen, suffix_of(name)) < 0 ||
-        asprintf(&m->out, "%s/o%zu%s", t->folder, t->seen, suffix_of(name)) < 0)
+    if (asprintf(&m->in, "%s/i%zu%s", t->folder, t->seen, tar_suffix(name)) < 0 ||
+        asprintf(&m->out, "%s/o%zu%s", t->folder, t->seen, tar_suffix(name)) < 0)
         return pl_fail(err, PL_NOMEM, "out of memory");
-    rc = unpack(t, m->in, err);
+    rc = tar_unpack(t->from, m->entry, m->in, &t->bytes, err);
     if (rc == PL_OK)
         why = pl_str_ends(pl_str_z(name), PL_STR(LABEL_SIDECAR_SUFFIX)) ? "a label beside a file" : why_not(m->in, t->x, err);
     if (rc != PL_OK || why) {
@@ -174,7 +129,7 @@ static pl_rc fill(tar *t, pl_error *err)
         if (got != ARCHIVE_OK && got != ARCHIVE_WARN) {
             archive_entry_free(e);
             t->at_end = got == ARCHIVE_EOF;
-            return t->at_end ? PL_OK : bad_archive(t->from, err);
+            return t->at_end ? PL_OK : tar_bad(t->from, err);
         }
         t->m[t->n].entry = e;
         rc = take(t, err);
@@ -286,28 +241,10 @@ static pl_rc window(tar *t, unsigned jobs, pl_error *err)
 
 static pl_rc folder_new(tar *t, pl_error *err)
 {
-    const char *tmp = getenv("TMPDIR");
+    pl_rc rc = tar_folder(t->folder, err);
 
-    if ((size_t)snprintf(t->folder, sizeof t->folder, "%s/plumbline-tar-XXXXXX", tmp && tmp[0] ? tmp : "/tmp") >= sizeof t->folder)
-        (void)snprintf(t->folder, sizeof t->folder, "/tmp/plumbline-tar-XXXXXX");
-    if (!mkdtemp(t->folder))
-        return pl_fail(err, PL_IO, "cannot make a folder for what is labelled: %s", strerror(errno));
-    t->piece = malloc(PIECE);
-    return t->piece ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
-}
-
-static pl_rc from_open(tar *t, const char *in, pl_error *err)
-{
-    t->from = archive_read_new();
-    if (!t->from)
-        return pl_fail(err, PL_NOMEM, "out of memory");
-    (void)archive_read_support_format_tar(t->from);
-    (void)archive_read_support_filter_gzip(t->from);
-    (void)archive_read_support_filter_xz(t->from);
-    (void)archive_read_support_filter_zstd(t->from);
-    if (archive_read_open_filename(t->from, strcmp(in, "-") == 0 ? NULL : in, PIECE) != ARCHIVE_OK)
-        return bad_archive(t->from, err);
-    return PL_OK;
+    t->piece = rc == PL_OK ? malloc(PIECE) : NULL;
+    return rc == PL_OK && !t->piece ? pl_fail(err, PL_NOMEM, "out of memory") : rc;
 }
 
 static pl_rc to_open(tar *t, int fd, pl_error *err)
@@ -325,7 +262,7 @@ static pl_rc stream(tar *t, const char *in, int fd, unsigned jobs, pl_error *err
     pl_rc rc = folder_new(t, err);
 
     if (rc == PL_OK)
-        rc = from_open(t, in, err);
+        rc = tar_open(in, &t->from, err);
     if (rc == PL_OK && fd >= 0)
         rc = to_open(t, fd, err);
     while (rc == PL_OK && !t->at_end && !add_is_interrupted())

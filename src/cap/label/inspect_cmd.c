@@ -9,9 +9,13 @@
 #include "cap/label/add.h"
 #include "cap/label/in_place.h"
 #include "cap/label/label_int.h"
+#include "cap/label/tar_in.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
 #include <fts.h>
+#include <unistd.h>
 
 #define TRUST_MAX (4u << 20)
 
@@ -153,7 +157,8 @@ static pl_rc look_beside(const char *file, const media_file *f, bool quick, labe
     return rc == PL_NOTFOUND ? PL_OK : rc;
 }
 
-static void inspect_one(inspect_run *x, const char *file)
+/* name: what reports call it. */
+static void inspect_one(inspect_run *x, const char *file, const char *name)
 {
     pl_cmd_ctx      *c = x->c;
     media_file       f;
@@ -183,7 +188,7 @@ static void inspect_one(inspect_run *x, const char *file)
     if (rc == PL_OK) {
         rc = label_inspect(&f.io, file, &x->how, &i, &err);
         if (rc == PL_OK && i.format == PL_MEDIA_UNKNOWN) {
-            rc = pl_fail(&err, PL_INVALID, "not supported yet: '%s' is of no format that is read", file);
+            rc = pl_fail(&err, PL_INVALID, "not supported yet: '%s' is of no format that is read", name);
             label_inspection_done(&i);
         }
         if (rc != PL_OK)
@@ -195,9 +200,9 @@ static void inspect_one(inspect_run *x, const char *file)
         return;
     }
     if (c->json)
-        report = label_inspection_json(&i, file);
+        report = label_inspection_json(&i, name);
     else
-        print_report(c, file, &i);
+        print_report(c, name, &i);
     worse(x, label_inspection_exit(&i));
     if (option(c, "as-platform"))
         worse(x, as_platform(x, file, &i, report));
@@ -216,13 +221,59 @@ static void inspect_folder(inspect_run *x, const char *dir)
 
     for (FTSENT *e; t && (e = fts_read(t)) != NULL;)
         if (e->fts_info == FTS_F && !label_sidecar_belongs(e->fts_path))
-            inspect_one(x, e->fts_path);
+            inspect_one(x, e->fts_path, e->fts_path);
         else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR) {
             (void)pl_fail(&err, PL_IO, "cannot read '%s': %s", e->fts_path, strerror(e->fts_errno));
             worse(x, pl_cmd_fail(x->c, &err));
         }
     if (t)
         fts_close(t);
+}
+
+static pl_rc member_inspect(inspect_run *x, struct archive *a, struct archive_entry *e, const char *folder, pl_error *err)
+{
+    const char *name = archive_entry_pathname(e);
+    char       *path = NULL;
+    uint64_t    bytes = 0;
+    pl_rc       rc;
+
+    if (!name || archive_entry_filetype(e) != AE_IFREG || archive_entry_hardlink(e))
+        return PL_OK;
+    if (asprintf(&path, "%s/m%s", folder, tar_suffix(name)) < 0)
+        return pl_fail(err, PL_NOMEM, "out of memory");
+    rc = tar_unpack(a, e, path, &bytes, err);
+    if (rc == PL_OK)
+        inspect_one(x, path, name);
+    (void)unlink(path);
+    free(path);
+    return rc;
+}
+
+/* One member after the other, each in a file of its own while it is looked at. */
+static pl_rc inspect_tar(inspect_run *x, const char *in, pl_error *err)
+{
+    char                  folder[TAR_FOLDER_MAX] = "";
+    struct archive       *a = NULL;
+    struct archive_entry *e;
+    size_t                n = 0;
+    int                   got;
+    pl_rc                 rc = tar_folder(folder, err);
+
+    if (rc == PL_OK)
+        rc = tar_open(in, &a, err);
+    while (rc == PL_OK) {
+        got = archive_read_next_header(a, &e);
+        if (got == ARCHIVE_EOF)
+            break;
+        rc = got == ARCHIVE_OK || got == ARCHIVE_WARN ? member_inspect(x, a, e, folder, err) : tar_bad(a, err);
+        n++;
+    }
+    if (rc == PL_OK && n == 0)
+        rc = pl_fail(err, PL_NOTFOUND, "the archive is empty");
+    archive_read_free(a);
+    if (folder[0])
+        (void)rmdir(folder);
+    return rc;
 }
 
 static pl_rc run_open(inspect_run *x, pl_error *err)
@@ -253,14 +304,24 @@ int label_cmd_inspect(pl_cmd_ctx *c)
         (void)fprintf(c->err, "plumbline: %s\n", pick(c, "inspect --as-platform takes one file and -o OUT", "inspect --as-platform 需要一个文件和 -o OUT"));
         return PL_EXIT_USAGE;
     }
+    if (c->argc == 0 && !option(c, "tar")) {
+        (void)fprintf(c->err, "plumbline: %s\n", pick(c, "inspect: which file? FILE or DIR is missing", "inspect：缺少文件或文件夹"));
+        return PL_EXIT_USAGE;
+    }
     if (run_open(&x, &err) != PL_OK)
         x.code = pl_cmd_fail(c, &err);
-    else
+    else if (option(c, "tar") && (c->argc > 1 || option(c, "as-platform"))) {
+        (void)pl_fail(&err, PL_INVALID, "--tar takes one archive or standard input, and no --as-platform");
+        x.code = pl_cmd_fail(c, &err);
+    } else if (option(c, "tar")) {
+        if (inspect_tar(&x, c->argc > 0 ? c->argv[0] : "-", &err) != PL_OK)
+            worse(&x, pl_cmd_fail(c, &err));
+    } else
         for (int i = 0; i < c->argc; i++)
             if (strcmp(c->argv[i], "-") != 0 && stat(c->argv[i], &st) == 0 && S_ISDIR(st.st_mode))
                 inspect_folder(&x, c->argv[i]);
             else
-                inspect_one(&x, c->argv[i]);
+                inspect_one(&x, c->argv[i], c->argv[i]);
     label_traces_close(x.traces);
     free(x.pem);
     pl_trust_files_done(&x.trust);

@@ -181,6 +181,7 @@ static const pl_opt add_options[] = {
 static const pl_opt inspect_options[] = {
     { "quick", NULL, "metadata only: nothing is hashed, integrity is not_checked", "只读元数据，不校验完整性" },
     { "declared", NULL, "whoever uploads it says that it is generated (Art. 6, item 2)", "上传者已声明为生成合成内容" },
+    { "tar", NULL, "FILE is an archive (tar, also compressed), or standard input: each member is looked at", "输入为 tar 归档或标准输入，逐个成员检查" },
     { "listen", NULL, "decode sound and listen for the rhythm label (ffmpeg); what is heard is possible, not certain", "解码音频并识别节奏标识，结果仅供参考" },
     { "trust", "PEM…", "list of C2PA authorities to trust; allowed:PEM: of signers themselves", "信任的 C2PA 证书列表" },
     { "tsa-roots", "PEM", "certificates that time stamps must lead to, besides the trust lists", "时间戳须链接到的根证书" },
@@ -198,7 +199,7 @@ const pl_cmd pl_label_commands[] = {
       "plumbline label add photo.jpg -o out.jpg --producer 001191110102MAD55U9H0F10002 --content-id c-1", cmd_add },
     { "label", "lint", "FILE…", 1, -1, no_options, "explain what deviates from the standard, clause by clause",
       "逐条说明标识与标准的偏差", "plumbline label lint photo.jpg", label_cmd_lint },
-    { "inspect", NULL, "FILE|DIR…", 1, -1, inspect_options, "find every label in files and say what follows",
+    { "inspect", NULL, "[FILE|DIR…]", 0, -1, inspect_options, "find every label in files and say what follows",
       "查找文件中的标识并给出结论", "plumbline inspect photo.jpg --json", label_cmd_inspect },
     { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL },
 };
