@@ -361,6 +361,7 @@ static ngx_int_t
 plumbline_stream_ended(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
 {
     ngx_http_plumbline_put_event(ctx); /* before the bytes that name its digest */
+    pl_exchange_comment(ctx->exchange, &ctx->out);
     if (pl_exchange_verdict(ctx->exchange)[0] != 'a') {
         plumbline_hang_up(r);
         return plumbline_flush(r, ctx, 1);
@@ -395,8 +396,9 @@ plumbline_stream_buf(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx_b
     if (!was_ended && pl_exchange_ended(x) && !last) {
         return plumbline_stream_ended(r, ctx);
     }
-    if (pl_exchange_ended(x)) {
+    if (pl_exchange_ended(x) && !ctx->put) {
         ngx_http_plumbline_put_event(ctx);
+        pl_exchange_comment(x, &ctx->out);
     }
     return plumbline_flush(r, ctx, last);
 }

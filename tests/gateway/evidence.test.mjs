@@ -4,6 +4,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
+import zlib from 'node:zlib';
 import path from 'node:path';
 import OpenAI from 'openai';
 import * as up from './lib/upstream.mjs';
@@ -344,7 +345,21 @@ test('the audit covers every request, and counts what went through unread', asyn
   assert.equal(report.uncovered, 0);
   assert.ok(report.output.scanned >= report.output.bytes && report.output.bytes > 0);
   assert.deepEqual(report.bypasses, { unknown_surface: 0, media: 1, shadow: 0, aborted: 0, not_judged: 0, second_opinion: 0, without_event: 0 });
-  assert.deepEqual(report.access_log, { requests: 8, covered: 8, without_event: 0, missing: [] });
+  assert.deepEqual(report.access_log, { files: 1, unreadable: 0, requests: 8, covered: 8, without_event: 0, missing: [] });
+
+  // What logrotate makes of the log, and a file that was cut short.
+  const log = path.join(product.dir, 'log/access.log');
+  const lines = fs.readFileSync(log, 'utf8').split('\n').filter(Boolean);
+  fs.writeFileSync(`${log}.2.gz`, zlib.gzipSync(`${lines.slice(0, 3).join('\n')}\n`));
+  fs.writeFileSync(`${log}.1`, `${lines.slice(3, 6).join('\n')}\n`);
+  fs.writeFileSync(log, `${lines.slice(6).join('\n')}\n`);
+  const rotated = JSON.parse((await audit(new Date().toISOString())).stdout);
+  assert.deepEqual([rotated.access_log.files, rotated.access_log.requests, rotated.access_log.covered], [3, 8, 8]);
+  fs.writeFileSync(`${log}.3.gz`, zlib.gzipSync(Buffer.alloc(100_000, 'x\n')).subarray(0, 60));
+  const cut = await audit(new Date().toISOString());
+  assert.equal(JSON.parse(cut.stdout).access_log.unreadable, 1);
+  assert.equal(cut.code, 1, 'what cannot be read is no proof');
+  fs.rmSync(`${log}.3.gz`);
 
   // A request in the log that left no event: what a bypass would look like.
   const id = sent[0].headers['x-plumbline-request-id'];

@@ -2,6 +2,7 @@
 // that is asked first, escalation.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import OpenAI from 'openai';
 import fs from 'node:fs';
 import path from 'node:path';
 import * as up from './lib/upstream.mjs';
@@ -16,6 +17,7 @@ packs: [lexicon-starter]
 detectors: [pii.email, pii.cn_mobile]
 routes:
   default:
+    receipt_comment: on
     second_opinion: {model: ${guard}, prompt: "{text}"}
     input:
       - {category: "harm.*", min_severity: 2, action: block}
@@ -213,4 +215,22 @@ test('a stream of a model that is stopped ends', async () => {
   const { event } = await product.receipt(r.headers['x-plumbline-request-id']);
   assert.equal(event.end, 'stopped');
   await turn('resume', '--model', m);
+});
+
+test('a stream ends with its receipt as a comment, which clients pass over', async () => {
+  guardSays('safe');
+  const r = await chat(product.gateway, ask(name('c'), CALM.en, { stream: true }));
+  const line = /\n: plumbline-receipt (\{.*\})\n\n$/.exec(r.text);
+  assert.ok(line, r.text.slice(-300));
+  const said = JSON.parse(line[1]);
+  const receipt = await product.receipt(r.headers['x-plumbline-request-id']);
+  assert.deepEqual(said, { id: receipt.id, event: receipt.digest, policy: receipt.event.policy_sha256, verdict: 'allow' });
+  assert.ok(r.text.indexOf('[DONE]') < r.text.indexOf('plumbline-receipt'));
+  assert.ok(receipt.packs.some((p) => p.id === 'lexicon-starter' && /^[0-9a-f]{64}$/.test(p.sha256)), JSON.stringify(receipt.packs));
+  assert.deepEqual(receipt.event.input.ranges, [[0, receipt.event.input.bytes]]);
+  assert.deepEqual(receipt.event.outputs[0].ranges, [[0, receipt.event.outputs[0].bytes]]);
+  const client = new OpenAI({ baseURL: `${product.gateway}/v1`, apiKey: 'k', maxRetries: 0 });
+  let text = '';
+  for await (const part of await client.chat.completions.create({ model: name('c'), stream: true, messages: [{ role: 'user', content: CALM.en }] })) text += part.choices[0]?.delta.content ?? '';
+  assert.match(text, /AI生成/);
 });

@@ -81,6 +81,18 @@ static pl_rc traced_text(const pl_exchange *x, const choice *c, char **out, size
     return rc;
 }
 
+/* What went through the scanner: every string and key of a body, so the body as a whole, or nothing. */
+static void ranges(pl_buf *b, bool read, uint64_t bytes)
+{
+    pl_buf_puts(b, ",\"ranges\":[");
+    if (read && bytes) {
+        pl_buf_puts(b, "[0,");
+        number(b, bytes);
+        pl_buf_putc(b, ']');
+    }
+    pl_buf_putc(b, ']');
+}
+
 static void output(pl_exchange *x, pl_buf *b, int i)
 {
     choice *c = x->choices[i];
@@ -97,6 +109,7 @@ static void output(pl_exchange *x, pl_buf *b, int i)
     free(text);
     pl_buf_puts(b, i ? ",{\"bytes\":" : "{\"bytes\":");
     number(b, c ? c->text_bytes : 0);
+    ranges(b, !x->is_raw && !(x->bypasses & PL_BYPASS_NOT_JUDGED), c ? c->text_bytes : 0);
     member(b, "commitment", pl_str_z(hex));
     pl_buf_putc(b, '}');
 }
@@ -198,6 +211,7 @@ static void leaf_write(pl_exchange *x, int64_t now_ms, size_t most_findings)
     pl_buf_puts(b, ",\"input\":{\"bytes\":");
     number(b, x->input_bytes);
     number_member(b, "scanned", x->in.scanned);
+    ranges(b, x->in.scanned > 0 && !(x->bypasses & PL_BYPASS_NOT_JUDGED), x->input_bytes);
     member(b, "commitment", pl_str_z(commitment));
     findings(x, b, &x->in, most_findings);
     pl_buf_puts(b, "}");
@@ -234,6 +248,22 @@ const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms)
     x->event.leaf = pl_buf_str(&x->leaf);
     memcpy(x->event.salt, x->o.salt, 32);
     return &x->event;
+}
+
+void pl_exchange_comment(pl_exchange *x, pl_buf *out)
+{
+    if (!x->route->receipt_comment || !x->event_done || x->unrecorded || !x->is_stream || x->is_raw ||
+        x->surface->framing != FRAMING_SSE)
+        return;
+    pl_buf_puts(out, ": plumbline-receipt {\"id\":\"");
+    pl_buf_puts(out, x->o.id);
+    pl_buf_puts(out, "\",\"event\":\"");
+    pl_buf_puts(out, x->event.digest);
+    pl_buf_puts(out, "\",\"policy\":\"");
+    pl_buf_puts(out, pl_policy_digest(x->o.policy));
+    pl_buf_puts(out, "\",\"verdict\":\"");
+    pl_buf_puts(out, x->verdict);
+    pl_buf_puts(out, "\"}\n\n");
 }
 
 bool pl_exchange_event_is_done(const pl_exchange *x)

@@ -219,10 +219,17 @@ static pl_rc receipt(pl_api_request *q, const pl_stored_event *e, json_t *out, p
     return rc;
 }
 
+static const char *policy_of(const json_t *leaf)
+{
+    const char *digest = json_string_value(json_object_get(leaf, "policy_sha256"));
+
+    return digest ? digest : "";
+}
+
 static pl_rc api_receipt(pl_api_request *q, pl_api_reply *r, pl_error *err)
 {
     pl_stored_event e;
-    json_t         *leaf = NULL;
+    json_t         *leaf = NULL, *packs = NULL;
     char            digest[65];
     pl_hash         h;
     pl_rc           rc = pl_id_valid(q->param[0])
@@ -233,9 +240,14 @@ static pl_rc api_receipt(pl_api_request *q, pl_api_reply *r, pl_error *err)
         rc = pl_json_parse(e.leaf, "event", &leaf, err);
     if (rc != PL_OK)
         return rc;
+    rc = guard_content_get(q->db, policy_of(leaf), &packs, err);
+    if (rc != PL_OK) {
+        json_decref(leaf);
+        return rc;
+    }
     h = pl_merkle_leaf(e.leaf);
     pl_hex(h.b, 32, digest);
-    r->body = json_pack("{s:s%, s:o, s:o, s:s}", "id", e.id.p, e.id.n, "event", leaf, "leaf",
+    r->body = json_pack("{s:o, s:s%, s:o, s:o, s:s}", "packs", packs, "id", e.id.p, e.id.n, "event", leaf, "leaf",
                         base64(e.leaf.p, e.leaf.n), "digest", digest);
     return receipt(q, &e, r->body, err);
 }

@@ -7,9 +7,15 @@
 #include "cap/guard/guard_int.h"
 #include "cap/guard/guard_run.h"
 
+#include <glob.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
 #define IDS_MAX     2000000 /* 52 MB of ids */
 #define LINE_MAX_   65536
 #define MISSING_MAX 20      /* named; the rest is counted */
+#define LOG_MAX     (8ull << 30)
+#define LOGS_MAX    1000
 
 typedef struct audit {
     char   (*id)[PL_ID_LEN + 1]; /* in order */
@@ -125,32 +131,83 @@ static bool line_id(const char *line, char id[PL_ID_LEN + 1])
     return pl_id_valid(pl_str_z(id));
 }
 
-/* null when there is no log to compare with. */
-static json_t *access_log(const audit *a, const char *path, const char *from, const char *to)
-{
-    FILE    *f = path ? fopen(path, "re") : NULL;
-    json_t  *missing = json_array();
-    char     id[PL_ID_LEN + 1], *line = malloc(LINE_MAX_);
-    uint64_t requests = 0, covered = 0;
+typedef struct log_reader {
+    const audit *a;
+    const char  *from, *to;
+    uint64_t     requests, covered, files, broken;
+    json_t      *missing;
+} log_reader;
 
-    while (f && line && fgets(line, LINE_MAX_, f)) {
-        if (!line_id(line, id) || strcmp(id, from) < 0 || strcmp(id, to) >= 0)
-            continue;
-        requests++;
-        if (a->n && bsearch(id, a->id, a->n, sizeof *a->id, id_cmp))
-            covered++;
-        else if (json_array_size(missing) < MISSING_MAX)
-            json_array_append_new(missing, json_string(id));
+static void line_take(log_reader *l, const char *line)
+{
+    char id[PL_ID_LEN + 1];
+
+    if (!line_id(line, id) || strcmp(id, l->from) < 0 || strcmp(id, l->to) >= 0)
+        return;
+    l->requests++;
+    if (l->a->n && bsearch(id, l->a->id, l->a->n, sizeof *l->a->id, id_cmp))
+        l->covered++;
+    else if (json_array_size(l->missing) < MISSING_MAX)
+        json_array_append_new(l->missing, json_string(id));
+}
+
+/* Plain or gzip; of what is compressed at most LOG_MAX bytes. A file that cannot be read to its end
+ * is counted: its requests are not known. */
+static void file_take(log_reader *l, const char *path)
+{
+    gzFile   f = gzopen(path, "rbe");
+    char    *line = malloc(LINE_MAX_);
+    uint64_t bytes = 0;
+    int      problem = Z_OK;
+
+    if (!f || !line) {
+        l->broken++;
+    } else {
+        l->files++;
+        while (bytes < LOG_MAX && gzgets(f, line, LINE_MAX_)) {
+            bytes += strlen(line);
+            line_take(l, line);
+        }
+        (void)gzerror(f, &problem);
+        l->broken += problem != Z_OK || bytes >= LOG_MAX;
     }
+    if (f)
+        gzclose(f);
     free(line);
-    if (!f) {
-        json_decref(missing);
+}
+
+/* What was written last before the time began holds nothing of it. */
+static bool is_old(const char *path, int64_t from_ms)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && (int64_t)st.st_mtime * 1000 + 1000 < from_ms;
+}
+
+/* The log and what logrotate made of it: access.log.1, access.log.2.gz, access.log-20261126.gz … null
+ * when there is none to compare with. */
+static json_t *access_log(const audit *a, const char *path, const guard_audit_range *r, const char *from,
+                          const char *to)
+{
+    log_reader l = { .a = a, .from = from, .to = to, .missing = json_array() };
+    char      *pattern = NULL;
+    glob_t     g = { 0 };
+
+    if (path && asprintf(&pattern, "%s*", path) > 0 && glob(pattern, GLOB_NOSORT, NULL, &g) == 0)
+        for (size_t i = 0; i < g.gl_pathc && i < LOGS_MAX; i++)
+            if (!is_old(g.gl_pathv[i], r->from_ms))
+                file_take(&l, g.gl_pathv[i]);
+    l.broken += g.gl_pathc > LOGS_MAX;
+    globfree(&g);
+    free(pattern);
+    if (l.files == 0 && l.broken == 0) {
+        json_decref(l.missing);
         return json_null();
     }
-    fclose(f);
-    return json_pack("{s:I, s:I, s:I, s:o}", "requests", (json_int_t)requests, "covered",
-                     (json_int_t)covered, "without_event", (json_int_t)(requests - covered),
-                     "missing", missing);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "files", (json_int_t)l.files, "unreadable",
+                     (json_int_t)l.broken, "requests", (json_int_t)l.requests, "covered",
+                     (json_int_t)l.covered, "without_event", (json_int_t)(l.requests - l.covered),
+                     "missing", l.missing);
 }
 
 /* --- the whole ----------------------------------------------------------------------------- */
@@ -190,7 +247,7 @@ pl_rc guard_audit(pl_services *s, pl_db *db, const guard_audit_range *r, json_t 
     pl_id_format(r->to_ms, none, to);
     rc = guard_event_each(db, from, to, on_event, &a, err);
     if (rc == PL_OK) {
-        *out = audit_json(&a, r, access_log(&a, path, from, to));
+        *out = audit_json(&a, r, access_log(&a, path, r, from, to));
         rc = *out ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
     }
     json_decref(a.verdicts);

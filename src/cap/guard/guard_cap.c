@@ -5,7 +5,7 @@
 #include "cap/guard/guard_people.h"
 #include "cap/guard/pl_guard_cap.h"
 
-extern const unsigned char pl_guard_sql[], pl_guard_people_sql[], pl_guard_openapi[];
+extern const unsigned char pl_guard_sql[], pl_guard_people_sql[], pl_guard_receipts_sql[], pl_guard_openapi[];
 
 /* One daemon per process: the only state of the capability that outlives a call. */
 static guard_run *running;
@@ -82,6 +82,8 @@ static pl_rc start(pl_services *s, pl_db *db, pl_error *err)
         rc = guard_stops_sync(g, db, s->now_ms(), err);
     if (rc == PL_OK)
         rc = guard_people_start(g, db, s->now_ms(), err);
+    if (rc == PL_OK)
+        rc = guard_policy_content_keep(db, pl_gate_policy(g->gate), err);
     if (rc != PL_OK) {
         run_free(g);
         return rc;
@@ -140,6 +142,7 @@ static void metrics(pl_services *s, pl_db *db, pl_buf *out)
 static const pl_migration migrations[] = {
     { 1, (const char *)pl_guard_sql },
     { 2, (const char *)pl_guard_people_sql },
+    { 3, (const char *)pl_guard_receipts_sql },
     { 0, NULL },
 };
 

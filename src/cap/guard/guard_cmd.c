@@ -353,9 +353,10 @@ static void print_audit(pl_cmd_ctx *c, const json_t *j)
     fprintf(c->out, pl_cmd_say(c, "answers with text that was not scanned: %lld\n",
                                "含未检查文本的回答：%lld\n"), int_of(j, "uncovered"));
     if (json_is_object(log))
-        fprintf(c->out, pl_cmd_say(c, "access log: %lld requests, %lld with an event\n",
-                                   "访问日志：%lld 个请求，%lld 个有事件\n"),
-                int_of(log, "requests"), int_of(log, "covered"));
+        fprintf(c->out, pl_cmd_say(c, "access log: %lld requests, %lld with an event; %lld files, %lld unreadable\n",
+                                   "访问日志：%lld 个请求，%lld 个有事件；%lld 个文件，%lld 个无法读取\n"),
+                int_of(log, "requests"), int_of(log, "covered"), int_of(log, "files"),
+                int_of(log, "unreadable"));
     else
         fprintf(c->out, "%s\n", pl_cmd_say(c, "no access log to compare with", "没有可比对的访问日志"));
     json_object_foreach ((json_t *)b, key, v)
@@ -387,7 +388,8 @@ static int cmd_audit(pl_cmd_ctx *c)
         fprintf(c->out, "%s\n", answer);
     else
         print_audit(c, j);
-    found = int_of(j, "uncovered") > 0 || int_of(json_object_get(j, "access_log"), "without_event") > 0;
+    found = int_of(j, "uncovered") > 0 || int_of(json_object_get(j, "access_log"), "without_event") > 0 ||
+            int_of(json_object_get(j, "access_log"), "unreadable") > 0;
     free(answer);
     json_decref(j);
     return found ? PL_EXIT_FOUND : PL_EXIT_OK;

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "base/timefmt.h"
+#include "cap/guard/guard_int.h"
 #include "cap/guard/guard_run.h"
 
 #include <errno.h>
@@ -202,6 +203,29 @@ static pl_rc roll_back(guard_run *g, pl_services *s, pl_error *err)
     return rc == PL_NOTFOUND ? PL_CONFLICT : rc;
 }
 
+pl_rc guard_policy_content_keep(pl_db *db, const pl_policy *p, pl_error *err)
+{
+    json_t *packs = p ? pl_policy_packs(p) : NULL;
+    pl_rc   rc = p ? guard_content_put(db, pl_policy_digest(p), packs, err) : PL_OK;
+
+    json_decref(packs);
+    return rc;
+}
+
+/* Of the database that was put into force. */
+static pl_rc content_keep(const pl_services *s, pl_db *db, pl_error *err)
+{
+    char      *path = pl_instance_path(s->instance, "gateway/policy.db");
+    pl_policy *p = NULL;
+    pl_rc      rc = path ? pl_policy_openat(AT_FDCWD, path, &p, err) : pl_fail(err, PL_NOMEM, "out of memory");
+
+    if (rc == PL_OK)
+        rc = guard_policy_content_keep(db, p, err);
+    pl_policy_unref(p);
+    free(path);
+    return rc;
+}
+
 static pl_rc put_into_force(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
                             pl_rc (*swap_in)(guard_run *g, pl_services *s, pl_error *err),
                             json_t **out, pl_error *err)
@@ -214,6 +238,8 @@ static pl_rc put_into_force(guard_run *g, pl_services *s, pl_db *db, const pl_pr
     pl_time_format(s->now_ms(), time);
     pthread_mutex_lock(&g->lock);
     rc = swap_in(g, s, err);
+    if (rc == PL_OK)
+        rc = content_keep(s, db, err);
     if (rc == PL_OK)
         rc = guard_policy_json(g, s, &facts, err);
     if (rc == PL_OK)

@@ -35,7 +35,7 @@ typedef struct policy_route {
     bool         closes[2];    /* [is_output]: a rule that acts fails closed */
     pl_str       opinion_model, opinion_prompt;
     pl_fail_mode fail;
-    bool         media_refuse, unknown_pass;
+    bool         media_refuse, unknown_pass, receipt_comment;
     bool         masks; /* some findings of answers are replaced */
     unsigned     enforce_share; /* percent of exchanges that are acted on; the rest is only recorded */
     bool         label_explicit;
@@ -49,6 +49,8 @@ typedef struct policy_route {
 const policy_route *pl_policy_route_get(const pl_policy *p, int route);
 /* The safe answer for a category in a language; falls back to "default". */
 pl_str pl_policy_answer(const pl_policy *p, int route, pl_str category, bool zh);
+/* What it was compiled from: array of {id, version, sha256}. */
+json_t *pl_policy_packs(const pl_policy *p);
 /* NULL: the policy says nothing of people. */
 const people_config *pl_policy_people(const pl_policy *p);
 

@@ -59,6 +59,8 @@ pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_pr
 /* Puts the database before it back; PL_CONFLICT: there is none. */
 pl_rc guard_policy_rollback(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
                             json_t **out, pl_error *err);
+/* What a policy is made of, kept for the receipts of its exchanges; NULL does nothing. */
+pl_rc guard_policy_content_keep(pl_db *db, const pl_policy *p, pl_error *err);
 /* Facts of the policy in force. */
 pl_rc guard_policy_json(const guard_run *g, const pl_services *s, json_t **out, pl_error *err);
 

@@ -342,6 +342,40 @@ pl_rc guard_policy_put(pl_db *db, int64_t generation, const char *name, const ch
     return pl_db_run(s, NULL, err);
 }
 
+pl_rc guard_content_put(pl_db *db, const char *digest, const json_t *packs, pl_error *err)
+{
+    char       *text = pl_json_dump(packs);
+    pl_db_stmt *s;
+    pl_rc rc = !text ? pl_fail(err, PL_NOMEM, "out of memory")
+                     : pl_db_prepare(db, "INSERT INTO guard_policy_content (digest, packs) VALUES ($1, $2) "
+                                     "ON CONFLICT (digest) DO NOTHING", &s, err);
+
+    if (rc == PL_OK) {
+        pl_db_bind_str(s, 1, pl_str_z(digest));
+        pl_db_bind_str(s, 2, pl_str_z(text));
+        rc = pl_db_run(s, NULL, err);
+    }
+    free(text);
+    return rc;
+}
+
+pl_rc guard_content_get(pl_db *db, const char *digest, json_t **packs, pl_error *err)
+{
+    pl_db_stmt *s;
+    pl_rc rc = pl_db_prepare(db, "SELECT packs FROM guard_policy_content WHERE digest = $1", &s, err);
+
+    if (rc != PL_OK)
+        return rc;
+    pl_db_bind_str(s, 1, pl_str_z(digest));
+    rc = pl_db_step(s, err);
+    if (rc == PL_OK)
+        rc = pl_json_parse(pl_db_str(s, 0), "packs", packs, err);
+    else if (rc == PL_NOTFOUND)
+        *packs = json_null();
+    pl_db_done(s);
+    return rc == PL_NOTFOUND ? PL_OK : rc;
+}
+
 pl_rc guard_stop_get(pl_db *db, guard_stop_row *out, pl_error *err)
 {
     pl_db_stmt *s;

@@ -33,6 +33,9 @@ pl_rc guard_event_expire(pl_db *db, int64_t before_ms, int64_t *removed, pl_erro
 
 pl_rc guard_policy_put(pl_db *db, int64_t generation, const char *name, const char *digest,
                        const char *by, uint64_t index, int64_t now_ms, pl_error *err);
+/* Packs of a policy by its digest, for receipts; get gives JSON null when nobody kept them. */
+pl_rc guard_content_put(pl_db *db, const char *digest, const json_t *packs, pl_error *err);
+pl_rc guard_content_get(pl_db *db, const char *digest, json_t **packs, pl_error *err);
 typedef struct guard_stop_row {
     bool    stopped;
     char    reason[256];

@@ -232,6 +232,9 @@ typedef struct pl_event {
     uint8_t outputs[PL_EVENT_OUTPUTS_MAX][32]; /* trace index of each output */
 } pl_event;
 const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms);
+/* Appends the event's compact receipt as a comment of an event stream, where the route wants one; for
+ * after the last event. */
+void pl_exchange_comment(pl_exchange *x, pl_buf *out);
 bool pl_exchange_event_is_done(const pl_exchange *x); /* event() was called already */
 
 /* OpenAI-style error body for errors outside an exchange, e.g. unlisted paths. */

@@ -192,6 +192,7 @@ static pl_rc route_fill(policy_route *r, const pl_textdb *db, const json_t *o, p
     if (json_is_integer(json_object_get(o, "enforce_share")))
         r->enforce_share = (unsigned)json_integer_value(json_object_get(o, "enforce_share"));
     r->unknown_pass = pl_str_eqz(text_of(o, "unknown"), "pass");
+    r->receipt_comment = pl_str_eqz(text_of(o, "receipt_comment"), "on");
     r->media_refuse = pl_str_eqz(text_of(o, "media"), "refuse");
     r->label_explicit = json_is_true(json_object_get(label, "explicit"));
     r->label_zh = text_of(label, "zh");
@@ -475,6 +476,17 @@ size_t pl_policy_labels(const pl_policy *p, pl_str *out, size_t max)
     for (size_t i = 0; i < n; i++)
         out[i] = pl_str_z(p->labels[i]);
     return n;
+}
+
+json_t *pl_policy_packs(const pl_policy *p)
+{
+    json_t *list = json_deep_copy(json_object_get(p->doc, "packs"));
+
+    list = list ? list : json_array();
+    json_array_append(list, json_object_get(p->doc, "model"));
+    json_array_append(list, json_object_get(p->doc, "names"));
+    json_array_append(list, json_object_get(json_object_get(p->doc, "people"), "pack"));
+    return list;
 }
 
 const people_config *pl_policy_people(const pl_policy *p)

@@ -312,9 +312,10 @@ static pl_rc texts_of(compiler *c, const char *where, const json_t *r, const jso
 static pl_rc route(compiler *c, const char *where, const json_t *r, const json_t *base, json_t *out)
 {
     static const char *const keys[] = { "fail", "media", "unknown", "mode", "enforce_share", "input",
-                                        "output", "label", "answers", "second_opinion", NULL };
+                                        "output", "label", "answers", "second_opinion", "receipt_comment", NULL };
     static const char *const media[] = { "pass", "refuse", NULL };
     static const char *const unknown[] = { "refuse", "pass", NULL };
+    static const char *const comment[] = { "off", "on", NULL };
     bool  opens;
     pl_rc rc = policy_only(c, where, r, keys, "a route must be a mapping");
 
@@ -324,6 +325,8 @@ static pl_rc route(compiler *c, const char *where, const json_t *r, const json_t
         rc = optional_word(c, where, r, base, "media", media, out);
     if (rc == PL_OK)
         rc = optional_word(c, where, r, base, "unknown", unknown, out);
+    if (rc == PL_OK)
+        rc = optional_word(c, where, r, base, "receipt_comment", comment, out);
     if (rc == PL_OK)
         rc = enforcement(c, where, r, base, out);
     if (rc != PL_OK)

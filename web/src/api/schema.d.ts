@@ -1325,6 +1325,7 @@ export interface components {
                 findings: components["schemas"]["Finding"][];
                 /** @description rules beyond the 32 that are listed */
                 more?: number;
+                ranges?: number[][];
                 scanned: number;
             };
             label: string;
@@ -1340,6 +1341,7 @@ export interface components {
             outputs: {
                 bytes: number;
                 commitment: string;
+                ranges?: number[][];
             }[];
             policy: string;
             policy_sha256: string;
@@ -1553,9 +1555,12 @@ export interface components {
         GuardAudit: {
             access_log: null | {
                 covered: number;
+                /** @description the log and its rotated files that were read */
+                files: number;
                 /** @description at most 20 request ids */
                 missing: string[];
                 requests: number;
+                unreadable: number;
                 without_event: number;
             };
             bypasses: {
@@ -1839,6 +1844,12 @@ export interface components {
                 proof: string[];
                 size: number;
             };
+            /** @description what the policy that judged was compiled from; null: not known any more */
+            packs: {
+                id: string;
+                sha256: string;
+                version: string;
+            }[] | null;
             /** @enum {string} */
             state: "pending" | "logged";
             vkey?: string;
