@@ -10,12 +10,14 @@
 
 #include <jpeglib.h>
 
-enum { MEMORY_MAX = 512 << 20 };
+/* Real progressive pictures have about ten scans; each goes over the whole picture, however short. */
+enum { MEMORY_MAX = 512 << 20, SCANS_MAX = 100 };
 
 typedef struct fault {
-    struct jpeg_error_mgr mgr;
-    jmp_buf               back;
-    char                  text[JMSG_LENGTH_MAX];
+    struct jpeg_error_mgr    mgr;
+    struct jpeg_progress_mgr progress;
+    jmp_buf                  back;
+    char                     text[JMSG_LENGTH_MAX];
 } fault;
 
 static void on_error(j_common_ptr c)
@@ -30,6 +32,25 @@ static void on_warning(j_common_ptr c, int level)
 {
     if (level < 0)
         c->err->num_warnings++;
+}
+
+static void on_progress(j_common_ptr c)
+{
+    fault *f = (fault *)c->err;
+
+    if (((j_decompress_ptr)c)->input_scan_number > SCANS_MAX) {
+        (void)snprintf(f->text, sizeof f->text, "it has more than %d scans", SCANS_MAX);
+        longjmp(f->back, 1);
+    }
+}
+
+/* Behind jpeg_create_decompress. */
+static void scans_limit(struct jpeg_decompress_struct *d)
+{
+    fault *f = (fault *)d->err;
+
+    f->progress = (struct jpeg_progress_mgr){ .progress_monitor = on_progress };
+    d->progress = &f->progress;
 }
 
 static struct jpeg_error_mgr *fault_init(fault *f)
@@ -157,6 +178,7 @@ static pl_rc look_at(pl_str in, look *out, pl_error *err)
         return pl_fail(err, PL_INVALID, "not a JPEG that can be decoded: %.150s", f.text);
     }
     jpeg_create_decompress(&d);
+    scans_limit(&d);
     d.mem->max_memory_to_use = MEMORY_MAX;
     jpeg_mem_src(&d, (const unsigned char *)in.p, in.n);
     jpeg_save_markers(&d, JPEG_APP0 + 1, 0xFFFF);
@@ -361,6 +383,7 @@ static pl_rc recode_run(recode *r, pl_str in, const stencil *s, pl_error *err)
     jvirt_barray_ptr *planes;
 
     jpeg_create_decompress(&r->d);
+    scans_limit(&r->d);
     jpeg_create_compress(&r->c);
     r->d.mem->max_memory_to_use = MEMORY_MAX;
     jpeg_mem_src(&r->d, (const unsigned char *)in.p, in.n);

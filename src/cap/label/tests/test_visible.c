@@ -470,6 +470,34 @@ static size_t tones_of(pl_str wav, unsigned format, unsigned bits, unsigned chan
     return tones;
 }
 
+/* The last scan of a small file again and again: each costs a pass over the picture. */
+static void jpeg__with_scans_without_end_is_refused_at_once(void **state)
+{
+    picture           x = { 1600, 1200, calloc(1600, 1200) };
+    pl_buf            one = to_jpeg(&x, 0, true), many = PL_BUF_INIT(64u << 20), out = PL_BUF_INIT(64u << 20);
+    pl_visible_style  s = { .percent = 5 };
+    pl_visible_report r;
+    pl_error          err;
+    size_t            last = 0;
+
+    (void)state;
+    for (size_t i = 2; i + 1 < one.n; i++)
+        if ((uint8_t)one.p[i] == 0xFF && (uint8_t)one.p[i + 1] == 0xDA)
+            last = i;
+    assert_true(last > 0);
+    assert_ok(pl_visible_image(PL_MEDIA_JPEG, pl_buf_str(&one), &s, &out, &r, &err), &err);
+    pl_buf_put(&many, (pl_str){ one.p, last });
+    for (int i = 0; i < 400; i++)
+        pl_buf_put(&many, (pl_str){ one.p + last, one.n - 2 - last });
+    pl_buf_put(&many, (pl_str){ one.p + one.n - 2, 2 });
+    assert_rc(pl_visible_image(PL_MEDIA_JPEG, pl_buf_str(&many), &s, &out, &r, &err), PL_INVALID);
+    assert_non_null(strstr(err.text, "scans"));
+    pl_buf_done(&one);
+    pl_buf_done(&many);
+    pl_buf_done(&out);
+    free(x.p);
+}
+
 /* PROVES: GB45438-2025/5.3 */
 static void wav__carries_short_long_short_short(void **state)
 {
@@ -734,6 +762,7 @@ int main(void)
         cmocka_unit_test(webp__keeps_lossless_pixels),
         cmocka_unit_test(image__refuses_what_it_cannot_label),
         cmocka_unit_test(style_check__refuses_what_breaks_the_standard),
+        cmocka_unit_test(jpeg__with_scans_without_end_is_refused_at_once),
         cmocka_unit_test(wav__carries_short_long_short_short),
         cmocka_unit_test(wav__changes_no_sample_elsewhere),
         cmocka_unit_test(wav__refuses_what_is_too_short_or_unknown),
