@@ -114,30 +114,36 @@ plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     ngx_http_plumbline_loc_conf_t *lcf;
     pl_exchange_options            o;
     u_char                         rnd[10];
+    pl_str                         key;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_plumbline_module);
     ngx_memzero(&o, sizeof(o));
-    o.policy = pl_gate_policy(ctx->mcf->gate);
+    o.now_ms = ngx_http_plumbline_now();
+    if (pl_random(rnd, sizeof(rnd), NULL) != PL_OK
+        || pl_random(o.salt, sizeof(o.salt), NULL) != PL_OK
+        || plumbline_people(r, lcf, &o) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+    pl_id_format(o.now_ms, rnd, o.id);
+    key = o.subject.n ? o.subject : o.tenant;
+    if (key.n == 0) {
+        key = (pl_str){ o.id + 10, PL_ID_LEN - 10 };
+    }
+    o.policy = pl_gate_policy_for(ctx->mcf->gate, key);
+    if (o.policy && pl_policy_route_find(o.policy, ngx_http_plumbline_str(lcf->route)) < 0) {
+        o.policy = pl_gate_policy(ctx->mcf->gate); /* the one on trial has no such route */
+    }
     o.route_name = ngx_http_plumbline_str(lcf->route);
     o.route = o.policy ? pl_policy_route_find(o.policy, o.route_name) : -1;
     if (o.route < 0) {
         return NGX_ERROR;
     }
     o.service = ngx_http_plumbline_str(ctx->mcf->service);
-    o.now_ms = ngx_http_plumbline_now();
     o.surface = ctx->surface;
-    if (plumbline_people(r, lcf, &o) != NGX_OK) {
-        return NGX_ERROR;
-    }
     o.subjects = pl_gate_subjects(ctx->mcf->gate);
     o.index_key = ctx->mcf->index_key;
     o.max_response = lcf->max_response;
-    if (pl_random(rnd, sizeof(rnd), NULL) != PL_OK
-        || pl_random(o.salt, sizeof(o.salt), NULL) != PL_OK)
-    {
-        return NGX_ERROR;
-    }
-    pl_id_format(o.now_ms, rnd, o.id);
     ngx_memcpy(ctx->id, o.id, sizeof(ctx->id));
     ctx->exchange = pl_exchange_new(&o);
     return ctx->exchange ? NGX_OK : NGX_ERROR;

@@ -234,3 +234,61 @@ test('a stream ends with its receipt as a comment, which clients pass over', asy
   for await (const part of await client.chat.completions.create({ model: name('c'), stream: true, messages: [{ role: 'user', content: CALM.en }] })) text += part.choices[0]?.delta.content ?? '';
   assert.match(text, /AI生成/);
 });
+
+// --- plans ---------------------------------------------------------------------------------
+
+const edit = (from, to) => {
+  const file = path.join(product.dir, 'policy/default.yaml');
+  const text = fs.readFileSync(file, 'utf8');
+  assert.ok(text.includes(from), from);
+  fs.writeFileSync(file, text.replace(from, to));
+};
+const cliJson = async (...argv) => {
+  const r = await product.cli([...argv, '--json']);
+  assert.equal(r.code, 0, r.stderr);
+  return JSON.parse(r.stdout);
+};
+
+test('a policy on trial judges its share, and both are compared', async () => {
+  guardSays('safe');
+  const before = (await product.api('GET', '/api/v1/policy')).json.digest;
+  edit('version: 1', 'version: 2');
+  edit('{category: pii.email, action: second_opinion}', '{category: pii.email, action: block}');
+  const plan = await cliJson('policy', 'canary', '--share', '40');
+  assert.notEqual(plan.digest, before);
+  await product.until('somebody is judged by it', async () => (await send(MAIL)).event.policy_sha256 === plan.digest, 3000);
+  const events = (await Promise.all(Array.from({ length: 150 }, () => send(MAIL)))).map((s) => s.event);
+  const trial = events.filter((e) => e.policy_sha256 === plan.digest);
+  assert.ok(trial.length > 30 && trial.length < 95, `${trial.length} of 150 at 40 %`);
+  assert.ok(trial.every((e) => e.policy === 'actions@2' && e.verdict === 'block'));
+  assert.ok(events.filter((e) => e.policy_sha256 === before).every((e) => e.verdict === 'allow'));
+  // One tenant is always judged by the same policy.
+  const of = async (tenant) => new Set((await Promise.all(Array.from({ length: 12 }, () => send(CALM.en, { headers: { 'x-tenant': tenant } })))).map((s) => s.event.policy_sha256));
+  for (const tenant of ['t1', 't2', 't3', 't4']) assert.equal((await of(tenant)).size, 1);
+  const compared = await cliJson('policy', 'canary');
+  assert.equal(compared.on_trial.rate <= 1 && compared.on_trial.low < compared.on_trial.rate, true, JSON.stringify(compared));
+  assert.ok(compared.in_force.high < compared.on_trial.low, 'the difference is seen');
+  await cliJson('policy', 'canary', '--end');
+  await product.until('the trial is over', async () => (await Promise.all(Array.from({ length: 20 }, () => send(MAIL)))).every((s) => s.event.policy_sha256 === before), 5000);
+  assert.equal((await cliJson('policy', 'canary')).canary, null);
+  assert.notEqual((await product.cli(['policy', 'canary', '--end'])).code, 0);
+});
+
+test('a policy comes into force when it was scheduled, also after the daemon was down', async () => {
+  const before = (await product.api('GET', '/api/v1/policy')).json.digest;
+  assert.notEqual((await product.cli(['policy', 'schedule', '--at', '2020-01-01T00:00:00Z'])).code, 0);
+  assert.notEqual((await product.cli(['policy', 'schedule', '--at', 'soon'])).code, 0);
+  const later = await cliJson('policy', 'schedule', '--at', new Date(Date.now() + 3_600_000).toISOString());
+  assert.equal((await cliJson('policy', 'schedule')).scheduled.digest, later.digest);
+  await cliJson('policy', 'schedule', '--cancel');
+  assert.equal((await cliJson('policy', 'schedule')).scheduled, null);
+
+  const plan = await cliJson('policy', 'schedule', '--at', new Date(Date.now() + 2500).toISOString());
+  edit('version: 2', 'version: 3'); // what was compiled is what comes
+  process.kill(product.pids().daemon, 'SIGKILL');
+  await product.until('it is in force', async () => (await product.api('GET', '/api/v1/policy').catch(() => null))?.json?.digest === plan.digest, 20_000);
+  await product.until('the plan is done', async () => (await cliJson('policy', 'schedule')).scheduled === null, 3000);
+  await product.until('workers judge by it', async () => (await send(MAIL)).event.policy_sha256 === plan.digest, 3000);
+  await cliJson('policy', 'rollback');
+  await product.until('rolled back', async () => (await send(CALM.en)).event.policy_sha256 === before, 3000);
+});

@@ -17,6 +17,7 @@
 
 #define STATE_NAME  "state.pls"
 #define POLICY_NAME "policy.db"
+#define CANARY_NAME "canary.db"
 
 const char *pl_counter_name(pl_counter c)
 {
@@ -112,6 +113,24 @@ static pl_rc state_map(pl_gate *g, pl_error *err)
     return PL_OK;
 }
 
+/* One that cannot be loaded is on trial for nobody. */
+static pl_rc canary_refresh(pl_gate *g, pl_error *err)
+{
+    uint64_t   now = atomic_load_explicit(&g->state->head.canary, memory_order_acquire);
+    pl_policy *p = NULL;
+    pl_rc      rc = PL_OK;
+
+    if (now == g->canary)
+        return PL_OK;
+    g->canary = now;
+    if (pl_gate_canary_share(g) > 0)
+        rc = pl_policy_openat(g->dirfd, CANARY_NAME, &p, err);
+    pl_policy_unref(g->trial);
+    g->trial = rc == PL_OK ? p : NULL;
+    gate_stops_refresh(g, true);
+    return rc;
+}
+
 pl_rc pl_gate_open(const char *dir, pl_gate **out, pl_error *err)
 {
     pl_gate *g = calloc(1, sizeof *g);
@@ -136,6 +155,7 @@ pl_rc pl_gate_open(const char *dir, pl_gate **out, pl_error *err)
         pl_gate_close(g);
         return rc;
     }
+    (void)canary_refresh(g, NULL);
     gate_stops_refresh(g, true);
     *out = g;
     return PL_OK;
@@ -154,11 +174,36 @@ void pl_gate_close(pl_gate *g)
         close(g->dirfd);
     pl_policy_unref(g->policy);
     pl_policy_unref(g->retired);
+    pl_policy_unref(g->trial);
     pl_subjects_close(g->subjects);
     free(g);
 }
 
 /* --- policy ------------------------------------------------------------------------ */
+
+unsigned pl_gate_canary_share(const pl_gate *g)
+{
+    unsigned share = atomic_load_explicit(&g->state->head.canary_share, memory_order_relaxed);
+
+    return share < 100 ? share : 100;
+}
+
+void pl_gate_canary_announce(pl_gate *g, unsigned share)
+{
+    atomic_store_explicit(&g->state->head.canary_share, share, memory_order_relaxed);
+    atomic_fetch_add_explicit(&g->state->head.canary, 1, memory_order_release);
+}
+
+pl_policy *pl_gate_policy_for(pl_gate *g, pl_str key)
+{
+    uint32_t h = 2166136261u;
+
+    if (!g->trial)
+        return g->policy;
+    for (size_t i = 0; i < key.n; i++)
+        h = (h ^ (uint8_t)key.p[i]) * 16777619u;
+    return (h ^ h >> 15) % 100 < pl_gate_canary_share(g) ? g->trial : g->policy;
+}
 
 pl_rc pl_gate_refresh(pl_gate *g, pl_error *err)
 {
@@ -167,8 +212,9 @@ pl_rc pl_gate_refresh(pl_gate *g, pl_error *err)
     pl_rc      rc;
 
     gate_stops_refresh(g, false);
+    rc = canary_refresh(g, err);
     if (now == g->generation)
-        return PL_OK;
+        return rc;
     g->generation = now; /* a broken file is reported once, not at every tick */
     rc = pl_policy_openat(g->dirfd, POLICY_NAME, &p, err);
     if (rc != PL_OK)

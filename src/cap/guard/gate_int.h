@@ -15,9 +15,10 @@ typedef struct state_head {
     uint32_t version, slots;
     _Atomic uint64_t generation;
     _Atomic uint32_t stopped;
-    uint32_t reserved;
+    _Atomic uint32_t canary_share; /* percent of exchanges that canary.db judges; 0: none */
     int64_t  since_ms;
     char     reason[256];
+    _Atomic uint64_t canary; /* generation of canary.db */
 } state_head;
 
 /* Written under a lock of the file; version is odd meanwhile. */
@@ -66,6 +67,8 @@ typedef struct slot_map {
 struct pl_gate {
     int         dirfd;
     state_file *state;
+    pl_policy  *trial;   /* worker: canary.db, or NULL */
+    uint64_t    canary;  /* its generation */
     pl_policy  *policy, *retired; /* in force; the one before, which streams may still hold */
     state_stops stops; /* worker: as last seen */
     struct pl_subjects *subjects;

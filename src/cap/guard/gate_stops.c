@@ -167,6 +167,7 @@ void gate_stops_refresh(pl_gate *g, bool again)
         g->stops.stop[i].name[sizeof g->stops.stop[i].name - 1] = '\0';
     categories_apply(g, g->policy);
     categories_apply(g, g->retired);
+    categories_apply(g, g->trial);
 }
 
 uint64_t pl_gate_part_version(const pl_gate *g)

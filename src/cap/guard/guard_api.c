@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "cap/guard/guard_people.h"
+#include "cap/guard/guard_plan.h"
 
 #define PL_ROLES_REVIEW (PL_ROLE_REVIEWER | PL_ROLE_PROVIDER | PL_ROLE_ADMIN)
 
@@ -393,6 +394,12 @@ const pl_route guard_routes[] = {
     { "GET", "/api/v1/guard/audit", PL_ROLES_STAFF, api_audit },
     { "GET", "/api/v1/policy", PL_ROLES_STAFF, api_policy },
     { "POST", "/api/v1/policy/activate", PL_ROLES_OPERATE, api_activate },
+    { "GET", "/api/v1/policy/canary", PL_ROLES_STAFF, plan_api_canary },
+    { "POST", "/api/v1/policy/canary", PL_ROLES_OPERATE, plan_api_canary_start },
+    { "DELETE", "/api/v1/policy/canary", PL_ROLES_OPERATE, plan_api_canary_stop },
+    { "GET", "/api/v1/policy/schedule", PL_ROLES_STAFF, plan_api_schedule },
+    { "POST", "/api/v1/policy/schedule", PL_ROLES_OPERATE, plan_api_schedule_set },
+    { "DELETE", "/api/v1/policy/schedule", PL_ROLES_OPERATE, plan_api_schedule_cancel },
     { "POST", "/api/v1/policy/rollback", PL_ROLES_OPERATE, api_rollback },
     { NULL, NULL, 0, NULL },
 };

@@ -3,9 +3,11 @@
 
 #include "base/str.h"
 #include "cap/guard/guard_people.h"
+#include "cap/guard/guard_plan.h"
 #include "cap/guard/pl_guard_cap.h"
 
-extern const unsigned char pl_guard_sql[], pl_guard_people_sql[], pl_guard_receipts_sql[], pl_guard_openapi[];
+extern const unsigned char pl_guard_sql[], pl_guard_people_sql[], pl_guard_receipts_sql[],
+    pl_guard_plan_sql[], pl_guard_openapi[];
 
 /* One daemon per process: the only state of the capability that outlives a call. */
 static guard_run *running;
@@ -108,6 +110,8 @@ static pl_rc tick(pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
     pl_rc rc = guard_stops_sync(running, db, now_ms, err);
 
     if (rc == PL_OK)
+        rc = guard_plan_tick(running, s, db, now_ms, err);
+    if (rc == PL_OK)
         rc = guard_people_sync(running, db, now_ms, err);
     return rc == PL_OK ? guard_record_tick(running, s, db, now_ms, err) : rc;
 }
@@ -143,6 +147,7 @@ static const pl_migration migrations[] = {
     { 1, (const char *)pl_guard_sql },
     { 2, (const char *)pl_guard_people_sql },
     { 3, (const char *)pl_guard_receipts_sql },
+    { 4, (const char *)pl_guard_plan_sql },
     { 0, NULL },
 };
 

@@ -6,6 +6,7 @@
 #include "base/timefmt.h"
 #include "cap/guard/guard_cmd.h"
 #include "cap/guard/guard_people.h"
+#include "cap/guard/guard_plan.h"
 #include "cap/guard/policy_cases.h"
 
 #include <errno.h>
@@ -429,6 +430,16 @@ static const pl_opt opts_reason[] = {
       "拦截该类别的命中（可用 harm.*）" },
     { NULL, NULL, NULL, NULL },
 };
+static const pl_opt opts_canary[] = {
+    { "share", "PERCENT", "let the edited policy judge this share (1 to 99)", "由编辑后的策略判定此比例（1 至 99）" },
+    { "end", NULL, "end the trial", "结束灰度" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt opts_schedule[] = {
+    { "at", "TIME", "when the edited policy comes into force, RFC 3339", "编辑后的策略何时生效，RFC 3339" },
+    { "cancel", NULL, "cancel what is scheduled", "取消计划" },
+    { NULL, NULL, NULL, NULL },
+};
 static const pl_opt opts_why[] = {
     { "reason", "TEXT", "why; becomes part of the evidence", "原因；将成为证据的一部分" },
     { NULL, NULL, NULL, NULL },
@@ -460,6 +471,13 @@ const pl_cmd guard_commands[] = {
     { "policy", "rollback", "", 0, 0, opts_none,
       "put the policy that was in force before back into force", "恢复上一个生效的策略",
       "plumbline policy rollback --dir plumbline-data", cmd_rollback },
+    { "policy", "canary", "", 0, 0, opts_canary,
+      "try the edited policy on a share of the exchanges, or compare it with the one in force",
+      "对部分交互灰度编辑后的策略，或与生效策略比较", "plumbline policy canary --share 5", plan_cmd_canary },
+    { "policy", "schedule", "", 0, 0, opts_schedule,
+      "put the edited policy into force at a time; without options: show what is scheduled",
+      "定时生效编辑后的策略；不带选项则显示计划", "plumbline policy schedule --at 2026-12-01T00:00:00+08:00",
+      plan_cmd_schedule },
     { "policy", "activate", "", 0, 0, opts_none,
       "compile the instance's policy and put it into force without a reload",
       "编译实例策略并立即生效（无需重载）", "plumbline policy activate --dir plumbline-data",

@@ -140,8 +140,8 @@ pl_rc guard_policy_json(const guard_run *g, const pl_services *s, json_t **out, 
     return PL_OK;
 }
 
-/* The previous database stays beside the new one, for rollback by hand. */
-static pl_rc swap(const char *path, pl_str image, pl_error *err)
+/* The previous database stays beside the new one, for rollback. */
+pl_rc guard_policy_previous(const char *path, pl_error *err)
 {
     char  *old = NULL;
     pl_rc  rc = PL_OK;
@@ -152,33 +152,42 @@ static pl_rc swap(const char *path, pl_str image, pl_error *err)
     if (link(path, old) != 0 && errno != ENOENT)
         rc = pl_fail(err, PL_IO, "cannot keep the previous policy: %s", strerror(errno));
     free(old);
-    return rc == PL_OK ? pl_file_write_atomic(path, image, 0640, err) : rc;
+    return rc;
+}
+
+pl_rc guard_policy_build(pl_services *s, void **image, size_t *n, pl_error *err)
+{
+    char *source = pl_instance_path(s->instance, "policy/default.yaml");
+    char *own = pl_instance_path(s->instance, "packs");
+    char *shipped = pl_path_join(pl_datadir(), "packs");
+    const char *folders[] = { own, shipped, NULL };
+    pl_rc rc = source && own && shipped ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
+
+    if (rc == PL_OK)
+        rc = pl_policy_compile(source, folders, image, n, err);
+    if (rc == PL_NOTFOUND && err) /* something the source names, not the thing asked for */
+        rc = err->rc = PL_INVALID;
+    free(source);
+    free(own);
+    free(shipped);
+    return rc;
 }
 
 static pl_rc compile_and_swap(guard_run *g, pl_services *s, pl_error *err)
 {
-    char *source = pl_instance_path(s->instance, "policy/default.yaml");
-    char *path = pl_instance_path(s->instance, "gateway/policy.db");
-    char *own = pl_instance_path(s->instance, "packs");
-    char *shipped = pl_path_join(pl_datadir(), "packs");
-    const char *folders[] = { own, shipped, NULL };
+    char  *path = pl_instance_path(s->instance, "gateway/policy.db");
     void  *image = NULL;
     size_t n = 0;
-    pl_rc  rc = source && path && own && shipped ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
+    pl_rc  rc = path ? guard_policy_build(s, &image, &n, err) : pl_fail(err, PL_NOMEM, "out of memory");
 
     if (rc == PL_OK)
-        rc = pl_policy_compile(source, folders, &image, &n, err);
-    if (rc == PL_NOTFOUND && err) /* something the source names, not the thing asked for */
-        rc = err->rc = PL_INVALID;
+        rc = guard_policy_previous(path, err);
     if (rc == PL_OK)
-        rc = swap(path, (pl_str){ image, n }, err);
+        rc = pl_file_write_atomic(path, (pl_str){ image, n }, 0640, err);
     if (rc == PL_OK)
         pl_gate_policy_announce(g->gate);
     free(image);
-    free(source);
     free(path);
-    free(own);
-    free(shipped);
     return rc;
 }
 
@@ -226,9 +235,9 @@ static pl_rc content_keep(const pl_services *s, pl_db *db, pl_error *err)
     return rc;
 }
 
-static pl_rc put_into_force(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
-                            pl_rc (*swap_in)(guard_run *g, pl_services *s, pl_error *err),
-                            json_t **out, pl_error *err)
+pl_rc guard_policy_enforce(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
+                           pl_rc (*swap_in)(guard_run *g, pl_services *s, pl_error *err), json_t **out,
+                           pl_error *err)
 {
     json_t  *facts = NULL;
     uint64_t index = 0;
@@ -265,11 +274,11 @@ static pl_rc put_into_force(guard_run *g, pl_services *s, pl_db *db, const pl_pr
 pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
                             json_t **out, pl_error *err)
 {
-    return put_into_force(g, s, db, who, compile_and_swap, out, err);
+    return guard_policy_enforce(g, s, db, who, compile_and_swap, out, err);
 }
 
 pl_rc guard_policy_rollback(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
                             json_t **out, pl_error *err)
 {
-    return put_into_force(g, s, db, who, roll_back, out, err);
+    return guard_policy_enforce(g, s, db, who, roll_back, out, err);
 }

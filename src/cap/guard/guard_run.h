@@ -23,6 +23,7 @@ typedef struct guard_run {
     uint64_t reported_lost;
     bool     unsettled; /* a stored batch is not in the ledger yet */
     uint64_t last_requests, last_blocked;
+    int64_t  last_plan_ms;
     int64_t  last_people_ms, people_since_ms;
     uint64_t subjects_unseen; /* places in the workers' table that could not be had */
     pthread_mutex_t people;   /* guards that table */
@@ -56,6 +57,14 @@ pl_rc guard_stops_sync(guard_run *g, pl_db *db, int64_t now_ms, pl_error *err);
 /* Compiles DIR/policy/default.yaml, swaps it in, keeps the previous one beside it. */
 pl_rc guard_policy_activate(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
                             json_t **out, pl_error *err);
+/* Compiles the instance's source; *image malloc'd. */
+pl_rc guard_policy_build(pl_services *s, void **image, size_t *n, pl_error *err);
+/* Puts a new database into force with swap_in, as an act of `who`: row, content, statement. */
+pl_rc guard_policy_enforce(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
+                           pl_rc (*swap_in)(guard_run *g, pl_services *s, pl_error *err), json_t **out,
+                           pl_error *err);
+/* Keeps the database in force as the previous one. */
+pl_rc guard_policy_previous(const char *path, pl_error *err);
 /* Puts the database before it back; PL_CONFLICT: there is none. */
 pl_rc guard_policy_rollback(guard_run *g, pl_services *s, pl_db *db, const pl_principal *who,
                             json_t **out, pl_error *err);

@@ -58,6 +58,9 @@ void  pl_gate_release(pl_gate *g);
  * On failure the old policy stays and err says why. */
 pl_rc pl_gate_refresh(pl_gate *g, pl_error *err);
 pl_policy *pl_gate_policy(pl_gate *g); /* borrowed; NULL when none */
+/* The policy for one exchange: the one on trial (canary) for its share of keys, else the one in force.
+ * The same key gets the same policy as long as the share stays. */
+pl_policy *pl_gate_policy_for(pl_gate *g, pl_str key);
 /* What is known of people; read by workers, written by the daemon alone. */
 struct pl_subjects *pl_gate_subjects(const pl_gate *g);
 /* Room for one event, kept until put or unreserve. */
@@ -104,6 +107,9 @@ const pl_part_stop *pl_gate_part_match(const pl_gate *g, pl_str service, pl_str 
 uint64_t pl_gate_part_version(const pl_gate *g);
 
 /* --- daemon --- */
+/* Announces a new canary.db, and which percent of exchanges it judges; 0: none. */
+void     pl_gate_canary_announce(pl_gate *g, unsigned share);
+unsigned pl_gate_canary_share(const pl_gate *g);
 /* Announces a new policy.db (after the rename). */
 void     pl_gate_policy_announce(pl_gate *g);
 uint64_t pl_gate_policy_generation(const pl_gate *g);

@@ -817,6 +817,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/policy/canary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The policy on trial and the one in force, with 95 % intervals */
+        get: operations["compareCanary"];
+        put?: never;
+        /** Let the edited policy judge a share of the exchanges */
+        post: operations["startCanary"];
+        /** End the trial */
+        delete: operations["stopCanary"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policy/rollback": {
         parameters: {
             query?: never;
@@ -829,6 +848,25 @@ export interface paths {
         /** Put the policy that was in force before back into force; 409 when there is none */
         post: operations["rollbackPolicy"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policy/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is scheduled */
+        get: operations["getSchedule"];
+        put?: never;
+        /** Put the edited policy into force at a time */
+        post: operations["schedulePolicy"];
+        /** Cancel what is scheduled */
+        delete: operations["cancelSchedule"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1800,6 +1838,33 @@ export interface components {
             /** @description id@version */
             name: string;
             rules?: number;
+        };
+        PolicyPlan: {
+            at: string | null;
+            by: string;
+            digest: string;
+            ledger_index?: number;
+            made: string;
+            name: string;
+            share: number;
+        };
+        PolicyTrial: {
+            canary: components["schemas"]["PolicyPlan"] | null;
+            in_force?: {
+                blocked: number;
+                exchanges: number;
+                high: number | null;
+                low: number | null;
+                rate: number | null;
+            };
+            on_trial?: {
+                blocked: number;
+                exchanges: number;
+                high: number | null;
+                low: number | null;
+                rate: number | null;
+            };
+            share_now?: number;
         };
         Problem: {
             detail?: string;
@@ -3643,6 +3708,84 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    compareCanary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyTrial"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    startCanary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    share: number;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPlan"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    stopCanary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPlan"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     rollbackPolicy: {
         parameters: {
             query?: never;
@@ -3659,6 +3802,87 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicyFacts"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        scheduled: components["schemas"]["PolicyPlan"] | null;
+                    };
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    schedulePolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** Format: date-time */
+                    at: string;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPlan"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    cancelSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPlan"];
                 };
             };
             400: components["responses"]["Problem"];
