@@ -257,6 +257,8 @@ pl_rc filing_step(registry_ctx *c, pl_str id, const filing_step_ask *ask, pl_err
     if (rc == PL_OK)
         rc = pl_flow_step_check(f.flow->w, s, &now.facts, err);
     if (rc == PL_OK)
+        rc = pl_conditions_check(f.flow->when, s, f.values, now.facts.today, err);
+    if (rc == PL_OK)
         rc = owner_check(&f, s, err);
     if (rc == PL_OK)
         rc = forms_check(&f, s, err);
@@ -283,6 +285,8 @@ static pl_rc step_tell(registry_ctx *c, const filing *f, const pl_flow_step *s, 
     pl_error why = { 0 };
     pl_rc    rc = pl_flow_step_check(f->flow->w, s, &now->facts, &why);
 
+    if (rc == PL_OK)
+        rc = pl_conditions_check(f->flow->when, s, f->values, now->facts.today, &why);
     if (rc == PL_OK)
         rc = owner_check(f, s, &why);
     if (rc == PL_OK)

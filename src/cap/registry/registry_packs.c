@@ -47,6 +47,7 @@ static void content_free(registry_packs *p)
     for (size_t i = 0; i < p->flow_count; i++) {
         for (size_t k = 0; k < PL_FLOW_LIST_MAX; k++)
             pl_form_free(p->flows[i].forms[k]);
+        pl_conditions_free(p->flows[i].when);
         pl_workflow_free(p->flows[i].w);
     }
     for (size_t i = 0; i < p->calendar_count; i++)
@@ -197,7 +198,7 @@ static pl_rc flow_add(loader *l, const json_t *tree, const char *where, pl_error
     (void)snprintf(f->pack, sizeof f->pack, "%s", l->ref);
     (void)pl_json_get_str(pl_pack_manifest(l->pack), "legal_weight", false, &weight, NULL);
     (void)snprintf(f->weight, sizeof f->weight, PL_STR_FMT, PL_STR_ARG(weight));
-    rc = pl_workflow_new(tree, where, 0, &f->w, err);
+    rc = pl_workflow_new(tree, where, PL_FLOW_WHEN, &f->w, err);
     if (rc != PL_OK)
         return rc;
     p->flow_count++; /* from here on content_free knows of it */
@@ -205,7 +206,11 @@ static pl_rc flow_add(loader *l, const json_t *tree, const char *where, pl_error
         return pl_fail(err, PL_INVALID, "%s: workflow '" PL_STR_FMT "' is there twice", where,
                        PL_STR_ARG(f->w->id));
     rc = forms_load(l, f, err);
-    return rc == PL_OK ? paths_check(f, where, err) : rc;
+    if (rc == PL_OK)
+        rc = paths_check(f, where, err);
+    return rc == PL_OK ? pl_conditions_new(f->w, (const pl_form *const *)f->forms, pl_names_count(f->w->forms), where,
+                                           &f->when, err)
+                       : rc;
 }
 
 static pl_rc calendar_add(loader *l, pl_error *err)

@@ -3,7 +3,7 @@
 #ifndef PL_REGISTRY_PACKS_H
 #define PL_REGISTRY_PACKS_H
 
-#include "engine/flow/form.h"
+#include "engine/flow/condition.h"
 #include "engine/flow/number.h"
 #include "engine/flow/workflow.h"
 
@@ -18,6 +18,7 @@ typedef struct registry_flow {
     char         weight[24];/* legal weight */
     pl_workflow *w;
     pl_form     *forms[PL_FLOW_LIST_MAX]; /* in the order of w->forms */
+    pl_conditions *when; /* of steps; NULL: there are none */
 } registry_flow;
 
 typedef struct registry_calendar {
