@@ -276,6 +276,20 @@ for (const kind of ['es256', 'ed25519']) {
   });
 }
 
+test('label_add_c2pa__in_place_is_trusted_too', async () => {
+  for (const [file, type] of Object.entries(FORMATS)) {
+    const to = `place-${file}`;
+    fs.copyFileSync(at(file), at(to));
+    const ino = fs.statSync(at(to)).ino;
+    await ok(BIN, ['label', 'add', '--in-place', to, '--c2pa', '--key', 'es256.key', '--cert', 'es256.pem', ...LABEL]);
+    assert.equal(fs.statSync(at(to)).ino, ino);
+    await assertReference(to, type);
+    // Byte by byte what a copy would be, but for what is new each time.
+    const i = JSON.parse((await run(BIN, ['inspect', at(to), '--json'])).stdout);
+    assert.deepEqual([i.labels.length, i.labels[0].conforms, i.c2pa.integrity], [1, true, 'intact'], file);
+  }
+});
+
 test('inspect__takes_a_folder_as_a_trust_list', async () => {
   await sign('a.jpg', 'folder.jpg', 'es256');
   fs.mkdirSync(at('anchors'));

@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/str.h"
-#include "base/timefmt.h"
 #include "base/utf8.h"
 #include "cap/label/in_place.h"
 #include "cap/label/issue.h"
@@ -487,23 +486,4 @@ pl_rc label_issue_propagated(const char *in, const char *out, const label_inspec
     if (rc != PL_OK)
         label_outcome_done(r);
     return rc;
-}
-
-json_t *label_statement(const label_order *o, const label_outcome *r, const char *sha256_hex, int64_t now_ms)
-{
-    static const char *const states[] = { "generated", "possible", "suspected" };
-    char                     time[25];
-    json_t                  *p, *carriers = json_pack("[s]", r->carrier);
-
-    if (r->is_shown)
-        (void)json_array_append_new(carriers, json_string("visible"));
-    if (r->is_signed)
-        (void)json_array_append_new(carriers, json_string("c2pa"));
-    pl_time_format(now_ms, time);
-    p = json_pack("{s:s, s:s%, s:s%, s:s, s:o, s:s, s:s}", "content_sha256", sha256_hex, "producer", o->producer.p,
-                  o->producer.n, "content_id", o->content_id.p, o->content_id.n, "state", states[o->state - '1'], "carriers",
-                  carriers, "format", pl_media_format_type(r->format), "time", time);
-    if (p && json_array_size(r->replaced))
-        (void)json_object_set(p, "replaced", r->replaced);
-    return p;
 }

@@ -1,6 +1,6 @@
-/* Labels on content. In this stage: text only; the container formats come with the
- * labelling capability proper. Rules: GB 45438-2025 5.1 (explicit text label). The
- * text rules themselves are engine/text/textlabel.h. */
+/* Labels on generated content: written into copies of files, read back from any file, judged. What is
+ * in this folder and why: README.md. Containers and manifests are engine/media, the rules of text
+ * labels engine/text/textlabel.h. */
 #ifndef PL_LABEL_H
 #define PL_LABEL_H
 

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "cap/instance.h"
 #include "cap/label/add.h"
 #include "cap/label/label_record.h"
@@ -22,6 +23,25 @@ struct label_recorder {
     json_t         *waiting;
     size_t          bytes;
 };
+
+json_t *label_statement(const label_order *o, const label_outcome *r, const char *sha256_hex, int64_t now_ms)
+{
+    static const char *const states[] = { "generated", "possible", "suspected" };
+    char                     time[25];
+    json_t                  *p, *carriers = json_pack("[s]", r->carrier);
+
+    if (r->is_shown)
+        (void)json_array_append_new(carriers, json_string("visible"));
+    if (r->is_signed)
+        (void)json_array_append_new(carriers, json_string("c2pa"));
+    pl_time_format(now_ms, time);
+    p = json_pack("{s:s, s:s%, s:s%, s:s, s:o, s:s, s:s}", "content_sha256", sha256_hex, "producer", o->producer.p,
+                  o->producer.n, "content_id", o->content_id.p, o->content_id.n, "state", states[o->state - '1'], "carriers",
+                  carriers, "format", pl_media_format_type(r->format), "time", time);
+    if (p && json_array_size(r->replaced))
+        (void)json_object_set(p, "replaced", r->replaced);
+    return p;
+}
 
 pl_rc label_statement_sign(const pl_signer *signer, const json_t *p, char **envelope, size_t *n, pl_error *err)
 {
