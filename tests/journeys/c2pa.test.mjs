@@ -276,6 +276,22 @@ for (const kind of ['es256', 'ed25519']) {
   });
 }
 
+test('inspect__shows_where_label_and_manifest_tell_different_stories', async () => {
+  const codes = async (f) => JSON.parse((await run(BIN, ['inspect', at(f), '--json'])).stdout).conflicts.map((c) => c.code);
+  await sign('a.jpg', 'captured.jpg', 'es256', [...LABEL, '--source-type', 'digitalCapture']);
+  assert.deepEqual(await codes('captured.jpg'), ['label.generated-manifest.captured']);
+  await sign('a.jpg', 'generated.jpg', 'es256');
+  assert.deepEqual(await codes('generated.jpg'), ['manifest.generated-label.missing']);
+  await sign('a.jpg', 'both.jpg', 'es256', LABEL);
+  assert.deepEqual(await codes('both.jpg'), []);
+  await sign('a.jpg', 'photo.jpg', 'es256', ['--source-type', 'digitalCapture']);
+  assert.deepEqual(await codes('photo.jpg'), []);
+  fs.writeFileSync(at('shown.txt'), '今天天气很好。\n\n内容由AI生成\n');
+  assert.deepEqual(await codes('shown.txt'), ['visible-label.implicit-missing']);
+  const text = await run(BIN, ['inspect', at('captured.jpg'), '--lang', 'zh-CN']);
+  assert.match(text.stdout, /矛盾.*拍摄/);
+});
+
 test('label_add_c2pa__in_place_is_trusted_too', async () => {
   for (const [file, type] of Object.entries(FORMATS)) {
     const to = `place-${file}`;

@@ -67,6 +67,12 @@ typedef struct label_inspect_how {
 pl_rc label_inspect(const pl_media_io *io, const char *name, const label_inspect_how *how,
                     label_inspection *out, pl_error *err);
 void  label_inspection_done(label_inspection *i);
+/* What does not go together: static texts. */
+#define LABEL_CONFLICTS_MAX 3
+typedef struct label_conflict {
+    const char *code, *en, *zh;
+} label_conflict;
+size_t label_conflicts(const label_inspection *i, label_conflict out[LABEL_CONFLICTS_MAX]);
 /* Exit code of design §5. */
 int   label_inspection_exit(const label_inspection *i);
 bool  label_site_conforms(const label_site *s);

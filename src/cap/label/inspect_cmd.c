@@ -91,6 +91,9 @@ static void print_site(pl_cmd_ctx *c, const label_site *s)
 
 static void print_report(pl_cmd_ctx *c, const char *file, const label_inspection *i)
 {
+    label_conflict conflict[LABEL_CONFLICTS_MAX];
+    size_t         conflicts = label_conflicts(i, conflict);
+
     (void)fprintf(c->out, "%s  (%s%s%s)\n", file, pl_media_format_name(i->format), i->state == PL_MEDIA_WHOLE ? "" : ", ",
                   i->state == PL_MEDIA_WHOLE ? "" : pl_media_state_name(i->state));
     for (size_t k = 0; k < i->sites; k++)
@@ -107,6 +110,8 @@ static void print_report(pl_cmd_ctx *c, const char *file, const label_inspection
     for (size_t k = 0; k < pl_media_problems(i->media); k++)
         (void)fprintf(c->out, "  %s  %s (%llu)\n", pick(c, "note    ", "说明  "), pl_media_problem_get(i->media, k)->text,
                       (unsigned long long)pl_media_problem_get(i->media, k)->at);
+    for (size_t k = 0; k < conflicts; k++)
+        (void)fprintf(c->out, "  %s  %s\n", pick(c, "conflict", "矛盾  "), pick(c, conflict[k].en, conflict[k].zh));
     (void)fprintf(c->out, "  %s  %s: %s\n", pick(c, "verdict ", "结论  "), i->verdict,
                   label_rule_text(i->rule, strcmp(pick(c, "e", "z"), "z") == 0));
 }

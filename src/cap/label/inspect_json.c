@@ -140,12 +140,23 @@ static json_t *notes_json(const label_inspection *i)
     return list;
 }
 
+static json_t *conflicts_json(const label_inspection *i)
+{
+    label_conflict c[LABEL_CONFLICTS_MAX];
+    size_t         n = label_conflicts(i, c);
+    json_t        *list = json_array();
+
+    for (size_t k = 0; k < n; k++)
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "code", c[k].code, "en", c[k].en, "zh", c[k].zh));
+    return list;
+}
+
 json_t *label_inspection_json(const label_inspection *i, const char *file)
 {
-    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:n, s:o, s:o, s:{s:s, s:s, s:s, s:s}}", "file",
+    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:n, s:o, s:o, s:o, s:{s:s, s:s, s:s, s:s}}", "file",
                      text(pl_str_z(file)), "format", pl_media_format_name(i->format), "container",
                      pl_media_state_name(i->state), "labels", labels_json(i), "c2pa", c2pa_json(i), "watermark",
-                     "traces", traces_json(i), "notes", notes_json(i), "verdict", "state", i->verdict, "rule",
+                     "traces", traces_json(i), "notes", notes_json(i), "conflicts", conflicts_json(i), "verdict", "state", i->verdict, "rule",
                      i->rule, "en", label_rule_text(i->rule, false), "zh", label_rule_text(i->rule, true));
 }
 

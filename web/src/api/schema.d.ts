@@ -1643,6 +1643,12 @@ export interface components {
         };
         Inspection: {
             c2pa: Record<string, never>;
+            /** @description Where label and manifest tell different stories, or one of them is missing */
+            conflicts: {
+                code: string;
+                en: string;
+                zh: string;
+            }[];
             /** @enum {string} */
             container: "whole" | "truncated" | "malformed" | "limited" | "encrypted" | "ambiguous" | "unsupported";
             file: string;
