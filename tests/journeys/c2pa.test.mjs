@@ -276,6 +276,21 @@ for (const kind of ['es256', 'ed25519']) {
   });
 }
 
+test('inspect_as_platform__signs_what_it_passes_on', async () => {
+  await sign('a.jpg', 'made.jpg', 'es256', LABEL);
+  const args = ['inspect', at('made.jpg'), '--as-platform', '001191440300708461136T20000', '--platform-id', 'p-7', '-o'];
+  const bare = await run(BIN, [...args, at('passed-bare.jpg')]);
+  assert.equal(bare.code, 0, bare.stderr);
+  assert.match(bare.stderr, /manifest was made for the file without this label/);
+  const r = await run(BIN, [...args, at('passed.jpg'), '--c2pa', '--key', at('ps256.key'), '--cert', at('ps256.pem'), '--json']);
+  assert.equal(r.code, 0, r.stderr + r.stdout);
+  assert.deepEqual([JSON.parse(r.stdout).platform.signed, JSON.parse(r.stdout).platform.c2pa_broken], [true, false]);
+  const report = await assertReference('passed.jpg', 'image/jpeg');
+  assert.equal(Object.keys(report.manifests).length, 2);
+  const mine = JSON.parse((await run(BIN, ['inspect', at('passed.jpg'), '--json'])).stdout);
+  assert.deepEqual([mine.labels.length, mine.labels[0].members.PropagateID, mine.labels[0].members.ProduceID, mine.c2pa.integrity], [1, 'p-7', 'journey-1', 'intact']);
+});
+
 test('inspect__shows_where_label_and_manifest_tell_different_stories', async () => {
   const codes = async (f) => JSON.parse((await run(BIN, ['inspect', at(f), '--json'])).stdout).conflicts.map((c) => c.code);
   await sign('a.jpg', 'captured.jpg', 'es256', [...LABEL, '--source-type', 'digitalCapture']);

@@ -25,6 +25,8 @@ typedef struct inspect_run {
     label_traces     *traces;
     pl_trust_files    trust;
     char             *pem; /* roots of time stamps */
+    pl_sign_identity *id;  /* --c2pa; NULL: not signed */
+    pl_sign_how       sign;
     int               code; /* worst so far */
 } inspect_run;
 
@@ -140,16 +142,20 @@ static int as_platform(inspect_run *x, const char *file, const label_inspection 
 
     pl_id_format(c->now_ms, rnd, fresh);
     if (rc == PL_OK)
-        rc = label_issue_propagated(file, out, i, pl_str_z(code), pl_str_z(id ? id : fresh), flags, &r, &err);
+        rc = label_issue_propagated(file, out, i, pl_str_z(code), pl_str_z(id ? id : fresh), flags, x->sign.id ? &x->sign : NULL, &r, &err);
     if (rc == PL_NOTFOUND && strcmp(i->verdict, "inconclusive") == 0)
         return PL_EXIT_INCONCLUSIVE;
     if (rc != PL_OK)
         return pl_cmd_fail(c, &err);
     if (report)
-        (void)json_object_set_new(report, "platform", json_pack("{s:s, s:s, s:s, s:O}", "output", out, "carrier", r.carrier,
-                                                                "value", r.value, "replaced", r.replaced));
+        (void)json_object_set_new(report, "platform", json_pack("{s:s, s:s, s:s, s:O, s:b, s:b}", "output", out, "carrier", r.carrier,
+                                                                "value", r.value, "replaced", r.replaced, "signed", r.is_signed,
+                                                                "c2pa_broken", r.breaks_c2pa));
     else
         (void)fprintf(c->out, pick(c, "  written   %s (%s)\n", "  已写出  %s（%s）\n"), out, r.carrier);
+    if (!report && r.breaks_c2pa)
+        (void)fprintf(c->err, pick(c, "plumbline: %s: its C2PA manifest was made for the file without this label; --c2pa signs the copy\n",
+                                   "plumbline：%s：文件中的 C2PA 清单不再匹配，可用 --c2pa 重新签名\n"), out);
     label_outcome_done(&r);
     return PL_EXIT_OK;
 }
@@ -281,6 +287,21 @@ static pl_rc inspect_tar(inspect_run *x, const char *in, pl_error *err)
     return rc;
 }
 
+/* With --as-platform: what was passed on was made elsewhere. */
+static pl_rc sign_open(inspect_run *x, pl_error *err)
+{
+    pl_cmd_ctx *c = x->c;
+    pl_rc       rc;
+
+    if (!option(c, "c2pa"))
+        return PL_OK;
+    if (!option(c, "as-platform") || !option(c, "key") || !option(c, "cert"))
+        return pl_fail(err, PL_INVALID, "--c2pa goes with --as-platform, --key FILE and --cert FILE");
+    rc = pl_sign_identity_open(option(c, "key"), option(c, "cert"), NULL, &x->id, err);
+    x->sign = (pl_sign_how){ .id = x->id, .is_edited = true, .tsa = option(c, "tsa"), .tsa_roots = x->how.tsa_roots, .now_ms = c->now_ms };
+    return rc;
+}
+
 static pl_rc run_open(inspect_run *x, pl_error *err)
 {
     char       *packs = pl_path_join(pl_datadir(), "packs");
@@ -296,7 +317,7 @@ static pl_rc run_open(inspect_run *x, pl_error *err)
     x->how = (label_inspect_how){ .quick = option(x->c, "quick") != NULL, .declared = option(x->c, "declared") != NULL,
                                   .traces = x->traces, .now_ms = x->c->now_ms, .tsa_roots = { x->pem, n },
                                   .trust = x->trust.trust.n > 0 ? &x->trust.trust : NULL };
-    return rc;
+    return rc == PL_OK ? sign_open(x, err) : rc;
 }
 
 int label_cmd_inspect(pl_cmd_ctx *c)
@@ -330,6 +351,7 @@ int label_cmd_inspect(pl_cmd_ctx *c)
     label_traces_close(x.traces);
     free(x.pem);
     pl_trust_files_done(&x.trust);
+    pl_sign_identity_free(x.id);
     return x.code;
 }
 

@@ -457,14 +457,14 @@ pl_rc label_issue_bytes(pl_str in, const char *name, const label_order *o, pl_bu
 }
 
 pl_rc label_issue_propagated(const char *in, const char *out, const label_inspection *i, pl_str platform, pl_str id,
-                             unsigned flags, label_outcome *r, pl_error *err)
+                             unsigned flags, const pl_sign_how *sign, label_outcome *r, pl_error *err)
 {
     int         state = strcmp(i->verdict, "generated") == 0 ? '1' : strcmp(i->verdict, "possible") == 0 ? '2' : '3';
     pl_buf      label = PL_BUF_INIT(PL_AIGC_VALUE_MAX);
     const char *why;
     media_file  f;
     sink        s = { &f, out, NULL };
-    label_order o = { .flags = flags | LABEL_REPLACE };
+    label_order o = { .flags = flags | LABEL_REPLACE, .sign = sign };
     pl_aigc     l;
     pl_rc       rc;
 

@@ -58,10 +58,11 @@ pl_rc label_issue(const char *in, const char *out, const label_order *o, label_o
 /* The same for bytes: the new file is appended to out. */
 pl_rc label_issue_bytes(pl_str in, const char *name, const label_order *o, pl_buf *out, label_outcome *r,
                         pl_error *err);
-/* What a platform that passes the file on writes; i: its inspection. PL_NOTFOUND: nothing was
+/* What a platform that passes the file on writes; i: its inspection. sign (NULL: not) signs the copy, with
+ * the manifest that was there as the parent's. PL_NOTFOUND: nothing was
  * found, nothing is to be added. REQ: CN-labelling-measures/6 */
 pl_rc label_issue_propagated(const char *in, const char *out, const label_inspection *i, pl_str platform,
-                             pl_str id, unsigned flags, label_outcome *r, pl_error *err);
+                             pl_str id, unsigned flags, const pl_sign_how *sign, label_outcome *r, pl_error *err);
 /* Statement "label issued" about the output, appended to open ledger. */
 json_t *label_statement(const label_order *o, const label_outcome *r, const char *sha256_hex, int64_t now_ms);
 

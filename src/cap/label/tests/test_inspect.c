@@ -275,13 +275,13 @@ static void platform__adds_its_members_and_keeps_the_producers(void **state)
 
     (void)state;
     assert_true(asprintf(&out, "%s/out.json", dir) > 0);
-    assert_ok(label_issue_propagated(in, out, &i, PL_STR("001191440300708461136T20000"), PL_STR("p-1"), 0, &r, &err), &err);
+    assert_ok(label_issue_propagated(in, out, &i, PL_STR("001191440300708461136T20000"), PL_STR("p-1"), 0, NULL, &r, &err), &err);
     assert_non_null(strstr(r.value, "\"ContentProducer\":\"" PRODUCER "\""));
     assert_non_null(strstr(r.value, "\"ContentPropagator\":\"001191440300708461136T20000\",\"PropagateID\":\"p-1\""));
     label_outcome_done(&r);
     label_inspection_done(&i);
     i = look("{}", "in.json", false);
-    assert_rc(label_issue_propagated(in, out, &i, PL_STR("001191440300708461136T20000"), PL_STR("p-1"), 0, &r, &err), PL_NOTFOUND);
+    assert_rc(label_issue_propagated(in, out, &i, PL_STR("001191440300708461136T20000"), PL_STR("p-1"), 0, NULL, &r, &err), PL_NOTFOUND);
     label_inspection_done(&i);
     free(in);
     free(out);
