@@ -145,8 +145,9 @@ struct text_channel {
     int32_t   sub;
     uint32_t  hash;
     bool      finished, labelled;
-    pl_screen_stream *scan;
-    uint64_t  fed;    /* bytes given to scan */
+    pl_screen_stream *scan; /* in a stream: judged piece by piece              */
+    pl_buf    whole;        /* in a whole answer: judged when the text is complete */
+    uint64_t  fed;    /* bytes of text so far, unescaped */
     unescaper escape; /* PK_ARGS only */
     pl_buf    pending;      /* said by the upstream, not released to the client */
     uint64_t  pending_from; /* where pending begins, in bytes given to scan     */

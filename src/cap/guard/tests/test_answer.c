@@ -116,6 +116,11 @@ static void whole__blocks_output_wherever_it_stands(void **state)
         "{\"choices\":[{\"forbidden zork\":1,\"message\":{\"content\":\"x\"}}]}",
         "{\"choices\":[{\"text\":\"forbidden zork\"}]}",
         "{\"choices\":[],\"forbidden zork\":1}",
+        /* one text to its reader, although it stands in two places */
+        "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"forbid\"}},"
+        "{\"index\":0,\"message\":{\"content\":\"den zork\"}}]}",
+        /* an escape that never ends */
+        WHOLE("null,\"tool_calls\":[{\"function\":{\"arguments\":\"forbidden zork\\\\u00\"}}]"),
     };
 
     (void)state;
