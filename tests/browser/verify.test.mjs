@@ -183,8 +183,19 @@ function makeStamps() {
   const beyond = { 'SM3 imprint': a.stamp('tsa', what, { imprint: 'sm3' }), 'a key that browsers do not know': a.stamp('koblitz', what) }
   return { sound, unsound, beyond, roots }
 }
-/** Tags of strings and times. */
-const STRINGS = [0x03, 0x04, 0x0c, 0x13, 0x16, 0x17, 0x18]
+/** Where the tags of DER stand. OpenSSL encodes some values anew before it judges them, and forgives a
+ * changed tag that this undoes: a string in pieces, a name that is no sequence. */
+function tagsOf(der, at = 0, end = der.length, found = new Set()) {
+  while (at < end) {
+    found.add(at)
+    const [constructed, first] = [(der[at] & 0x20) !== 0, der[at + 1]]
+    const head = 2 + (first > 0x80 ? first - 0x80 : 0)
+    const size = first > 0x80 ? parseInt(der.toString('hex', at + 2, at + head), 16) : first
+    if (constructed) tagsOf(der, at + head, at + head + size, found)
+    at += head + size
+  }
+  return found
+}
 const RANK = { bad: 0, unknown: 1, ok: 2 }
 const times = (r) => r.steps.filter((s) => s.question === 'time').map((s) => [s.state, s.en])
 
@@ -219,18 +230,18 @@ test('both verifiers agree about every kind of changed bit in a time stamp', asy
   const seen = new Set()
   for (const name of ['good', 'with its chain']) {
     const good = stamps.sound[name]
+    const tags = tagsOf(good)
     for (let bit = 0; bit < good.length * 8; bit += all ? 1 : 67) {
       const bytes = Buffer.from(good)
       bytes[bit >> 3] ^= 1 << (bit & 7)
-      if ((bit & 7) === 5 && STRINGS.includes(good[bit >> 3])) continue // a string in pieces of any type: OpenSSL alone takes that
       const p = stampedWith(logs.plain, bytes)
       const [theirs, ours] = [logs.judge(p, { roots: stamps.roots.ours }), await here(p, { roots: stamps.roots.ours })]
       const [state] = times(ours)[0]
       seen.add(state)
-      // What a browser cannot check is said to be so; all else is as the C verifier says it. Of certificates
-      // besides the signer's, OpenSSL forgives more; nothing is better here than there.
+      // What a browser cannot check is said to be so; all else is as the C verifier says it. Of tags, and of
+      // certificates besides the signer's, OpenSSL forgives more; nothing is better here than there.
       if (/cannot be checked here/.test(times(ours)[0][1])) continue
-      if (name === 'good') assert.deepEqual(facts(plain(ours)), facts(theirs), `${name}, bit ${bit}`)
+      if (name === 'good' && !tags.has(bit >> 3)) assert.deepEqual(facts(plain(ours)), facts(theirs), `${name}, bit ${bit}`)
       else assert.ok(RANK[state] <= RANK[times(theirs)[0][0]], `${name}, bit ${bit}: ${times(ours)[0]}, but ${times(theirs)[0]}`)
     }
   }

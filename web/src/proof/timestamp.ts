@@ -2,7 +2,7 @@
 // purpose and ESSCertID, and, apart from that, whether the signer leads to the reader's roots.
 import { bits, exactly, kids, members, octets, oid, optional, parseAsn1, small, TAG, time, want, type Value } from './asn1.ts'
 import { equal } from './bytes.ts'
-import { digest, nameText, ownChain, readCertificate, rootedChain, sameName, signed, subtle, Uncheckable, type Certificate, type Digest } from './x509.ts'
+import { algorithmOf, digest, nameText, ownChain, readCertificate, rootedChain, sameName, signed, subtle, Uncheckable, type Certificate, type Digest } from './x509.ts'
 
 const SIZE_MAX = 1 << 20
 const SIGNED_DATA = '1.2.840.113549.1.7.2'
@@ -61,7 +61,7 @@ function readToken(v: Value): Token {
   const certificates = optional(rest, 0)
   if (signers.length !== 1) throw invalid(NOT_HELD)
   return {
-    digests: members(want(digests, TAG.SET)).map((d) => oid(kids(d)[0])),
+    digests: members(want(digests, TAG.SET)).map((d) => algorithmOf(d)),
     content: octets(exactly(1, content.kids)[0]),
     certificates: certificates ? members(certificates).map(readCertificate) : [],
     signer: kids(signers[0]),
@@ -72,7 +72,7 @@ function readInfo(content: Uint8Array): Info {
   const [version, , imprint, , when] = kids(parseAsn1(content))
   const [algorithm, hash] = kids(imprint)
   if (small(version) !== 1) throw invalid(NOT_HELD)
-  return { algorithm: oid(kids(algorithm)[0]), imprint: octets(hash), time: time(want(when, TAG.TIME)) }
+  return { algorithm: algorithmOf(algorithm), imprint: octets(hash), time: time(want(when, TAG.TIME)) }
 }
 
 function readResponse(bytes: Uint8Array): { token: Token; info: Info } {
@@ -112,7 +112,7 @@ function attribute(attributes: Value, id: string): Value | undefined {
 async function names(id: Value, v2: boolean, c: Certificate): Promise<boolean> {
   const all = [...kids(id)]
   let how: Digest = v2 ? 'SHA-256' : 'SHA-1'
-  if (v2 && all[0]?.tag === TAG.SEQUENCE) how = digestOf(oid(kids(all.shift())[0]), NOT_HELD)
+  if (v2 && all[0]?.tag === TAG.SEQUENCE) how = digestOf(algorithmOf(all.shift()), NOT_HELD)
   const [hash, issuerSerial] = all
   if (!equal(await digest(how, c.raw), octets(hash))) return false
   if (!issuerSerial) return true
@@ -153,9 +153,9 @@ function findSigner(t: Token): Signer {
   const { body } = want(serial, TAG.INTEGER)
   const certificate = t.certificates.find((c) => equal(c.serial, body) && sameName(issuer, c.issuer))
   const signature = rest[attributes ? 2 : 1]
-  const id = oid(kids(algorithm)[0])
+  const id = algorithmOf(algorithm)
   if (!certificate || !attributes || !t.digests.includes(id)) throw invalid(NOT_HELD)
-  kids(rest[attributes ? 1 : 0]) // a signature algorithm; which, says the key
+  algorithmOf(rest[attributes ? 1 : 0]) // of the signature; which, says the key
   return { certificate, attributes, digest: id, signature: octets(signature) }
 }
 

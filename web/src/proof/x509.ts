@@ -68,7 +68,7 @@ function readExtensions(v: Value | undefined): { all: Map<string, Extension>; on
 }
 
 /** AlgorithmIdentifier. */
-function algorithmOf(v: Value | undefined): string {
+export function algorithmOf(v: Value | undefined): string {
   const [id, , more] = kids(v)
   if (more) throw new Error('not an algorithm')
   return oid(id)
