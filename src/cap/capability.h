@@ -64,6 +64,9 @@ typedef struct pl_capability {
     pl_rc (*tick)(pl_services *s, pl_db *db, int64_t now_ms, pl_error *err);
     /* Called for every gateway event inside the storing transaction. */
     pl_rc (*on_event)(pl_services *s, pl_db *db, const pl_event_view *e, pl_error *err);
+    /* Puts what this capability has seen since a moment into an object, by the names of
+     * engine/flow/reality.h; what it cannot tell it leaves out. */
+    pl_rc (*observe)(pl_services *s, pl_db *db, int64_t from_ms, json_t *out, pl_error *err);
     /* Appends Prometheus text exposition lines. */
     void (*metrics)(pl_services *s, pl_db *db, pl_buf *out);
     /* Appends one sentence per problem to the array that /healthz shows; any sentence

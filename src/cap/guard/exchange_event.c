@@ -157,6 +157,12 @@ static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
     if (x->o.tenant.n)
         member(b, "tenant", x->o.tenant);
     member(b, "surface", pl_str_z(x->surface ? x->surface->name : "unknown"));
+    if (x->facts.model.n) { /* raw as it stood in the request: escaped already */
+        name_of(b, "model");
+        pl_buf_putc(b, '"');
+        pl_buf_put(b, x->facts.model);
+        pl_buf_putc(b, '"');
+    }
     pl_buf_puts(b, ",\"stream\":");
     pl_buf_puts(b, x->facts.is_stream ? "true" : "false");
     member(b, "policy", pl_policy_name(x->o.policy));

@@ -3,11 +3,12 @@
 
 #include "base/str.h"
 #include "cap/guard/guard_people.h"
+#include "cap/guard/guard_observe.h"
 #include "cap/guard/guard_plan.h"
 #include "cap/guard/pl_guard_cap.h"
 
 extern const unsigned char pl_guard_sql[], pl_guard_people_sql[], pl_guard_receipts_sql[],
-    pl_guard_plan_sql[], pl_guard_openapi[];
+    pl_guard_plan_sql[], pl_guard_seen_sql[], pl_guard_openapi[];
 
 /* One daemon per process: the only state of the capability that outlives a call. */
 static guard_run *running;
@@ -148,6 +149,7 @@ static const pl_migration migrations[] = {
     { 2, (const char *)pl_guard_people_sql },
     { 3, (const char *)pl_guard_receipts_sql },
     { 4, (const char *)pl_guard_plan_sql },
+    { 5, (const char *)pl_guard_seen_sql },
     { 0, NULL },
 };
 
@@ -162,4 +164,5 @@ const pl_capability pl_cap_guard = {
     .tick_ms = 200,
     .tick = tick,
     .metrics = metrics,
+    .observe = guard_observe,
 };

@@ -138,17 +138,32 @@ static pl_rc observe(pl_services *s, pl_db *db, const pl_event *e, pl_error *err
     return rc;
 }
 
+static pl_rc store_event(pl_services *s, pl_db *db, const pl_event *e, int64_t id, int64_t position, json_t *seen,
+                         pl_error *err)
+{
+    guard_leaf l;
+    pl_rc      rc = guard_leaf_read(e->leaf, &l, err);
+
+    if (rc == PL_OK)
+        rc = guard_event_put(db, e, &l, id, position, err);
+    if (rc == PL_OK)
+        guard_seen_add(seen, &l, e->time_ms);
+    guard_leaf_done(&l);
+    if (rc == PL_OK)
+        rc = observe(s, db, e, err);
+    return rc == PL_OK ? guard_people_event(guard_run_get(), db, e, s->now_ms(), err) : rc;
+}
+
 static pl_rc store_events(const batch *b, pl_services *s, pl_db *db, int64_t id, pl_error *err)
 {
-    pl_rc rc = PL_OK;
+    json_t *seen = json_object();
+    pl_rc   rc = seen ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
 
-    for (size_t i = 0; i < b->n && rc == PL_OK; i++) {
-        rc = guard_event_put(db, &b->item[i].event, id, (int64_t)i, err);
-        if (rc == PL_OK)
-            rc = observe(s, db, &b->item[i].event, err);
-        if (rc == PL_OK)
-            rc = guard_people_event(guard_run_get(), db, &b->item[i].event, s->now_ms(), err);
-    }
+    for (size_t i = 0; i < b->n && rc == PL_OK; i++)
+        rc = store_event(s, db, &b->item[i].event, id, (int64_t)i, seen, err);
+    if (rc == PL_OK)
+        rc = guard_seen_store(db, seen, err);
+    json_decref(seen);
     for (int i = 0; i < PL_GATE_SLOTS && rc == PL_OK; i++)
         if (b->seen[i])
             rc = guard_slot_put(db, b->ring[i], i, b->seen[i], err);
@@ -293,6 +308,8 @@ static pl_rc expire(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms, pl_
         return PL_OK;
     g->last_expire_ms = now_ms;
     if (subject_expire(db, now_ms - s->instance->retention_days * DAY_MS, now_ms, err) != PL_OK)
+        return err ? err->rc : PL_IO;
+    if (guard_seen_expire(db, now_ms / DAY_MS - s->instance->retention_days, err) != PL_OK)
         return err ? err->rc : PL_IO;
     return guard_event_expire(db, now_ms - s->instance->retention_days * DAY_MS, NULL, err);
 }

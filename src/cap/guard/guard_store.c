@@ -140,72 +140,26 @@ pl_rc guard_batch_open_find(pl_db *db, pl_arena *a, pl_stored_batch *out, uint64
 
 /* --- events ---------------------------------------------------------------------------- */
 
-/* What people filter by, read from the leaf without building a tree: this runs for every
- * request the gateway serves. */
-typedef struct leaf_facts {
-    pl_str verdict, direction;
-    pl_buf categories; /* distinct, comma-separated */
-} leaf_facts;
-
-static void category_add(pl_buf *b, pl_str c)
+pl_rc guard_event_put(pl_db *db, const pl_event *e, const guard_leaf *l, int64_t batch, int64_t position,
+                      pl_error *err)
 {
-    /* The list is short and only for filtering and display. */
-    if (b->n && memmem(b->p, b->n, c.p, c.n))
-        return;
-    if (b->n)
-        pl_buf_putc(b, ',');
-    pl_buf_put(b, c);
-}
-
-/* Member names are ours and unescaped; `verdict` and `direction` stand at the top, `category`
- * only in findings. */
-static pl_rc leaf_read(pl_str leaf, leaf_facts *out, pl_error *err)
-{
-    pl_jsonscan j;
-    pl_jsontok  t, key = { 0 };
-    pl_rc       rc;
-
-    pl_jsonscan_init(&j, leaf);
-    while ((rc = pl_jsonscan_next(&j, &t, err)) == PL_OK && t.type != PL_JT_END) {
-        if (t.type == PL_JT_KEY)
-            key = t;
-        if (t.type != PL_JT_STRING)
-            continue;
-        if (pl_jsontok_is(&key, "category"))
-            category_add(&out->categories, t.raw);
-        else if (t.depth == 1 && pl_jsontok_is(&key, "verdict"))
-            out->verdict = t.raw;
-        else if (t.depth == 1 && pl_jsontok_is(&key, "direction"))
-            out->direction = t.raw;
-    }
-    return rc;
-}
-
-pl_rc guard_event_put(pl_db *db, const pl_event *e, int64_t batch, int64_t position, pl_error *err)
-{
-    leaf_facts  f = { .verdict = PL_STR(""), .direction = PL_STR(""),
-                      .categories = PL_BUF_INIT(4096) };
     pl_db_stmt *s = NULL;
-    pl_rc       rc = leaf_read(e->leaf, &f, err);
+    pl_rc       rc = pl_db_prepare(db, "INSERT INTO guard_event (id, time_ms, batch, position, salt, leaf, "
+                             "verdict, direction, categories) "
+                             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", &s, err);
 
-    if (rc == PL_OK)
-        rc = pl_db_prepare(db, "INSERT INTO guard_event (id, time_ms, batch, position, salt, leaf, "
-                           "verdict, direction, categories) "
-                           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", &s, err);
-    if (rc == PL_OK) {
-        pl_db_bind_str(s, 1, e->id);
-        pl_db_bind_int(s, 2, e->time_ms);
-        pl_db_bind_int(s, 3, batch);
-        pl_db_bind_int(s, 4, position);
-        pl_db_bind_blob(s, 5, e->salt, 32);
-        pl_db_bind_blob(s, 6, e->leaf.p, e->leaf.n);
-        pl_db_bind_str(s, 7, f.verdict);
-        pl_db_bind_str(s, 8, f.direction);
-        pl_db_bind_str(s, 9, pl_buf_str(&f.categories));
-        rc = pl_db_run(s, NULL, err);
-    }
-    pl_buf_done(&f.categories);
-    return rc;
+    if (rc != PL_OK)
+        return rc;
+    pl_db_bind_str(s, 1, e->id);
+    pl_db_bind_int(s, 2, e->time_ms);
+    pl_db_bind_int(s, 3, batch);
+    pl_db_bind_int(s, 4, position);
+    pl_db_bind_blob(s, 5, e->salt, 32);
+    pl_db_bind_blob(s, 6, e->leaf.p, e->leaf.n);
+    pl_db_bind_str(s, 7, l->verdict);
+    pl_db_bind_str(s, 8, l->direction);
+    pl_db_bind_str(s, 9, pl_buf_str(&l->categories));
+    return pl_db_run(s, NULL, err);
 }
 
 pl_rc pl_guard_event_find(pl_db *db, pl_arena *a, pl_str id, pl_stored_event *out, pl_error *err)
@@ -315,6 +269,75 @@ pl_rc guard_event_expire(pl_db *db, int64_t before_ms, int64_t *removed, pl_erro
         return rc;
     pl_db_bind_int(s, 1, before_ms);
     return pl_db_run(s, removed, err);
+}
+
+/* --- what was seen ------------------------------------------------------------------------- */
+
+/* At most SEEN_MAX values a day and kind; the rest is "*". */
+#define SEEN_MAX 500
+
+static pl_rc seen_value(pl_db *db, int64_t day, pl_str kind, pl_str *value, pl_error *err)
+{
+    pl_db_stmt *s;
+    pl_rc       rc = pl_db_prepare(db, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN value = $3 THEN 1 ELSE 0 END), 0) "
+                             "FROM guard_seen WHERE day = $1 AND kind = $2", &s, err);
+
+    if (rc != PL_OK)
+        return rc;
+    pl_db_bind_int(s, 1, day);
+    pl_db_bind_str(s, 2, kind);
+    pl_db_bind_str(s, 3, *value);
+    rc = pl_db_step(s, err);
+    if (rc == PL_OK && pl_db_int(s, 0) >= SEEN_MAX && pl_db_int(s, 1) == 0)
+        *value = PL_STR("*");
+    pl_db_done(s);
+    return rc;
+}
+
+pl_rc guard_seen_put(pl_db *db, int64_t day, pl_str kind, pl_str value, int64_t n, pl_error *err)
+{
+    pl_db_stmt *s;
+    pl_rc       rc = seen_value(db, day, kind, &value, err);
+
+    if (rc == PL_OK)
+        rc = pl_db_prepare(db, "INSERT INTO guard_seen (day, kind, value, n) VALUES ($1, $2, $3, $4) "
+                           "ON CONFLICT (day, kind, value) DO UPDATE SET n = guard_seen.n + excluded.n", &s, err);
+    if (rc != PL_OK)
+        return rc;
+    pl_db_bind_int(s, 1, day);
+    pl_db_bind_str(s, 2, kind);
+    pl_db_bind_str(s, 3, value);
+    pl_db_bind_int(s, 4, n);
+    return pl_db_run(s, NULL, err);
+}
+
+pl_rc guard_seen_list(pl_db *db, int64_t from_day, const char *kind, json_t *out, pl_error *err)
+{
+    pl_db_stmt *s;
+    pl_rc       rc = pl_db_prepare(db, "SELECT DISTINCT value FROM guard_seen WHERE day >= $1 AND kind = $2 "
+                             "ORDER BY value", &s, err);
+
+    if (rc != PL_OK)
+        return rc;
+    pl_db_bind_int(s, 1, from_day);
+    pl_db_bind_str(s, 2, pl_str_z(kind));
+    while ((rc = pl_db_step(s, err)) == PL_OK) {
+        pl_str v = pl_db_str(s, 0);
+        (void)json_array_append_new(out, json_stringn(v.p, v.n));
+    }
+    pl_db_done(s);
+    return rc == PL_NOTFOUND ? PL_OK : rc;
+}
+
+pl_rc guard_seen_expire(pl_db *db, int64_t before_day, pl_error *err)
+{
+    pl_db_stmt *s;
+    pl_rc       rc = pl_db_prepare(db, "DELETE FROM guard_seen WHERE day < $1", &s, err);
+
+    if (rc != PL_OK)
+        return rc;
+    pl_db_bind_int(s, 1, before_day);
+    return pl_db_run(s, NULL, err);
 }
 
 /* --- policy and stop switch --------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #define PL_GUARD_STORE_INT_H
 
 #include "base/json.h"
+#include "cap/guard/guard_leaf.h"
 #include "cap/guard/pl_gate.h"
 #include "cap/guard/pl_guard_store.h"
 
@@ -17,8 +18,16 @@ pl_rc guard_batch_set_index(pl_db *db, int64_t id, uint64_t index, pl_error *err
 pl_rc guard_batch_open_find(pl_db *db, pl_arena *a, pl_stored_batch *out, uint64_t *ledger_size,
                             pl_error *err);
 
-/* `leaf` parsed once for the columns people filter by. PL_CONFLICT: stored already. */
-pl_rc guard_event_put(pl_db *db, const pl_event *e, int64_t batch, int64_t position, pl_error *err);
+/* `l` is its leaf, read. PL_CONFLICT: stored already. */
+pl_rc guard_event_put(pl_db *db, const pl_event *e, const guard_leaf *l, int64_t batch, int64_t position,
+                      pl_error *err);
+
+/* What was seen, by day since 1970 and kind: adds to a count; past a few hundred values of a day and kind the
+ * rest is counted as "*". */
+pl_rc guard_seen_put(pl_db *db, int64_t day, pl_str kind, pl_str value, int64_t n, pl_error *err);
+/* Appends the distinct values since a day. */
+pl_rc guard_seen_list(pl_db *db, int64_t from_day, const char *kind, json_t *out, pl_error *err);
+pl_rc guard_seen_expire(pl_db *db, int64_t before_day, pl_error *err);
 typedef struct guard_event_query {
     pl_str  before, after, verdict; /* empty: no bound */
     int64_t limit;

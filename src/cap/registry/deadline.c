@@ -219,12 +219,11 @@ typedef struct due_row {
 
 #define DUE_MAX 200
 
-static pl_rc notice_add(pl_db *db, const due_row *r, const char *kind, pl_str role, int64_t now_ms,
-                        pl_error *err)
+pl_rc registry_notice_put(pl_db *db, const registry_notice *n, pl_error *err)
 {
     pl_db_stmt *s;
     char        id[PL_ID_LEN + 1];
-    pl_rc       rc = registry_new_id(now_ms, id, err);
+    pl_rc       rc = registry_new_id(n->time_ms, id, err);
 
     if (rc == PL_OK)
         rc = pl_db_prepare(db,
@@ -234,12 +233,12 @@ static pl_rc notice_add(pl_db *db, const due_row *r, const char *kind, pl_str ro
     if (rc != PL_OK)
         return rc;
     pl_db_bind_str(s, 1, pl_str_z(id));
-    pl_db_bind_str(s, 2, r->filing);
-    pl_db_bind_str(s, 3, r->deadline);
-    pl_db_bind_str(s, 4, pl_str_z(kind));
-    pl_db_bind_str(s, 5, role);
-    pl_db_bind_str(s, 6, r->due);
-    pl_db_bind_int(s, 7, now_ms);
+    pl_db_bind_str(s, 2, n->filing);
+    pl_db_bind_str(s, 3, n->about);
+    pl_db_bind_str(s, 4, n->kind);
+    pl_db_bind_str(s, 5, n->role);
+    pl_db_bind_str(s, 6, n->due);
+    pl_db_bind_int(s, 7, n->time_ms);
     return pl_db_run(s, NULL, err);
 }
 
@@ -317,8 +316,9 @@ static pl_rc alarm_run(pl_db *db, pl_arena *a, const registry_packs *p, const al
         return rc;
     rc = due_list(db, a, k->list, today, rows, &n, err);
     for (size_t i = 0; i < n && rc == PL_OK; i++) {
-        rc = notice_add(db, &rows[i], k->kind, k->is_escalation ? escalate_role(p, &rows[i]) : PL_STR(""),
-                        now_ms, err);
+        rc = registry_notice_put(db, &(registry_notice){ rows[i].filing, rows[i].deadline, pl_str_z(k->kind),
+                                                         k->is_escalation ? escalate_role(p, &rows[i]) : PL_STR(""),
+                                                         rows[i].due, now_ms }, err);
         if (rc == PL_OK)
             rc = mark(db, k->mark, &rows[i], now_ms, err);
     }

@@ -319,6 +319,8 @@ const pl_route registry_routes[] = {
     { "GET", "/api/v1/filings/{id}", ROLES_READ, registry_filing_get },
     { "PUT", "/api/v1/filings/{id}", ROLES_WRITE, registry_filing_put },
     { "GET", "/api/v1/filings/{id}/check", ROLES_READ, registry_filing_check_get },
+    { "GET", "/api/v1/filings/{id}/drift", ROLES_READ, registry_drift_get },
+    { "POST", "/api/v1/filings/{id}/drift", ROLES_WRITE, registry_drift_post },
     { "POST", "/api/v1/filings/{id}/steps/{step}", ROLES_WRITE, registry_filing_step_post },
     { "POST", "/api/v1/filings/{id}/votes", ROLES_WRITE, registry_filing_vote_post },
     { "POST", "/api/v1/filings/{id}/files", ROLES_WRITE, registry_filing_file_post },

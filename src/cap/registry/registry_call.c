@@ -101,10 +101,10 @@ static pl_rc offline_open(pl_cmd_ctx *c, offline *o, pl_error *err)
         rc = database_exists(&o->instance, err);
     if (rc == PL_OK)
         rc = pl_db_open(o->instance.database, &o->db, err);
-    if (rc == PL_OK)
-        rc = pl_db_migrate(o->db, "account", pl_cap_account.migrations, c->now_ms, err);
-    if (rc == PL_OK)
-        rc = pl_db_migrate(o->db, "registry", pl_cap_registry.migrations, c->now_ms, err);
+    /* All of them: what capabilities have observed is asked for too. */
+    for (size_t i = 0; pl_capabilities[i] && rc == PL_OK; i++)
+        if (pl_capabilities[i]->migrations)
+            rc = pl_db_migrate(o->db, pl_capabilities[i]->name, pl_capabilities[i]->migrations, c->now_ms, err);
     if (rc == PL_OK)
         rc = who_is_it(o, err);
     o->s = (pl_services){ .instance = &o->instance, .ledger = o->ledger, .signer = o->signer,

@@ -1,12 +1,12 @@
 /* The descriptor. */
 #include "base/banned.h"
 
-#include "cap/registry/registry_int.h"
+#include "cap/registry/drift.h"
 
 #define TICK_MS    (60 * 1000)
 #define TICK_ARENA (8u << 20)
 
-extern const unsigned char pl_registry_sql[];
+extern const unsigned char pl_registry_sql[], pl_registry_drift_sql[];
 extern const unsigned char pl_registry_openapi[];
 
 static pl_rc start(pl_services *s, pl_db *db, pl_error *err)
@@ -31,6 +31,8 @@ static pl_rc tick(pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
     p = rc == PL_OK ? registry_packs_take() : NULL;
     if (rc == PL_OK)
         rc = deadlines_tick(db, a, p, now_ms, err);
+    if (rc == PL_OK)
+        rc = drift_tick(s, db, p, now_ms, err);
     registry_packs_unref(p);
     pl_arena_free(a);
     return rc;
@@ -53,6 +55,7 @@ static void health(pl_services *s, pl_db *db, json_t *problems)
 
 static const pl_migration migrations[] = {
     { 1, (const char *)pl_registry_sql },
+    { 2, (const char *)pl_registry_drift_sql },
     { 0, NULL },
 };
 

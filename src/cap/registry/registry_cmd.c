@@ -168,21 +168,61 @@ static int cmd_check(pl_cmd_ctx *c)
 {
     pl_registry_call k = { .method = "GET" };
     json_t       *answer = NULL;
-    char         *text;
     pl_error      err = { 0 };
     int           code;
 
     (void)snprintf(k.path, sizeof k.path, "/api/v1/filings/%.40s/check", c->argv[0]);
     if (pl_registry_call_run(c, &k, &answer, NULL, &err) != PL_OK)
         return pl_cmd_fail(c, &err);
-    if (c->json) {
-        text = pl_json_dump(answer);
-        (void)fprintf(c->out, "%s\n", text ? text : "{}");
-        free(text);
-    } else {
-        print_check(c, answer);
-    }
+    registry_answer_print(c, answer, print_check);
     code = json_is_true(json_object_get(answer, "ok")) ? PL_EXIT_OK : PL_EXIT_FOUND;
+    json_decref(answer);
+    return code;
+}
+
+static void print_drift(pl_cmd_ctx *c, const json_t *answer)
+{
+    const json_t *row, *one;
+    size_t        i, k;
+
+    json_array_foreach(json_object_get(answer, "rows"), i, row) {
+        const char *state = registry_at(row, "state");
+        char       *filed = json_dumps(json_object_get(row, "filed"), JSON_COMPACT | JSON_ENCODE_ANY);
+        char       *seen = json_dumps(json_object_get(row, "seen"), JSON_COMPACT | JSON_ENCODE_ANY);
+
+        (void)fprintf(c->out, "%s %s: %s\n", *state == 'm' ? "+" : *state == 'd' ? "!" : "?", registry_word(c, row),
+                      registry_word(c, json_object_get(row, "reason")));
+        (void)fprintf(c->out, pl_cmd_say(c, "    filed %s, seen %s\n", "    备案 %s，实际 %s\n"), filed ? filed : "null",
+                      seen ? seen : "null");
+        free(filed);
+        free(seen);
+        json_array_foreach(json_object_get(row, "others"), k, one)
+            (void)fprintf(c->out, "    %s %s\n", pl_cmd_say(c, "not filed:", "未备案："), json_string_value(one));
+    }
+    json_array_foreach(json_object_get(answer, "findings"), i, row)
+        (void)fprintf(c->out, "%s %s  %s – %s  %s %lld\n", pl_cmd_say(c, "finding", "问题"), registry_at(row, "item"),
+                      registry_at(row, "opened"), *registry_at(row, "closed") ? registry_at(row, "closed") : "…",
+                      pl_cmd_say(c, "ledger", "账本"), number_at(row, "opened_index"));
+    if (json_object_get(answer, "reason"))
+        (void)fprintf(c->out, "%s\n", registry_word(c, json_object_get(answer, "reason")));
+}
+
+/* 1 when reality and filing have come apart, 3 when that cannot be told. */
+static int cmd_drift(pl_cmd_ctx *c)
+{
+    const char *const query[] = { "days", c->opt(c->host, "days"), NULL };
+    pl_registry_call  k = { .method = c->opt(c->host, "record") ? "POST" : "GET", .query = query };
+    json_t           *answer = NULL;
+    const char       *state;
+    pl_error          err = { 0 };
+    int               code;
+
+    (void)snprintf(k.path, sizeof k.path, "/api/v1/filings/%.40s/drift", c->argv[0]);
+    if (pl_registry_call_run(c, &k, &answer, NULL, &err) != PL_OK)
+        return pl_cmd_fail(c, &err);
+    registry_answer_print(c, answer, print_drift);
+    state = registry_at(answer, "state");
+    code = *state == 'm' ? PL_EXIT_OK : *state == 'd' ? PL_EXIT_FOUND : PL_EXIT_INCONCLUSIVE;
     json_decref(answer);
     return code;
 }
@@ -424,6 +464,11 @@ static int cmd_vote(pl_cmd_ctx *c)
 
 static const pl_opt none[] = { { NULL, NULL, NULL, NULL } };
 
+static const pl_opt drift_opts[] = {
+    { "days", "N", "look at the last N days (default 30)", "观测最近 N 天（默认 30）" },
+    { "record", NULL, "open and close findings now", "立即登记或关闭问题" },
+    { NULL, NULL, NULL, NULL },
+};
 static const pl_opt new_opts[] = {
     { "values", "FILE", "values of the forms, YAML or JSON", "表单内容，YAML 或 JSON" },
     { "subject", "ID", "record the filing is about", "备案对象的记录编号" },
@@ -468,6 +513,8 @@ const pl_cmd registry_commands[] = {
       "plumbline filing attach ID self_assessment report.pdf", cmd_attach },
     { "filing", "check", "ID", 1, 1, none, "what is missing, and which steps are possible; 1 when values are wrong",
       "检查缺漏及可办步骤；内容有误时返回 1", "plumbline filing check ID", cmd_check },
+    { "filing", "drift", "ID", 1, 1, drift_opts, "compare what was filed with what is observed; exit 1 when they differ, 3 when it cannot be told",
+      "将备案内容与实际观测对照；不一致时返回 1，无法确定时返回 3", "plumbline filing drift ID --days 7", cmd_drift },
     { "filing", "submit", "ID", 1, 1, step_opts, "submit it", "提交", "plumbline filing submit ID", cmd_submit },
     { "filing", "review", "ID", 1, 1, step_opts, "decide about it", "审核",
       "plumbline filing review ID --decision approved", cmd_review },

@@ -8,6 +8,8 @@
 /* Calls, prints with `human` or as JSON, and gives the exit code. body is taken over. */
 int registry_run(pl_cmd_ctx *c, pl_registry_call *k, json_t *body,
                  void (*human)(pl_cmd_ctx *c, const json_t *answer));
+/* Prints an answer with `human`, or as JSON. */
+void registry_answer_print(pl_cmd_ctx *c, const json_t *answer, void (*human)(pl_cmd_ctx *c, const json_t *answer));
 /* The text of a member, "" when it is none. */
 const char *registry_at(const json_t *o, const char *key);
 /* Reads values from a YAML or JSON file ("-": standard input). */

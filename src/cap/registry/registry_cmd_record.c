@@ -56,11 +56,23 @@ pl_rc registry_content_put(pl_cmd_ctx *c, pl_str bytes, json_t *body, pl_error *
     return rc;
 }
 
+void registry_answer_print(pl_cmd_ctx *c, const json_t *answer, void (*human)(pl_cmd_ctx *c, const json_t *answer))
+{
+    char *text;
+
+    if (c->json || human == NULL) {
+        text = pl_json_dump(answer);
+        (void)fprintf(c->out, "%s\n", text ? text : "{}");
+        free(text);
+    } else {
+        human(c, answer);
+    }
+}
+
 int registry_run(pl_cmd_ctx *c, pl_registry_call *k, json_t *body,
                  void (*human)(pl_cmd_ctx *c, const json_t *answer))
 {
     json_t  *answer = NULL;
-    char    *text;
     pl_error err = { 0 };
     pl_rc    rc;
 
@@ -69,13 +81,7 @@ int registry_run(pl_cmd_ctx *c, pl_registry_call *k, json_t *body,
     json_decref(body);
     if (rc != PL_OK)
         return pl_cmd_fail(c, &err);
-    if (c->json || human == NULL) {
-        text = pl_json_dump(answer);
-        (void)fprintf(c->out, "%s\n", text ? text : "{}");
-        free(text);
-    } else {
-        human(c, answer);
-    }
+    registry_answer_print(c, answer, human);
     json_decref(answer);
     return PL_EXIT_OK;
 }

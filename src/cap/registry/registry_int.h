@@ -222,6 +222,12 @@ pl_rc deadlines_json(pl_db *db, pl_arena *a, const filing *f, json_t *out, pl_er
 /* Open deadlines due on or before a day, oldest first. */
 pl_rc deadlines_due(pl_db *db, pl_arena *a, pl_str until, int64_t limit, json_t *out, pl_error *err);
 pl_rc deadlines_tick(pl_db *db, pl_arena *a, const registry_packs *p, int64_t now_ms, pl_error *err);
+/* Something that a role is told: about a deadline, or about a row of `reality` (kind drift). */
+typedef struct registry_notice {
+    pl_str  filing, about, kind, role, due;
+    int64_t time_ms;
+} registry_notice;
+pl_rc registry_notice_put(pl_db *db, const registry_notice *n, pl_error *err);
 pl_rc notices_json(pl_db *db, int64_t limit, json_t *out, pl_error *err);
 pl_rc votes_count(pl_db *db, pl_str id, int64_t round, pl_flow_count *out, pl_error *err);
 pl_rc votes_json(pl_db *db, pl_str id, json_t *out, pl_error *err);

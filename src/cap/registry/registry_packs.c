@@ -182,6 +182,9 @@ static pl_rc paths_check(const registry_flow *f, const char *where, pl_error *er
         rc = path_check(f, where, w->deadlines[i].from, err);
     for (size_t i = 0; i < w->step_count && rc == PL_OK; i++)
         rc = path_check(f, where, w->steps[i].date, err);
+    for (size_t i = 0; i < w->reality_count && rc == PL_OK; i++)
+        for (size_t k = 0; k < json_array_size(w->realities[i].filed) && rc == PL_OK; k++)
+            rc = path_check(f, where, pl_str_z(json_string_value(json_array_get(w->realities[i].filed, k))), err);
     return rc;
 }
 

@@ -16,6 +16,8 @@ pl_rc registry_filing_get(pl_api_request *q, pl_api_reply *r, pl_error *err);
 pl_rc registry_filing_put(pl_api_request *q, pl_api_reply *r, pl_error *err);
 pl_rc registry_filing_check_get(pl_api_request *q, pl_api_reply *r, pl_error *err);
 pl_rc registry_filing_step_post(pl_api_request *q, pl_api_reply *r, pl_error *err);
+pl_rc registry_drift_get(pl_api_request *q, pl_api_reply *r, pl_error *err);
+pl_rc registry_drift_post(pl_api_request *q, pl_api_reply *r, pl_error *err);
 pl_rc registry_filing_vote_post(pl_api_request *q, pl_api_reply *r, pl_error *err);
 pl_rc registry_filing_file_post(pl_api_request *q, pl_api_reply *r, pl_error *err);
 pl_rc registry_filing_file_delete(pl_api_request *q, pl_api_reply *r, pl_error *err);

@@ -13,6 +13,7 @@
 #define PL_ENGINE_FLOW_WORKFLOW_H
 
 #include "engine/flow/calendar.h"
+#include "engine/flow/reality.h"
 
 #define PL_FLOW_STATES_MAX 64
 #define PL_FLOW_STEPS_MAX  128
@@ -92,6 +93,8 @@ typedef struct pl_workflow {
     size_t             attachment_count;
     pl_flow_vote       votes[PL_FLOW_LIST_MAX];
     size_t             vote_count;
+    pl_flow_reality    realities[PL_FLOW_REALITY_MAX];
+    size_t             reality_count;
     const json_t      *numbers; /* array of trees for pl_number_new */
 } pl_workflow;
 

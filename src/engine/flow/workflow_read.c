@@ -269,6 +269,22 @@ static pl_rc step_read(reader *r, const json_t *o)
     return rc;
 }
 
+static pl_rc reality_read(reader *r, const json_t *o)
+{
+    pl_flow_reality *q = &r->w->realities[r->w->reality_count];
+    pl_error         why = { 0 };
+
+    r->part = "reality";
+    r->id = text_of(o, "id");
+    if (!is_id(r->id))
+        return bad(r, "needs an 'id' of lower-case letters, digits, '_' and '-'");
+    for (size_t i = 0; i < r->w->reality_count; i++)
+        if (pl_str_eq(r->w->realities[i].id, r->id))
+            return bad(r, "is there twice");
+    r->w->reality_count++;
+    return pl_reality_read(o, q, &why) == PL_OK ? PL_OK : bad(r, "%.130s", why.text);
+}
+
 static pl_rc each(reader *r, const char *key, size_t max, bool required,
                   pl_rc (*fn)(reader *r, const json_t *o))
 {
@@ -423,7 +439,7 @@ static pl_rc facts_read(reader *r)
     static const char *const allowed[] = { "id", "title", "jurisdiction", "kind", "subject", "forms",
                                            "facets", "title_field", "organisation_field", "states",
                                            "initial", "attachments", "votes", "steps", "deadlines",
-                                           "numbers", "calendar", "starts", NULL };
+                                           "numbers", "calendar", "starts", "reality", NULL };
     static const char *const facet_keys[] = { "region", "role", "type", NULL };
     pl_workflow             *w = r->w;
     const json_t            *facets = json_object_get(w->tree, "facets");
@@ -473,6 +489,8 @@ static pl_rc workflow_read(reader *r, unsigned flags)
         rc = each(r, "votes", PL_FLOW_LIST_MAX, false, vote_read);
     if (rc == PL_OK)
         rc = each(r, "steps", PL_FLOW_STEPS_MAX, true, step_read);
+    if (rc == PL_OK)
+        rc = each(r, "reality", PL_FLOW_REALITY_MAX, false, reality_read);
     for (size_t i = 0; rc == PL_OK && i < w->step_count; i++)
         rc = step_refers(r, &w->steps[i], flags);
     if (rc == PL_OK)

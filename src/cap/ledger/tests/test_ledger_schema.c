@@ -7,7 +7,7 @@
 
 static const char *const kinds[] = {
     "account-change", "clock-event", "complaint", "corpus-report", "deletion", "evaluation", "evidence-exported",
-    "filing", "grade", "guard-event-batch", "guard-resume", "guard-stop", "incident",
+    "filing", "filing-drift", "grade", "guard-event-batch", "guard-resume", "guard-stop", "incident",
     "instance-created", "key-event", "label-issued", "policy-activated", "registry-record",
     "review",
     "sigstore-entry"
