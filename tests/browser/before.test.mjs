@@ -107,6 +107,9 @@ test('a filing goes from a draft to a number between two people', async () => {
   await other.page.click('[data-step=publish]')
   await other.page.waitForSelector('[data-test=filing-state] >> text=Listed')
   assert.match(await other.page.innerText('[data-test=filing-state]'), /Demo-Demo Garden-\d{8}S0001/)
+  await other.page.waitForSelector('[data-test=filing-drift] tr[data-row=models]')
+  assert.match(await other.page.innerText('[data-test=filing-drift] tr[data-row=models]'), /Orchid\s+–\s+cannot be told/)
+  await other.page.click('[data-test=record-drift]')
   await expectAccessible(other.page, 'published filing en')
 
   await other.page.goto(`${product.console}/#/filings`)

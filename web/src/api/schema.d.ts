@@ -245,6 +245,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/filings/{id}/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was filed beside what is observed */
+        get: operations["lookAtDrift"];
+        put?: never;
+        /** The same, and opens and closes findings */
+        post: operations["recordDrift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/filings/{id}/export": {
         parameters: {
             query?: never;
@@ -1368,6 +1386,8 @@ export interface components {
             };
             label: string;
             minor?: boolean;
+            /** @description As the request named it; absent when it named none */
+            model?: string;
             ms: number;
             output: {
                 bytes: number;
@@ -1483,6 +1503,48 @@ export interface components {
             title?: string | null;
             workflow?: string | null;
             zh?: string;
+        };
+        FilingDrift: {
+            filing: string;
+            findings: {
+                /** Format: date-time */
+                closed: string | null;
+                closed_index: number | null;
+                item: string;
+                /** Format: date-time */
+                opened: string;
+                opened_index: number;
+                seen: unknown;
+            }[];
+            /** Format: date-time */
+            from: string;
+            reason?: {
+                en: string;
+                zh: string;
+            };
+            rows: {
+                en: string;
+                /** @description A number, a list of texts, or null */
+                filed: unknown;
+                id: string;
+                /** @enum {string} */
+                is: "within" | "without" | "at_least" | "at_most" | "equal";
+                observed: string;
+                others?: string[];
+                reason: {
+                    en: string;
+                    zh: string;
+                };
+                /** @description A number, a list of texts, or null when nothing observes it */
+                seen: unknown;
+                /** @enum {string} */
+                state: "match" | "drift" | "undetermined";
+                zh: string;
+            }[];
+            /** @enum {string} */
+            state: "match" | "drift" | "undetermined";
+            /** Format: date-time */
+            to: string;
         };
         FilingFile: {
             media_type?: string;
@@ -2637,6 +2699,58 @@ export interface operations {
                         }[];
                         version: number;
                     };
+                };
+            };
+            404: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    lookAtDrift: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilingDrift"];
+                };
+            };
+            404: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    recordDrift: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilingDrift"];
                 };
             };
             404: components["responses"]["Problem"];
