@@ -563,10 +563,10 @@ const pl_cmd registry_commands[] = {
     { "registry", "list", "", 0, 0, registry_opts, "records, newest first", "列出记录",
       "plumbline registry list --kind model", registry_cmd_list },
     { "registry", "import", "FILE", 1, 1, registry_exchange_opts,
-      "add records from CycloneDX, Croissant, model cards, CSV or JSON", "从 CycloneDX、Croissant、模型卡、CSV、JSON 导入记录",
+      "add records from CycloneDX, Croissant, model cards, XLSX, CSV or JSON", "从 CycloneDX、Croissant、模型卡、XLSX、CSV、JSON 导入记录",
       "plumbline registry import bom.json", registry_cmd_import },
-    { "registry", "export", "[ID…]", 0, -1, registry_exchange_opts, "records as JSON, CSV or CycloneDX",
-      "将记录导出为 JSON、CSV 或 CycloneDX", "plumbline registry export --kind model --format cyclonedx",
+    { "registry", "export", "[ID…]", 0, -1, registry_exchange_opts, "records as JSON, CSV, XLSX or CycloneDX",
+      "将记录导出为 JSON、CSV、XLSX 或 CycloneDX", "plumbline registry export --kind model --format cyclonedx",
       registry_cmd_export },
     { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL },
 };

@@ -5,6 +5,7 @@
 #include "base/timefmt.h"
 #include "cap/registry/registry_cmd.h"
 #include "cap/registry/registry_convert.h"
+#include "cap/registry/registry_xlsx.h"
 
 /* The form of a kind, as the instance has it. */
 static pl_rc form_fetch(pl_cmd_ctx *c, const char *kind, pl_form **out, pl_error *err)
@@ -44,7 +45,7 @@ int registry_cmd_import(pl_cmd_ctx *c)
     char             *text = NULL;
     size_t            n = 0;
     pl_error          err = { 0 };
-    pl_rc             rc = pl_file_read(c->argv[0], REGISTRY_DOCUMENT_MAX, &text, &n, &err);
+    pl_rc             rc = pl_file_read(c->argv[0], REGISTRY_XLSX_MAX, &text, &n, &err);
 
     if (rc == PL_OK && kind != NULL)
         rc = form_fetch(c, kind, &form, &err);
@@ -99,6 +100,7 @@ static pl_rc records_write(pl_cmd_ctx *c, const json_t *records, pl_buf *out, pl
 {
     const char *format = c->opt(c->host, "format"), *kind = c->opt(c->host, "kind");
     pl_form    *form = NULL;
+    bool        is_sheet;
     char        time[25];
     pl_rc       rc;
 
@@ -107,11 +109,12 @@ static pl_rc records_write(pl_cmd_ctx *c, const json_t *records, pl_buf *out, pl
     pl_time_format(c->now_ms, time);
     if (strcmp(format, "cyclonedx") == 0)
         return registry_write_cyclonedx(records, pl_str_z(time), out, err);
-    if (strcmp(format, "csv") != 0 || kind == NULL)
-        return pl_fail(err, PL_INVALID, "--format is json, cyclonedx, or csv together with --kind");
+    is_sheet = strcmp(format, "xlsx") == 0;
+    if ((!is_sheet && strcmp(format, "csv") != 0) || kind == NULL)
+        return pl_fail(err, PL_INVALID, "--format is json, cyclonedx, or csv or xlsx together with --kind");
     rc = form_fetch(c, kind, &form, err);
     if (rc == PL_OK)
-        rc = registry_write_csv(records, form, out, err);
+        rc = is_sheet ? registry_write_xlsx(records, form, out, err) : registry_write_csv(records, form, out, err);
     pl_form_free(form);
     return rc;
 }
@@ -136,9 +139,9 @@ int registry_cmd_export(pl_cmd_ctx *c)
 }
 
 const pl_opt registry_exchange_opts[] = {
-    { "kind", "KIND", "kind of the records; needed for CSV", "记录类别；CSV 必须给出" },
-    { "format", "FORMAT", "json, csv, cyclonedx, croissant, modelcard (import: told by the content)",
-      "json、csv、cyclonedx、croissant、modelcard（导入时可自动识别）" },
+    { "kind", "KIND", "kind of the records; needed for CSV and XLSX", "记录类别；CSV 与 XLSX 必须给出" },
+    { "format", "FORMAT", "json, csv, xlsx, cyclonedx, croissant, modelcard (import: told by the content)",
+      "json、csv、xlsx、cyclonedx、croissant、modelcard（导入时可自动识别）" },
     { "output", "FILE", "where it goes (-o); otherwise standard output", "写到何处（-o）；默认标准输出" },
     { "note", "TEXT", "why, kept with the versions", "说明，随版本保存" },
     { NULL, NULL, NULL, NULL },

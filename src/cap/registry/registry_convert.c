@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "base/yaml.h"
 #include "cap/registry/registry_convert.h"
+#include "cap/registry/registry_xlsx.h"
 
 #define ITEMS_MAX 500
 #define TEXT_MAX  8000
@@ -323,8 +324,7 @@ static pl_rc card_markdown(json_t *items, const registry_document *d, pl_error *
 
 /* --- CSV ------------------------------------------------------------------------------------------- */
 
-/* One cell, in quotes or not; true when another follows on the line. */
-static pl_rc cell_take(pl_str *s, pl_buf *out, bool *more, pl_error *err)
+pl_rc registry_csv_cell(pl_str *s, pl_buf *out, bool *more, pl_error *err)
 {
     pl_buf_clear(out);
     *more = false;
@@ -407,7 +407,7 @@ static pl_rc csv_header(const registry_document *d, pl_str *s, json_t *keys, pl_
     pl_rc         rc = PL_OK;
 
     while (more && rc == PL_OK) {
-        rc = cell_take(s, &cell, &more, err);
+        rc = registry_csv_cell(s, &cell, &more, err);
         if (rc == PL_OK && field_of(d->form, pl_str_trim(pl_buf_str(&cell)), &f) == NULL)
             rc = pl_fail(err, PL_INVALID, "%.100s:1: the kind has no field '%.40s'", d->where, cell.p ? cell.p : "");
         if (rc == PL_OK)
@@ -425,7 +425,7 @@ static pl_rc csv_row(const registry_document *d, pl_str *s, const json_t *keys, 
     pl_rc         rc = PL_OK;
 
     for (size_t i = 0; more && rc == PL_OK; i++) {
-        rc = cell_take(s, &cell, &more, err);
+        rc = registry_csv_cell(s, &cell, &more, err);
         if (rc == PL_OK && i >= json_array_size(keys))
             rc = pl_fail(err, PL_INVALID, "more cells than columns");
         if (rc == PL_OK && cell.n > 0 && field_of(d->form, pl_str_z(json_string_value(json_array_get(keys, i))), &f))
@@ -514,6 +514,29 @@ static pl_rc tree_convert(const registry_document *d, const json_t *doc, json_t 
                                     "modelcard", d->where);
 }
 
+/* A workbook is its first sheet as CSV. */
+static pl_rc sheet_convert(const registry_document *d, json_t *items, pl_error *err)
+{
+    pl_buf   text = PL_BUF_INIT(REGISTRY_DOCUMENT_MAX);
+    pl_error why = { 0 };
+    pl_rc    rc;
+
+    if (d->form == NULL)
+        return pl_fail(err, PL_INVALID, "%.120s: say which kind of records the table holds", d->where);
+    rc = registry_xlsx_read(d->text, d->form, &text, &why);
+    if (rc != PL_OK)
+        (void)pl_fail(err, rc, "%.120s: %.160s", d->where, why.text);
+    if (rc == PL_OK) {
+        registry_document sheet = *d;
+        sheet.text = pl_buf_str(&text);
+        rc = pl_utf8_valid(sheet.text) && !memchr(sheet.text.p, '\0', sheet.text.n)
+                 ? csv(items, &sheet, err)
+                 : pl_fail(err, PL_INVALID, "%.120s: the sheet holds what is no text", d->where);
+    }
+    pl_buf_done(&text);
+    return rc;
+}
+
 static pl_rc text_convert(const registry_document *d, json_t *items, pl_error *err)
 {
     json_t *doc = NULL;
@@ -537,9 +560,12 @@ pl_rc registry_convert(const registry_document *d, json_t **out, pl_error *err)
 
     if (items == NULL)
         return pl_fail(err, PL_NOMEM, "out of memory");
-    rc = d->text.n <= REGISTRY_DOCUMENT_MAX && pl_utf8_valid(d->text) && memchr(d->text.p, '\0', d->text.n) == NULL
-             ? text_convert(d, items, err)
-             : pl_fail(err, PL_INVALID, "%.120s: not text in UTF-8, or larger than 8 MiB", d->where);
+    if (registry_is_xlsx(d->text))
+        rc = sheet_convert(d, items, err);
+    else
+        rc = d->text.n <= REGISTRY_DOCUMENT_MAX && pl_utf8_valid(d->text) && memchr(d->text.p, '\0', d->text.n) == NULL
+                 ? text_convert(d, items, err)
+                 : pl_fail(err, PL_INVALID, "%.120s: not text in UTF-8, or larger than 8 MiB", d->where);
     if (rc == PL_OK && json_array_size(items) == 0)
         rc = pl_fail(err, PL_INVALID, "%.120s: the document holds no record", d->where);
     if (rc != PL_OK) {

@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "cap/registry/registry_convert.h"
+#include "cap/registry/registry_xlsx.h"
 
 static pl_rc put_pretty(json_t *o, pl_buf *out, pl_error *err)
 {
@@ -39,10 +40,10 @@ static bool is_formula(pl_str s)
     return s.n > 0 && strchr("=+-@\t\r", s.p[0]) != NULL;
 }
 
-static void cell_put(pl_buf *out, pl_str s)
+static void cell_put(pl_buf *out, pl_str s, bool guarded)
 {
     pl_buf_putc(out, '"');
-    if (is_formula(s))
+    if (guarded && is_formula(s))
         pl_buf_putc(out, '\'');
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] == '"')
@@ -52,7 +53,7 @@ static void cell_put(pl_buf *out, pl_str s)
     pl_buf_putc(out, '"');
 }
 
-static void value_put(pl_buf *out, const json_t *v)
+static void value_put(pl_buf *out, const json_t *v, bool guarded)
 {
     pl_buf        b = PL_BUF_INIT(PL_FORM_TEXT_MAX);
     const json_t *one;
@@ -60,11 +61,11 @@ static void value_put(pl_buf *out, const json_t *v)
     char         *text;
 
     if (json_is_string(v)) {
-        cell_put(out, (pl_str){ json_string_value(v), json_string_length(v) });
+        cell_put(out, (pl_str){ json_string_value(v), json_string_length(v) }, guarded);
     } else if (json_is_array(v)) {
         json_array_foreach((json_t *)(uintptr_t)v, i, one)
             pl_buf_printf(&b, "%s%s", i ? "|" : "", json_string_value(one) ? json_string_value(one) : "");
-        cell_put(out, pl_buf_str(&b));
+        cell_put(out, pl_buf_str(&b), guarded);
     } else if (v != NULL && !json_is_object(v)) {
         text = json_dumps(v, JSON_ENCODE_ANY);
         pl_buf_puts(out, text ? text : "");
@@ -74,7 +75,7 @@ static void value_put(pl_buf *out, const json_t *v)
 }
 
 /* Lists of rows have no place in a table and are left out. */
-pl_rc registry_write_csv(const json_t *records, const pl_form *form, pl_buf *out, pl_error *err)
+static pl_rc table_put(const json_t *records, const pl_form *form, bool guarded, pl_buf *out, pl_error *err)
 {
     const json_t *one;
     size_t        i;
@@ -94,12 +95,29 @@ pl_rc registry_write_csv(const json_t *records, const pl_form *form, pl_buf *out
             if (f.type == PL_FIELD_LIST)
                 continue;
             pl_buf_puts(out, sep);
-            value_put(out, json_object_getn(json_object_get(one, "data"), f.key.p, f.key.n));
+            value_put(out, json_object_getn(json_object_get(one, "data"), f.key.p, f.key.n), guarded);
             sep = ",";
         }
         pl_buf_puts(out, "\r\n");
     }
     return pl_buf_check(out, err);
+}
+
+pl_rc registry_write_csv(const json_t *records, const pl_form *form, pl_buf *out, pl_error *err)
+{
+    return table_put(records, form, true, out, err);
+}
+
+/* In a workbook a text is a text, whatever it begins with. */
+pl_rc registry_write_xlsx(const json_t *records, const pl_form *form, pl_buf *out, pl_error *err)
+{
+    pl_buf table = PL_BUF_INIT(64u << 20);
+    pl_rc  rc = table_put(records, form, false, &table, err);
+
+    if (rc == PL_OK)
+        rc = registry_xlsx_write(pl_buf_str(&table), form, out, err);
+    pl_buf_done(&table);
+    return rc;
 }
 
 /* --- CycloneDX 1.6 ---------------------------------------------------------------------------------- */

@@ -131,5 +131,10 @@ t 'the model names its data' sh -c "'$PLUMBLINE' registry list --kind model --di
 t 'it goes out as a bill of materials' sh -c "'$PLUMBLINE' registry export --format cyclonedx --dir '$D' | jq -e '([.components[].name] | sort) == [\"demo-7b\",\"demo-corpus\"]'"
 printf 'name,country\nA,CN\nB,Nowhere\n' >"$T/o.csv"
 t 'a table with one bad row adds none' sh -c "! '$PLUMBLINE' registry import '$T/o.csv' --kind organisation --dir '$D' && [ \$('$PLUMBLINE' registry list --kind organisation --dir '$D' | wc -l) = 1 ]"
+t 'models go out as a workbook' "$PLUMBLINE" registry export --kind model --format xlsx -o "$T/m.xlsx" --dir "$D"
+t 'it is one that others read' sh -c "python3 -m zipfile -e '$T/m.xlsx' '$T/m' && grep -q demo-7b '$T/m/xl/sharedStrings.xml'"
+t 'and comes back' sh -c "'$PLUMBLINE' registry import '$T/m.xlsx' --kind model --dir '$D' --json | jq -e '.ids | length == 1'"
+t 'with every value' sh -c "[ \$('$PLUMBLINE' registry list --kind model --dir '$D' | grep -c demo-7b) = 2 ]"
+t 'without a kind it is refused' exits 4 registry import "$T/m.xlsx"
 t 'it is listed' says '示例智能' registry list --kind organisation
 t_done
