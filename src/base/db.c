@@ -111,6 +111,11 @@ static uint32_t hash_of(const char *sql)
     return h;
 }
 
+static size_t recent_of(const char *sql)
+{
+    return ((uintptr_t)sql >> 4) % DB_BUCKETS;
+}
+
 /* The highest N of the $N in sql. */
 static int count_params(const char *sql)
 {
@@ -149,6 +154,9 @@ static void cache_drop(pl_db *db, pl_db_stmt *s)
     while (*at != s)
         at = &(*at)->next;
     *at = s->next;
+    for (size_t i = 0; i < DB_BUCKETS; i++)
+        if (db->recent[i] == s)
+            db->recent[i] = NULL;
     db->cached--;
     free(s->sql);
     db->driver->free(s);
@@ -197,21 +205,33 @@ static pl_rc prepare_new(pl_db *db, const char *sql, uint32_t hash, pl_db_stmt *
     return PL_OK;
 }
 
+/* An idle statement of this text, or NULL. Most texts are constants: their address says which. */
+static pl_db_stmt *statement_find(pl_db *db, const char *sql, uint32_t *hash)
+{
+    pl_db_stmt *recent = db->recent[recent_of(sql)];
+
+    if (recent != NULL && !recent->busy && strcmp(recent->sql, sql) == 0)
+        return recent;
+    *hash = hash_of(sql);
+    return cache_find(db, sql, *hash);
+}
+
 pl_rc pl_db_prepare(pl_db *db, const char *sql, pl_db_stmt **out, pl_error *err)
 {
-    uint32_t    hash = hash_of(sql);
+    uint32_t    hash = 0;
     pl_db_stmt *s;
     pl_rc       rc = usable(db, err);
 
     if (rc != PL_OK)
         return rc;
-    s = cache_find(db, sql, hash);
+    s = statement_find(db, sql, &hash);
     if (s == NULL)
         rc = prepare_new(db, sql, hash, &s, err);
     else if (db->driver->reuse != NULL)
         rc = db->driver->reuse(s, err);
     if (rc != PL_OK)
         return note_failure(db, rc);
+    db->recent[recent_of(sql)] = s;
     s->busy = true;
     s->phase = DB_READY;
     s->bind_rc = PL_OK;

@@ -68,6 +68,7 @@ struct pl_db {
     uint64_t         tick;
     size_t           cached;
     pl_db_stmt      *bucket[DB_BUCKETS];
+    pl_db_stmt      *recent[DB_BUCKETS]; /* by the address of the text: most are constants */
 };
 
 extern const db_driver pl_db_sqlite;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ typedef struct sqlite_stmt {
     pl_db_stmt    base;
     sqlite3_stmt *s;
     int64_t       changed;
+    uint8_t       at[DB_PARAMS_MAX + 1]; /* SQLite's number of $N; 0: a gap, which nobody reads */
 } sqlite_stmt;
 
 static sqlite3 *handle(pl_db *db)
@@ -137,12 +139,20 @@ static pl_rc configure(pl_db *db, pl_error *err)
     return rc;
 }
 
+/* Nobody asks how much memory SQLite has taken, and counting takes a lock at every allocation. */
+static void set_up(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 pl_rc pl_db_sqlite_open(const char *path, pl_db **out, pl_error *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     sqlite_db *d;
     pl_rc      rc = create_private(path, err);
     int        code;
 
+    (void)pthread_once(&once, set_up);
     if (rc != PL_OK)
         return rc;
     d = calloc(1, sizeof *d);
@@ -166,6 +176,17 @@ pl_rc pl_db_sqlite_open(const char *path, pl_db **out, pl_error *err)
 
 /* --- statements ---------------------------------------------------------------- */
 
+/* To SQLite "$1" is a name, numbered by first appearance. */
+static void number_params(sqlite_stmt *s, int params)
+{
+    char name[16];
+
+    for (int i = 1; i <= params; i++) {
+        (void)snprintf(name, sizeof name, "$%d", i);
+        s->at[i] = (uint8_t)sqlite3_bind_parameter_index(s->s, name);
+    }
+}
+
 static pl_rc sqlite_prepare(pl_db *db, const char *sql, int params, pl_db_stmt **out,
                             pl_error *err)
 {
@@ -173,11 +194,11 @@ static pl_rc sqlite_prepare(pl_db *db, const char *sql, int params, pl_db_stmt *
     const char  *tail = "";
     int          code;
 
-    (void)params;
     if (s == NULL)
         return pl_fail(err, PL_NOMEM, "out of memory");
     code = sqlite3_prepare_v3(handle(db), sql, -1, SQLITE_PREPARE_PERSISTENT, &s->s, &tail);
     if (code == SQLITE_OK && s->s != NULL && tail[strspn(tail, " \t\r\n;")] == '\0') {
+        number_params(s, params);
         *out = &s->base;
         return PL_OK;
     }
@@ -190,14 +211,10 @@ static pl_rc sqlite_prepare(pl_db *db, const char *sql, int params, pl_db_stmt *
 
 static void sqlite_bind(pl_db_stmt *s, int i, const db_value *v)
 {
-    char name[16];
-    int  at, code = SQLITE_OK;
+    int at = ((sqlite_stmt *)s)->at[i], code = SQLITE_OK;
 
-    /* To SQLite "$1" is a name, numbered by first appearance. */
-    (void)snprintf(name, sizeof name, "$%d", i);
-    at = sqlite3_bind_parameter_index(native(s), name);
     if (at == 0)
-        return; /* a gap in the numbers: nobody reads it */
+        return;
     switch (v->kind) {
     case DB_NULL:
         code = sqlite3_bind_null(native(s), at);

@@ -293,10 +293,9 @@ static pl_rc slot_next(slot_map *m, uint64_t *seq, pl_str *payload)
     return PL_OK;
 }
 
-static bool event_read(pl_str payload, pl_event *out)
+static bool event_read(pl_str payload, pl_event *out, pl_hash *hash)
 {
     event_fixed f;
-    pl_hash     h;
 
     if (payload.n < sizeof f)
         return false;
@@ -310,8 +309,8 @@ static bool event_read(pl_str payload, pl_event *out)
                        .output_count = f.outputs };
     memcpy(out->salt, f.salt, sizeof f.salt);
     memcpy(out->outputs, payload.p + sizeof f, f.outputs * 32u);
-    h = pl_merkle_leaf(out->leaf);
-    pl_hex(h.b, sizeof h.b, out->digest);
+    *hash = pl_merkle_leaf(out->leaf);
+    pl_hex(hash->b, sizeof hash->b, out->digest);
     return pl_id_valid(out->id);
 }
 
@@ -328,7 +327,7 @@ pl_rc pl_gate_drain_next(pl_gate *g, pl_gate_item *out, pl_error *err)
             rc = slot_next(m, &out->seq, &payload);
         if (rc == PL_NOTFOUND)
             continue;
-        if (rc == PL_OK && !event_read(payload, &out->event))
+        if (rc == PL_OK && !event_read(payload, &out->event, &out->hash))
             rc = PL_INVALID;
         if (rc == PL_INVALID)
             return pl_fail(err, PL_INVALID, "event ring %d is damaged: unread records were skipped",

@@ -150,6 +150,7 @@ static const pl_migration migrations[] = {
     { 3, (const char *)pl_guard_receipts_sql },
     { 4, (const char *)pl_guard_plan_sql },
     { 5, (const char *)pl_guard_seen_sql },
+    { 6, "DROP INDEX guard_event_time" }, /* an event's id begins with its time */
     { 0, NULL },
 };
 

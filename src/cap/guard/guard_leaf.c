@@ -21,19 +21,32 @@ static void category_add(pl_buf *b, pl_str c)
     pl_buf_put(b, c);
 }
 
-static void text_take(guard_leaf *l, const pl_jsontok *key, pl_str raw)
+/* The value behind the next `name`, up to the quote that ends it, and *rest behind that; empty, and *rest
+ * as it was, when there is none. `name` is `,"NAME":"`: inside a string a quote stands behind a backslash,
+ * so where these bytes are found they are a member, and what is before it need not be read. */
+static pl_str member_next(pl_str *rest, pl_str name)
 {
-    const struct {
-        const char *name;
-        pl_str     *to;
-    } members[] = { { "verdict", &l->verdict }, { "direction", &l->direction }, { "service", &l->service },
-                    { "surface", &l->surface }, { "label", &l->label }, { "model", &l->model } };
+    const char *at = memmem(rest->p, rest->n, name.p, name.n), *end = rest->p + rest->n, *p;
+    pl_str      value = PL_STR("");
 
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        if (pl_jsontok_is(key, members[i].name)) {
-            *members[i].to = raw;
-            return;
-        }
+    if (!at)
+        return value;
+    for (p = at += name.n; p < end && *p != '"'; p++)
+        p += *p == '\\';
+    p = p < end ? p : end;
+    value = (pl_str){ at, (size_t)(p - at) };
+    *rest = (pl_str){ p, (size_t)(end - p) };
+    return value;
+}
+
+/* Digits end at anything else. */
+static pl_str number_next(pl_str *rest, pl_str name)
+{
+    const char *at = memmem(rest->p, rest->n, name.p, name.n), *end = rest->p + rest->n, *p;
+
+    for (p = at = at ? at + name.n : end; p < end && *p >= '0' && *p <= '9'; p++)
+        ;
+    return (pl_str){ at, (size_t)(p - at) };
 }
 
 static int64_t status_of(pl_str raw)
@@ -43,27 +56,27 @@ static int64_t status_of(pl_str raw)
     return pl_str_u64(raw, &v, NULL) == PL_OK && v < 1000 ? (int64_t)v : 0;
 }
 
-/* Member names are ours and unescaped; all stand at the top, but `category`, which stands only in findings. */
+/* Member names are ours, in the order in which event.md has them; all stand at the top, but `category`, which
+ * stands only in findings. */
 pl_rc guard_leaf_read(pl_str leaf, guard_leaf *out, pl_error *err)
 {
-    pl_jsonscan j;
-    pl_jsontok  t, key = { 0 };
-    pl_str      none = PL_STR("");
-    pl_rc       rc;
+    pl_str rest = leaf, findings, category, label;
 
-    *out = (guard_leaf){ none, none, none, none, none, none, 0, PL_BUF_INIT(4096) };
-    pl_jsonscan_init(&j, leaf);
-    while ((rc = pl_jsonscan_next(&j, &t, err)) == PL_OK && t.type != PL_JT_END) {
-        if (t.type == PL_JT_KEY)
-            key = t;
-        else if (t.type == PL_JT_STRING && pl_jsontok_is(&key, "category"))
-            category_add(&out->categories, t.raw);
-        else if (t.type == PL_JT_STRING && t.depth == 1)
-            text_take(out, &key, t.raw);
-        else if (t.type == PL_JT_NUMBER && t.depth == 1 && pl_jsontok_is(&key, "upstream_status"))
-            out->upstream_status = status_of(t.raw);
-    }
-    return rc;
+    *out = (guard_leaf){ .categories = PL_BUF_INIT(4096) };
+    if (leaf.n < 2 || leaf.p[0] != '{' || leaf.p[leaf.n - 1] != '}')
+        return pl_fail(err, PL_INVALID, "an event is not a JSON object");
+    out->service = member_next(&rest, PL_STR(",\"service\":\""));
+    out->surface = member_next(&rest, PL_STR(",\"surface\":\""));
+    out->model = member_next(&rest, PL_STR(",\"model\":\""));
+    out->verdict = member_next(&rest, PL_STR(",\"verdict\":\""));
+    out->direction = member_next(&rest, PL_STR(",\"direction\":\""));
+    out->upstream_status = status_of(number_next(&rest, PL_STR(",\"upstream_status\":")));
+    findings = rest;
+    while ((category = member_next(&findings, PL_STR(",\"category\":\""))).n)
+        category_add(&out->categories, category);
+    while ((label = member_next(&rest, PL_STR(",\"label\":\""))).n)
+        out->label = label; /* that of the answer stands last */
+    return PL_OK;
 }
 
 void guard_leaf_done(guard_leaf *l)
@@ -73,7 +86,7 @@ void guard_leaf_done(guard_leaf *l)
 
 /* --- what was seen ---------------------------------------------------------------------------- */
 
-static void count(json_t *seen, int64_t day, const char *kind, pl_str raw)
+static void count(json_t *seen, int64_t day, const char *kind, pl_str raw, uint64_t times)
 {
     pl_buf  key = PL_BUF_INIT(VALUE_MAX * 3);
     json_t *n;
@@ -85,23 +98,30 @@ static void count(json_t *seen, int64_t day, const char *kind, pl_str raw)
     pl_buf_putc(&key, '\0');
     if (!key.failed && strlen(key.p) + 1 == key.n) { /* a name has no zero byte */
         n = json_object_get(seen, key.p);
-        (void)json_object_set_new(seen, key.p, json_integer(json_integer_value(n) + 1));
+        (void)json_object_set_new(seen, key.p, json_integer(json_integer_value(n) + (json_int_t)times));
     }
     pl_buf_done(&key);
 }
 
-void guard_seen_add(json_t *seen, const guard_leaf *l, int64_t time_ms)
+bool guard_seen_same(const guard_leaf *a, const guard_leaf *b)
+{
+    return a->upstream_status == b->upstream_status && pl_str_eq(a->verdict, b->verdict) &&
+           pl_str_eq(a->service, b->service) && pl_str_eq(a->surface, b->surface) &&
+           pl_str_eq(a->label, b->label) && pl_str_eq(a->model, b->model);
+}
+
+void guard_seen_add(json_t *seen, const guard_leaf *l, int64_t time_ms, uint64_t times)
 {
     const pl_surface *s = pl_surface_find(l->surface);
     int64_t           day = time_ms / DAY_MS;
 
     if (l->upstream_status < 200 || l->upstream_status > 299)
         return;
-    count(seen, day, "models", l->model);
-    count(seen, day, "services", l->service);
-    count(seen, day, "surfaces", l->surface);
+    count(seen, day, "models", l->model, times);
+    count(seen, day, "services", l->service, times);
+    count(seen, day, "surfaces", l->surface, times);
     if (s != NULL && (s->flags & SF_GENERATES) != 0 && pl_str_eqz(l->verdict, "allow"))
-        count(seen, day, "labels", l->label);
+        count(seen, day, "labels", l->label, times);
 }
 
 pl_rc guard_seen_store(pl_db *db, const json_t *seen, pl_error *err)

@@ -20,7 +20,6 @@
 
 typedef struct batch {
     pl_gate_item *item;
-    pl_hash      *leaf;
     size_t        n;
     pl_buf        payload;
     uint64_t      seen[PL_GATE_SLOTS]; /* highest number taken per slot, 0 none */
@@ -66,8 +65,7 @@ static pl_rc collect(guard_run *g, batch *b, pl_db *db, pl_error *err)
             continue;
         b->seen[it.slot] = it.seq;
         memcpy(b->ring[it.slot], it.ring_id, 16);
-        b->item[b->n] = it;
-        b->leaf[b->n++] = pl_merkle_leaf(it.event.leaf);
+        b->item[b->n++] = it;
         pl_buf_put(&b->payload, it.event.leaf);
         pl_buf_putc(&b->payload, '\n');
     }
@@ -82,7 +80,7 @@ static pl_hash batch_root(const batch *b)
 
     pl_merkle_range_init(&r);
     for (size_t i = 0; i < b->n; i++)
-        pl_merkle_range_append(&r, &b->leaf[i]);
+        pl_merkle_range_append(&r, &b->item[i].hash);
     return pl_merkle_range_root(&r);
 }
 
@@ -138,7 +136,33 @@ static pl_rc observe(pl_services *s, pl_db *db, const pl_event *e, pl_error *err
     return rc;
 }
 
-static pl_rc store_event(pl_services *s, pl_db *db, const pl_event *e, int64_t id, int64_t position, json_t *seen,
+/* What is seen hardly changes from one event to the next: those that are alike count at once. */
+typedef struct seen_run {
+    json_t    *seen;
+    guard_leaf like; /* views of a leaf of the batch */
+    int64_t    time_ms;
+    uint64_t   n;
+} seen_run;
+
+static void run_count(seen_run *r)
+{
+    if (r->n > 0)
+        guard_seen_add(r->seen, &r->like, r->time_ms, r->n);
+    r->n = 0;
+}
+
+static void run_take(seen_run *r, const guard_leaf *l, int64_t time_ms)
+{
+    if (r->n == 0 || time_ms / DAY_MS != r->time_ms / DAY_MS || !guard_seen_same(&r->like, l)) {
+        run_count(r);
+        r->like = *l;
+        r->like.categories = (pl_buf){ 0 };
+        r->time_ms = time_ms;
+    }
+    r->n++;
+}
+
+static pl_rc store_event(pl_services *s, pl_db *db, const pl_event *e, int64_t id, int64_t position, seen_run *seen,
                          pl_error *err)
 {
     guard_leaf l;
@@ -147,7 +171,7 @@ static pl_rc store_event(pl_services *s, pl_db *db, const pl_event *e, int64_t i
     if (rc == PL_OK)
         rc = guard_event_put(db, e, &l, id, position, err);
     if (rc == PL_OK)
-        guard_seen_add(seen, &l, e->time_ms);
+        run_take(seen, &l, e->time_ms);
     guard_leaf_done(&l);
     if (rc == PL_OK)
         rc = observe(s, db, e, err);
@@ -156,14 +180,15 @@ static pl_rc store_event(pl_services *s, pl_db *db, const pl_event *e, int64_t i
 
 static pl_rc store_events(const batch *b, pl_services *s, pl_db *db, int64_t id, pl_error *err)
 {
-    json_t *seen = json_object();
-    pl_rc   rc = seen ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
+    seen_run run = { .seen = json_object() };
+    pl_rc    rc = run.seen ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
 
     for (size_t i = 0; i < b->n && rc == PL_OK; i++)
-        rc = store_event(s, db, &b->item[i].event, id, (int64_t)i, seen, err);
+        rc = store_event(s, db, &b->item[i].event, id, (int64_t)i, &run, err);
+    run_count(&run);
     if (rc == PL_OK)
-        rc = guard_seen_store(db, seen, err);
-    json_decref(seen);
+        rc = guard_seen_store(db, run.seen, err);
+    json_decref(run.seen);
     for (int i = 0; i < PL_GATE_SLOTS && rc == PL_OK; i++)
         if (b->seen[i])
             rc = guard_slot_put(db, b->ring[i], i, b->seen[i], err);
@@ -259,8 +284,7 @@ static pl_rc drain(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms, size
     pl_rc rc;
 
     b.item = malloc(BATCH_EVENTS * sizeof *b.item);
-    b.leaf = malloc(BATCH_EVENTS * sizeof *b.leaf);
-    rc = b.item && b.leaf ? collect(g, &b, db, err) : pl_fail(err, PL_NOMEM, "out of memory");
+    rc = b.item ? collect(g, &b, db, err) : pl_fail(err, PL_NOMEM, "out of memory");
     if (rc == PL_OK && b.n)
         rc = record(g, &b, s, db, now_ms, err);
     if (rc == PL_OK)
@@ -271,7 +295,6 @@ static pl_rc drain(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms, size
     if (rc == PL_OK && b.damaged)
         rc = pl_fail(err, PL_INVALID, "an event ring was damaged: unread records were skipped");
     free(b.item);
-    free(b.leaf);
     pl_buf_done(&b.payload);
     return rc;
 }

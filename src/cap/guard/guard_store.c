@@ -1,6 +1,5 @@
 #include "base/banned.h"
 
-#include "base/jsonscan.h"
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "cap/guard/guard_store.h"
@@ -262,12 +261,17 @@ pl_rc guard_event_each(pl_db *db, const char *from, const char *to, guard_event_
 
 pl_rc guard_event_expire(pl_db *db, int64_t before_ms, int64_t *removed, pl_error *err)
 {
+    static const uint8_t lowest[10];
+    char        id[PL_ID_LEN + 1]; /* ids begin with the time */
     pl_db_stmt *s;
-    pl_rc rc = pl_db_prepare(db, "DELETE FROM guard_event WHERE time_ms < $1", &s, err);
+    pl_rc       rc;
 
+    before_ms = before_ms > 0 ? before_ms : 0;
+    rc = pl_db_prepare(db, "DELETE FROM guard_event WHERE id < $1", &s, err);
     if (rc != PL_OK)
         return rc;
-    pl_db_bind_int(s, 1, before_ms);
+    pl_id_format(before_ms, lowest, id);
+    pl_db_bind_str(s, 1, (pl_str){ id, PL_ID_LEN });
     return pl_db_run(s, removed, err);
 }
 

@@ -14,6 +14,7 @@
 #define PL_GATE_H
 
 #include "cap/guard/pl_guard.h"
+#include <plumbline/log.h>
 
 #define PL_GATE_SLOTS       32
 #define PL_GATE_RING_BYTES  (256u << 10)
@@ -130,6 +131,7 @@ typedef struct pl_gate_item {
     uint8_t  ring_id[16];
     uint64_t seq;
     pl_event event;
+    pl_hash  hash; /* of its leaf, as the event's digest says in hex */
 } pl_gate_item;
 pl_rc pl_gate_drain_next(pl_gate *g, pl_gate_item *out, pl_error *err);
 /* Removes everything returned by next so far. */

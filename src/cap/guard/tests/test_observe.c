@@ -40,7 +40,7 @@ static void take(json_t *seen, const char *leaf, int64_t time_ms)
     guard_leaf l;
 
     assert_ok(guard_leaf_read(pl_str_z(leaf), &l, &err), &err);
-    guard_seen_add(seen, &l, time_ms);
+    guard_seen_add(seen, &l, time_ms, 1);
     guard_leaf_done(&l);
 }
 
