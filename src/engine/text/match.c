@@ -16,6 +16,7 @@ void pl_match_jump(pl_match *m, uint32_t cell, bool touched, uint32_t known)
 {
     m->starts = m->ends = 0;
     m->touched = 0;
+    m->inside = false;
     m->cell = cell - 1;
     m->known = known;
     m->gap = (pl_gap_state){ 0 };
@@ -79,9 +80,14 @@ static unsigned top(uint64_t set)
     return 63u - (unsigned)__builtin_clzll(set);
 }
 
+/* How many higher bits the set has than this one. */
 static unsigned ordinal(uint64_t set, unsigned bit)
 {
-    return (unsigned)__builtin_popcountll(set >> bit) - 1;
+    unsigned n = 0;
+
+    for (set = set >> bit & ~1ull; set != 0; set &= set - 1)
+        n++;
+    return n;
 }
 
 /* Unit of the newest cell. */
@@ -111,22 +117,29 @@ static literal_range range_of(const pl_match *m, unsigned back)
     return r;
 }
 
+/* Whether the prefix that is the newest cell alone goes on with this unit, perhaps. */
+static inline bool may_go_on(const pl_match *m, uint16_t unit)
+{
+    return pair_get(m->db, m->inside ? m->db->inner_pairs : m->db->pairs, newest_unit(m), unit);
+}
+
 /* The prefixes that go on with one more unit, and those that begin with it. */
 static void advance(pl_match *m, uint16_t unit, bool begins)
 {
     const pl_textdb *db = m->db;
     uint64_t         starts = 0, ends = 0;
     literal_range    kept[RANGES];
-    unsigned         n = 0;
+    unsigned         n = 0, nth = 0;
 
-    for (uint64_t left = m->starts; left != 0;) {
+    for (uint64_t left = m->starts; left != 0; nth++) {
         unsigned      back = top(left), depth = back + 1;
         literal_range r;
 
         left &= ~(1ull << back);
-        if (depth == 1 && !pair_get(db, newest_unit(m), unit))
+        if (depth == 1 && !may_go_on(m, unit))
             continue;
-        r = pl_literal_narrow(db, range_of(m, back), depth, unit);
+        r = nth < RANGES && back > 0 ? m->ranges[nth] : range_of(m, back);
+        r = pl_literal_narrow(db, r, depth, unit);
         if (r.lo == r.hi)
             continue;
         starts |= 1ull << depth;
@@ -346,6 +359,13 @@ static bool is_word(const pl_match *m, uint32_t v)
     return (v | 32) - 'a' < 26 || v - '0' < 10 || v == '_';
 }
 
+/* Whether only what may begin inside a word can begin with this character, which stands in one. What
+ * is not a letter has rules of its own (word_begins). */
+static bool begins_inside(const pl_match *m, uint32_t v)
+{
+    return !m->db->exact && pl_cell_is_word(v);
+}
+
 static bool gapless(const pl_match *m)
 {
     return m->gap.kind == GAP_NONE;
@@ -389,6 +409,7 @@ static void extend(pl_match *m, uint32_t v, uint64_t start, uint64_t end, const 
         return;
     if (!gapless(m))
         m->count_at_gap = (uint8_t)LOOK_COUNT(m->looks[at]);
+    m->inside = false; /* a longer run may hold the beginning of a word */
     m->looks[at] = pl_look_more(m->looks[at], v, &m->gap);
     if (delta > UINT8_MAX)
         delta = run_shorten(m, at, delta);
@@ -427,6 +448,7 @@ static void begin(pl_match *m, uint32_t v, uint64_t start, uint64_t end, const p
     m->width = (uint8_t)(end - start);
     m->gap = (pl_gap_state){ 0 };
     advance(m, (uint16_t)v, !touched || unit_in(m->db->inner, (uint16_t)v));
+    m->inside = touched && begins_inside(m, v);
     m->last = v;
     arrive(m, to);
 }
@@ -441,7 +463,7 @@ static inline bool begin_idle(pl_match *m, uint32_t v, uint64_t start, uint64_t 
     unsigned         at;
 
     if (!m->settled || m->judge.waits > 0 || m->starts > 1 || unit_in(db->alone, unit) ||
-        (m->starts && pair_get(db, newest_unit(m), unit)))
+        (m->starts && may_go_on(m, unit)))
         return false;
     m->cell++;
     m->starts = m->ends = 0;
@@ -449,6 +471,7 @@ static inline bool begin_idle(pl_match *m, uint32_t v, uint64_t start, uint64_t 
         touched = m->last != 0 && gapless(m) && is_word(m, m->last);
         m->starts = !touched || unit_in(db->inner, unit);
         m->touched = touched;
+        m->inside = touched && begins_inside(m, v);
         at = slot(m->cell);
         m->dist[at] = 0; /* no prefix reaches back to the cell before */
         m->delta[at] = 0;

@@ -3,7 +3,8 @@
  *
  * It walks all prefixes of literals that end at the newest cell at once: a bit per cell where one
  * begins, and for the longest of them the range of sorted literals that share the prefix (the others
- * are walked again when they are needed; they follow from the longest). No automaton is stored.
+ * are walked again when they are needed; they follow from the longest). No automaton is stored; where
+ * many literals share a beginning, a table made at opening says where they branch (branch.c).
  *
  * State is bounded: PL_CELLS_MAX cells, few parts of combinations, few findings that wait. */
 #ifndef PL_ENGINE_TEXT_MATCH_H
@@ -46,6 +47,7 @@ typedef struct pl_match {
     uint8_t          width;        /* bytes of the newest character                        */
     uint8_t          count_at_gap; /* of the newest run, at the last gap inside it         */
     pl_gap_state     gap;
+    bool             inside;  /* the newest cell stands inside a word: no whole word begins with it */
     bool             settled; /* all that ends here was judged                             */
     bool             stopped; /* the receiver asked to stop                                */
     pl_judge         judge;

@@ -68,6 +68,17 @@ enum { ENTRY_PART = 1 << 3, ENTRY_EXCEPTION = 1 << 5 };
 /* Nobody has told the time. */
 #define NO_TIME INT64_MIN
 
+/* Literals that share a beginning: [lo, hi) of the sorted ones. */
+typedef struct literal_range {
+    uint32_t lo, hi;
+} literal_range;
+
+/* The literals that go on with a unit after a beginning; see branch.c. */
+typedef struct pl_branch {
+    uint64_t      key; /* 0: free */
+    literal_range to;
+} pl_branch;
+
 struct pl_textdb {
     const uint8_t *ends, *firsts, *entries, *combos, *rules, *units, *looks, *strings;
     uint32_t       literals, unit_count, entry_count, look_count, combo_count, rule_count;
@@ -81,7 +92,10 @@ struct pl_textdb {
     uint8_t       *part_only; /* bit per literal: all its entries are parts               */
     uint32_t       reach;     /* cells after which no combination remembers a part        */
     uint32_t      *root;      /* first literal by its first unit; one more at the end */
+    pl_branch     *branch;    /* hashed: where beginnings of more than `few` literals go on  */
+    uint32_t       branch_mask, few;
     uint8_t       *pairs;     /* hashed bit set of the literals' first two units; may lie with yes */
+    uint8_t       *inner_pairs; /* ... of those that may begin inside a word                       */
     uint32_t       pair_mask;
     /* Bit sets over units: what a literal begins with, is alone, may begin with inside a word. */
     uint8_t begins[0x10000 / 8], alone[0x10000 / 8], inner[0x10000 / 8];
@@ -179,11 +193,6 @@ static inline uint32_t literal_entry(const pl_textdb *db, uint32_t i)
     return i < db->literals ? ld32(db->firsts, i) : db->entry_count;
 }
 
-/* Literals that share a beginning: [lo, hi) of the sorted ones. */
-typedef struct literal_range {
-    uint32_t lo, hi;
-} literal_range;
-
 static inline bool unit_in(const uint8_t *set, uint16_t unit)
 {
     return set[unit >> 3] >> (unit & 7) & 1;
@@ -199,11 +208,18 @@ static inline uint32_t pair_hash(uint32_t a, uint32_t b)
     return (a << 16 | b) * 0x9e3779b1u >> 8;
 }
 
-static inline bool pair_get(const pl_textdb *db, uint32_t a, uint32_t b)
+static inline bool pair_get(const pl_textdb *db, const uint8_t *pairs, uint32_t a, uint32_t b)
 {
     uint32_t h = pair_hash(a, b) & db->pair_mask;
 
-    return db->pairs[h >> 3] >> (h & 7) & 1;
+    return pairs[h >> 3] >> (h & 7) & 1;
+}
+
+static inline void pair_put(const pl_textdb *db, uint8_t *pairs, uint32_t a, uint32_t b)
+{
+    uint32_t h = pair_hash(a, b) & db->pair_mask;
+
+    pairs[h >> 3] = (uint8_t)(pairs[h >> 3] | 1u << (h & 7));
 }
 
 static inline literal_range literal_root(const pl_textdb *db, uint16_t unit)
@@ -211,7 +227,9 @@ static inline literal_range literal_root(const pl_textdb *db, uint16_t unit)
     return (literal_range){ db->root[unit], db->root[unit + 1u] };
 }
 
-/* Those of the range, which agree in `depth` units, that have `unit` next. */
+/* Fills db->branch; the tables before it are there. False: out of memory. */
+bool pl_branches_fill(pl_textdb *db);
+/* Those of the range, which are all that agree in their first `depth` units, that have `unit` next. */
 literal_range pl_literal_narrow(const pl_textdb *db, literal_range r, uint32_t depth, uint16_t unit);
 
 /* Whether findings of the rule count now. */

@@ -202,19 +202,20 @@ static void note_literal(pl_textdb *db, uint32_t i)
 {
     uint32_t at = literal_at(db, i), n = literal_length(db, i);
     uint16_t unit = unit_get(db, at);
+    bool     inner = false;
 
     db->root[unit + 1u] = i + 1;
     for (uint32_t e = literal_entry(db, i); e < literal_entry(db, i + 1); e++)
-        if (!(entry_get(db, e, ENTRY_FLAGS) & PL_KEYWORD_WORD))
-            unit_put(db->inner, unit);
+        inner |= !(entry_get(db, e, ENTRY_FLAGS) & PL_KEYWORD_WORD);
     unit_put(db->begins, unit);
+    if (inner)
+        unit_put(db->inner, unit);
     if (n == 1)
         unit_put(db->alone, unit);
-    if (n > 1) {
-        uint32_t h = pair_hash(unit, unit_get(db, at + 1)) & db->pair_mask;
-
-        db->pairs[h >> 3] = (uint8_t)(db->pairs[h >> 3] | 1u << (h & 7));
-    }
+    if (n > 1)
+        pair_put(db, db->pairs, unit, unit_get(db, at + 1));
+    if (n > 1 && inner)
+        pair_put(db, db->inner_pairs, unit, unit_get(db, at + 1));
 }
 
 static void note_parts(pl_textdb *db)
@@ -275,7 +276,8 @@ static pl_rc fill_tables(pl_textdb *db, pl_error *err)
         bits <<= 1;
     db->root = calloc(roots + 1, sizeof *db->root);
     db->pairs = calloc(bits / 8, 1);
-    if (!db->root || !db->pairs)
+    db->inner_pairs = calloc(bits / 8, 1);
+    if (!db->root || !db->pairs || !db->inner_pairs)
         return pl_fail(err, PL_NOMEM, "out of memory for a text database handle");
     db->pair_mask = bits - 1;
     for (uint32_t i = 0; i < db->literals; i++)
@@ -283,6 +285,8 @@ static pl_rc fill_tables(pl_textdb *db, pl_error *err)
     for (uint32_t u = 1; u <= roots; u++)
         if (db->root[u] == 0)
             db->root[u] = db->root[u - 1];
+    if (!pl_branches_fill(db))
+        return pl_fail(err, PL_NOMEM, "out of memory for a text database handle");
     for (uint32_t i = 0; i < db->rule_count && !db->has_times; i++)
         for (int w = RULE_FROM; w < RULE_WORDS; w++)
             db->has_times |= ld32(db->rules, (size_t)i * RULE_WORDS + (size_t)w) != 0;
@@ -352,7 +356,9 @@ void pl_textdb_free(pl_textdb *db)
     free(db->set_use);
     free(db->part_only);
     free(db->root);
+    free(db->branch);
     free(db->pairs);
+    free(db->inner_pairs);
     free(db);
 }
 
@@ -396,41 +402,4 @@ bool pl_textdb_rule_counts(const pl_textdb *db, uint32_t rule)
     from = rule_time(db, rule, RULE_FROM);
     to = rule_time(db, rule, RULE_TO);
     return now == NO_TIME || ((from == 0 || now >= from) && (to == 0 || now <= to));
-}
-
-/* First literal of the range whose unit at `depth` is not below `unit`; one that ends there is
- * below everything. */
-static uint32_t bound(const pl_textdb *db, literal_range r, uint32_t depth, uint32_t unit)
-{
-    while (r.lo < r.hi) {
-        uint32_t mid = r.lo + (r.hi - r.lo) / 2, at = literal_at(db, mid) + depth;
-
-        if (at >= ld32(db->ends, mid) || unit_get(db, at) < unit)
-            r.lo = mid + 1;
-        else
-            r.hi = mid;
-    }
-    return r.lo;
-}
-
-static bool has_unit(const pl_textdb *db, uint32_t literal, uint32_t depth, uint16_t unit)
-{
-    uint32_t at = literal_at(db, literal) + depth;
-
-    return at < ld32(db->ends, literal) && unit_get(db, at) == unit;
-}
-
-/* Most ranges narrow to nothing or to very few. */
-literal_range pl_literal_narrow(const pl_textdb *db, literal_range r, uint32_t depth, uint16_t unit)
-{
-    uint32_t step = 1;
-
-    r.lo = bound(db, r, depth, unit);
-    if (r.lo == r.hi || !has_unit(db, r.lo, depth, unit))
-        return (literal_range){ r.lo, r.lo };
-    while (step < r.hi - r.lo && has_unit(db, r.lo + step, depth, unit))
-        step *= 2;
-    r.hi = bound(db, (literal_range){ r.lo + step / 2, step < r.hi - r.lo ? r.lo + step : r.hi },
-                 depth, unit + 1u);
-    return r;
 }
