@@ -186,9 +186,8 @@ void pl_edit_masked(pl_exchange *x, const answer_piece *p)
 
 static void line_feeds_to_blanks(pl_buf *b, size_t from)
 {
-    for (size_t i = from; i < b->n; i++)
-        if (b->p[i] == '\n')
-            b->p[i] = ' ';
+    for (char *p; from < b->n && (p = memchr(b->p + from, '\n', b->n - from)); *p = ' ')
+        from = (size_t)(p - b->p);
 }
 
 /* Lines of the event other than its data, then its data as one line, edited. */

@@ -12,6 +12,7 @@ void pl_stream_init(stream_state *s, size_t max)
     s->held = PL_BUF_INIT(max * 2);
     s->edit_text = PL_BUF_INIT(max * 6 + 65536);
     s->built = PL_BUF_INIT(max * 7 + 65536);
+    s->same.bytes = PL_BUF_INIT(4096); /* longer ones are few */
     s->id = PL_BUF_INIT(512);
     s->model = PL_BUF_INIT(512);
     s->seen.open_sub = s->sent.open_sub = -1;
@@ -24,6 +25,7 @@ void pl_stream_done(stream_state *s)
     pl_buf_done(&s->held);
     pl_buf_done(&s->edit_text);
     pl_buf_done(&s->built);
+    pl_buf_done(&s->same.bytes);
     pl_buf_done(&s->id);
     pl_buf_done(&s->model);
     free(s->events);
@@ -320,8 +322,10 @@ static void on_single(void *ctx, const surface_node *node, const pl_jsontok *t)
 {
     pl_exchange *x = ctx;
 
-    if (!is_known(&x->stream, node, t->raw))
-        pl_exchange_scan_single(x, pl_exchange_token(x, t));
+    if (is_known(&x->stream, node, t->raw))
+        return;
+    x->stream.singles++;
+    pl_exchange_scan_single(x, pl_exchange_token(x, t));
 }
 
 static void keep(pl_buf *b, pl_str s)
@@ -409,20 +413,33 @@ static void stream_over(stream_event *e, event_role role, int64_t now_ms)
     comment(x, e->out, now_ms);
 }
 
-static void json_event(stream_event *e, int64_t now_ms)
+static bool event_read(stream_event *e, event_role *role)
 {
     pl_exchange  *x = e->x;
     answer_reader r = { .tree = pl_surface_response_tree(x->surface), .is_event = true,
                         .single = on_single, .ctx = x };
-    event_role    role;
-    bool          ends;
 
-    if (pl_answer_read(&r, e->data, &x->answer, NULL) != PL_OK) {
+    if (pl_same_read(e, role))
+        return true;
+    x->stream.singles = 0;
+    if (pl_answer_read(&r, e->data, &x->answer, NULL) != PL_OK)
+        return false;
+    *role = pl_surface_event_role(x->surface, x->answer.type);
+    pl_same_keep(e, *role);
+    return true;
+}
+
+static void json_event(stream_event *e, int64_t now_ms)
+{
+    pl_exchange *x = e->x;
+    event_role   role;
+    bool         ends;
+
+    if (!event_read(e, &role)) {
         pl_stream_end_error(x, e->out, now_ms, "error", "upstream_invalid_stream",
                             "the upstream sent an event that is not valid JSON");
         return;
     }
-    role = pl_surface_event_role(x->surface, x->answer.type);
     texts_take(e);
     event_finishes(x, role);
     if (judged(x, e->out, now_ms))

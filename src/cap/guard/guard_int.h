@@ -203,6 +203,15 @@ typedef struct stream_place {
     int32_t next_sub, next_choice; /* free numbers */
 } stream_place;
 
+/* The event before, when one like it may follow: exchange_same.c. */
+typedef struct same_event {
+    bool         is_set;
+    pl_buf       bytes;
+    answer_piece piece; /* its one text, offsets in bytes */
+    int64_t      choice, sub;
+    event_role   role;
+} same_event;
+
 typedef struct stream_state {
     pl_buf   raw;           /* bytes of the event in the making */
     size_t   line_start;    /* offset in raw */
@@ -219,6 +228,8 @@ typedef struct stream_state {
     pl_buf   edit_text, built;
     memo     memo[MEMO_MAX];
     size_t   memo_n;
+    size_t   singles;       /* strings of the event in hand that were not known */
+    same_event same;
     stream_place seen, sent; /* as the upstream said; as the client knows */
     uint64_t sequence, sequence_shift; /* next number; how many events we put between */
     pl_buf   id, model;     /* raw JSON string insides of the last event */
@@ -331,6 +342,13 @@ size_t pl_frame_data(stream_event *e, pl_buf *others);
 void pl_frame_rest(pl_exchange *x, pl_buf *out, int64_t now_ms);
 /* Reads one line off rest, whatever ends it. */
 bool pl_frame_line(pl_str *rest, pl_str *line);
+
+/* --- exchange_same.c ----------------------------------------------------------------- */
+
+/* Keeps the event that was read into x->answer, if one like it may follow; or forgets the one before. */
+void pl_same_keep(const stream_event *e, event_role role);
+/* Fills x->answer when the event is like the one that was kept. */
+bool pl_same_read(const stream_event *e, event_role *role);
 
 /* --- exchange_hold.c: what is held back, and how it is said later ------------------------- */
 

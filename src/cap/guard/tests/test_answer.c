@@ -349,6 +349,13 @@ static void stream__never_shows_a_blocked_phrase(void **state)
         CHUNK("{\"tool_calls\":[{\"index\":0,\"custom\":{\"input\":\"zork\"}}]}", "null") STOP DONE,
         "data: {\"choices\":[{\"index\":0,\"text\":\"forbidden \"}]}\n\n"
         "data: {\"choices\":[{\"index\":0,\"text\":\"zork\"}]}\n\n" STOP DONE,
+        /* events alike but for their text, until one says something more, before or behind it */
+        TEXT("a") TEXT("b") TEXT("c ") TEXT("forbi") TEXT("dden") TEXT(" zork d") STOP DONE,
+        TEXT("a") TEXT("b") TEXT("c") TEXT("d\",\"refusal\":\"forbidden zork") STOP DONE,
+        TEXT("a") TEXT("b") TEXT("c\"},\"note\":{\"x\":\"forbidden zork") STOP DONE,
+        TEXT("a") TEXT("b") CHUNK("{\"refusal\":\"forbidden zork\",\"content\":\"c\"}", "null") STOP DONE,
+        TEXT("a") TEXT("b") "event: forbidden zork\n" TEXT("c") STOP DONE,
+        TEXT("a") TEXT("b ") TEXT("forbidden ") TEXT("\\u007ao") TEXT("rk") STOP DONE,
         /* the block must not repeat what it blocks */
         "data: {\"id\":\"forbidden zork\",\"choices\":[]}\n\n" STOP DONE,
     };
@@ -366,6 +373,25 @@ static void stream__never_shows_a_blocked_phrase(void **state)
             assert_true(pl_str_ends(pl_buf_str(&r.out), PL_STR(DONE)));
             run_done(&r);
         }
+}
+
+/* Like the event before up to its text, and not JSON behind it. */
+static void stream__reads_every_event_to_its_end(void **state)
+{
+    static const char *const broken[] = {
+        TEXT("a") TEXT("b") TEXT("c\x01"), TEXT("a") TEXT("b") TEXT("c\\"),
+        TEXT("a") TEXT("b") TEXT("c\" \"d"), TEXT("a") TEXT("b") TEXT("\xff"),
+        TEXT("a") TEXT("b") TEXT("\\ud800"), TEXT("a") TEXT("b") TEXT("c\",\"content\":\"d"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        run r = stream(policy, STREAM, broken[i], 0, PL_END_COMPLETE);
+
+        assert_string_equal(pl_exchange_verdict(r.x), "error");
+        assert_non_null(strstr(r.out.p, "upstream_invalid_stream"));
+        run_done(&r);
+    }
 }
 
 static void stream__releases_what_turned_out_harmless(void **state)
@@ -526,6 +552,7 @@ int main(void)
         cmocka_unit_test(stream__adds_the_label_once_at_every_cut),
         cmocka_unit_test(stream__labels_text_that_ends_in_the_finishing_event),
         cmocka_unit_test(stream__never_shows_a_blocked_phrase),
+        cmocka_unit_test(stream__reads_every_event_to_its_end),
         cmocka_unit_test(stream__releases_what_turned_out_harmless),
         cmocka_unit_test(stream__keeps_choices_apart),
         cmocka_unit_test(stream__says_when_it_was_cut_or_broken),
