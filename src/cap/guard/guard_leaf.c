@@ -22,7 +22,7 @@ static void category_add(pl_buf *b, pl_str c)
 }
 
 /* The value behind the next `name`, up to the quote that ends it, and *rest behind that; empty, and *rest
- * as it was, when there is none. `name` is `,"NAME":"`: inside a string a quote stands behind a backslash,
+ * as it was, when there is none. `name` is `"NAME":"`, perhaps with the comma before it: inside a string a quote stands behind a backslash,
  * so where these bytes are found they are a member, and what is before it need not be read. */
 static pl_str member_next(pl_str *rest, pl_str name)
 {
@@ -72,7 +72,7 @@ pl_rc guard_leaf_read(pl_str leaf, guard_leaf *out, pl_error *err)
     out->direction = member_next(&rest, PL_STR(",\"direction\":\""));
     out->upstream_status = status_of(number_next(&rest, PL_STR(",\"upstream_status\":")));
     findings = rest;
-    while ((category = member_next(&findings, PL_STR(",\"category\":\""))).n)
+    while ((category = member_next(&findings, PL_STR("\"category\":\""))).n)
         category_add(&out->categories, category);
     while ((label = member_next(&rest, PL_STR(",\"label\":\""))).n)
         out->label = label; /* that of the answer stands last */
