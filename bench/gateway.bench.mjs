@@ -1,86 +1,25 @@
-// What the gateway costs: CPU per request of our processes (nginx workers with the module, and
-// the daemon that stores their events) next to a plain nginx that proxies to the same upstream.
-// Rounds alternate, so that whatever else the machine does hits both alike.
-import { spawn } from 'node:child_process';
+// What the gateway costs, side by side in one run and with one upstream: CPU per request of our
+// processes (nginx workers with the module, and the daemon that stores their events), of a plain
+// nginx and of the rivals; the delay it adds at half load; the memory of an open stream. Rounds
+// alternate, so that whatever else the machine does hits all alike.
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import assert from 'node:assert/strict';
-import { cleanEnv, descendants, freePorts, makeTemp, run, startProduct } from '../tests/gateway/lib/product.mjs';
+import { makeTemp, run } from '../tests/gateway/lib/product.mjs';
 import { chat, readStream } from '../tests/gateway/lib/client.mjs';
 import { labelOf } from '../tests/gateway/lib/cases.mjs';
-import { Report } from './lib/report.mjs';
+import { FULL, REQUESTS, startModSecurity, startOpenStreams, startOurs, startPlain, startPortkey, startUpstream, TOKENS, words } from './lib/gateway-servers.mjs';
+import { median, Report } from './lib/report.mjs';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 4);
+const STREAMS = Number(process.env.BENCH_STREAMS ?? 2000);
+const ONLY = process.env.BENCH_ONLY?.split(','); // parts: json, large, sse, latency, memory
 const CONNECTIONS = 16;
-const TOKENS = 200; // of a streamed answer
 const LUA = new URL('lib/chat.lua', import.meta.url).pathname;
-
-// --- the upstream and the rival ---------------------------------------------------------------
-
-const words = Array.from({ length: TOKENS }, (_, i) => `word${i} and more `);
-const answer = JSON.stringify({
-  id: 'chatcmpl-bench', object: 'chat.completion', created: 1760000000, model: 'bench',
-  choices: [{ index: 0, message: { role: 'assistant', content: 'A fixed answer of a kilobyte. '.repeat(26).trim() }, logprobs: null, finish_reason: 'stop' }],
-  usage: { prompt_tokens: 200, completion_tokens: 200, total_tokens: 400 },
-});
-const events = [...words.map((content) => ({ index: 0, delta: { content }, finish_reason: null })), { index: 0, delta: {}, finish_reason: 'stop' }]
-  .map((c) => `data: ${JSON.stringify({ id: 'chatcmpl-bench', object: 'chat.completion.chunk', created: 1760000000, model: 'bench', choices: [c] })}\n\n`)
-  .join('');
-
-const common = (dir, log) => `
-daemon off;
-pid ${dir}/nginx.pid;
-error_log ${dir}/error.log warn;
-worker_processes auto;
-events { worker_connections 4096; }
-http {
-  client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/f; uwsgi_temp_path ${dir}/u; scgi_temp_path ${dir}/s;
-  access_log ${log};
-  keepalive_timeout 75s; keepalive_requests 1000000; sendfile on; tcp_nopush on; server_tokens off;
-`;
-
-const upstreamConf = (dir, port) => `${common(dir, 'off')}
-  server {
-    listen 127.0.0.1:${port} backlog=4096;
-    location / {
-      if ($http_x_bench = sse) { rewrite ^ /sse last; }
-      default_type application/json;
-      return 200 '${answer}';
-    }
-    # a file, because a string of nginx.conf ends at 4 KB; the 405 is what files say to a POST
-    location = /sse { internal; types { } default_type text/event-stream; alias ${dir}/answer.sse; error_page 405 =200 /sse; }
-  }
-}`;
-
-// The same proxy settings as the gateway's own configuration, without the module.
-const rivalConf = (dir, port, upstream) => `${common(dir, `${dir}/access.log`)}
-  upstream model { server 127.0.0.1:${upstream}; keepalive 64; }
-  server {
-    listen 127.0.0.1:${port};
-    location = /v1/chat/completions {
-      proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Accept-Encoding "";
-      proxy_buffering off; proxy_request_buffering on; client_max_body_size 4m; client_body_buffer_size 4m;
-    }
-  }
-}`;
-
-async function startNginx(dir, conf, url) {
-  const file = path.join(dir, 'nginx.conf');
-  fs.writeFileSync(file, conf);
-  const child = spawn('setpriv', ['--pdeathsig', 'TERM', 'nginx', '-p', dir, '-c', file], { env: cleanEnv(), stdio: ['ignore', 'inherit', 'inherit'] });
-  for (let i = 0; i < 100; i++) {
-    try {
-      await chat(url, {});
-      return child;
-    } catch {
-      await sleep(50);
-    }
-  }
-  child.kill();
-  throw new Error(`nginx in ${dir} does not answer`);
-}
+const of = (rows, key) => rows.map((r) => r[key]);
 
 // --- measuring ------------------------------------------------------------------------------------
 
@@ -93,18 +32,38 @@ function cpu(pids) {
   return ns;
 }
 
-/** pids: what serves; behind: processes that do the rest of the work for it. */
-async function round(url, kind, pids, behind = []) {
-  const before = [cpu(pids), cpu(behind)];
-  const r = await run('wrk', ['-t', '1', '-c', String(CONNECTIONS), '-d', `${SECONDS}s`, '-s', LUA, `${url}/v1/chat/completions`], { env: { BENCH: kind } });
-  await sleep(1000); // what a request leaves to the daemon belongs to its cost
-  const after = [cpu(pids), cpu(behind)];
-  const m = /^RESULT (\d+) (\d+) (\d+) (\d+)$/m.exec(r.stdout);
+async function load(c, env) {
+  const r = await run('wrk', ['-t', '1', '-c', String(CONNECTIONS), '-d', `${SECONDS}s`, '-s', LUA, `${c.url}/v1/chat/completions`],
+    { env: { ...env, ...(c.host ? { BENCH_HOST: c.host } : {}) } });
+  const m = /^RESULT (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(r.stdout);
   assert.ok(m, r.stdout + r.stderr);
-  const [requests, us, errors, p99] = m.slice(1).map(Number);
-  assert.equal(errors, 0, `${errors} of ${requests} requests failed at ${url}: a number over failures means nothing`);
-  const [front, back] = after.map((ns, i) => (ns - before[i]) / 1000 / requests);
-  return { cpuUs: front + back, frontUs: front, backUs: back, perSecond: requests / (us / 1e6), p99Ms: p99 / 1000 };
+  const [requests, us, errors, p50Us, p99Us] = m.slice(1).map(Number);
+  assert.equal(errors, 0, `${errors} of ${requests} requests failed at ${c.name}: a number over failures means nothing`);
+  return { requests, perSecond: requests / (us / 1e6), p50Us, p99Us, p99Ms: p99Us / 1000 };
+}
+
+async function round(c, env) {
+  const before = [cpu(c.pids()), cpu(c.behind())];
+  const r = await load(c, env);
+  await sleep(1000); // what a request leaves to the daemon belongs to its cost
+  const [frontUs, backUs] = [cpu(c.pids()) - before[0], cpu(c.behind()) - before[1]].map((ns) => ns / 1000 / r.requests);
+  return { ...r, cpuUs: frontUs + backUs, frontUs, backUs };
+}
+
+/** Rows of numbers per contender, rounds alternating, after one that does not count. */
+async function rounds(what, contenders, measure) {
+  const rows = new Map(contenders.map((c) => [c, []]));
+  for (const c of contenders) await measure(c);
+  for (let i = 0; i < ROUNDS; i++) {
+    const said = [];
+    for (const c of contenders) {
+      const r = await measure(c);
+      rows.get(c).push(r);
+      said.push(`${c.name} ${r.cpuUs === undefined ? `p50 ${r.p50Us} p99 ${r.p99Us} us` : `${r.cpuUs.toFixed(1)} us${r.backUs ? ` (${r.frontUs.toFixed(1)} workers, ${r.backUs.toFixed(1)} daemon)` : ''}`}`);
+    }
+    console.error(`bench: gateway ${what}, round ${i + 1} of ${ROUNDS}: ${said.join('; ')}`);
+  }
+  return rows;
 }
 
 async function sameResult(ours, theirs) {
@@ -117,58 +76,148 @@ async function sameResult(ours, theirs) {
   labelOf(readStream(s.buf).text, words.join(''));
 }
 
+// --- parts -----------------------------------------------------------------------------------------
+
+/** What a rival adds to a plain nginx beside what we add. */
+function additions(report, name, rows, full, plain, rivals) {
+  const added = (c) => rows.get(c).map((r, i) => r.cpuUs - rows.get(plain)[i].cpuUs);
+
+  for (const c of rivals) {
+    report.add(`gateway.cpu.${name}.${c.name}`, 'us/request', 'lower', of(rows.get(full), 'cpuUs'), of(rows.get(c), 'cpuUs'), c.name, c.version);
+    report.add(`gateway.added.${name}.${c.name}`, 'us/request', 'lower', added(full), added(c), c.name, c.version);
+  }
+}
+
+async function json(report, s) {
+  const rows = await rounds('1 KB', [s.plain, s.full, s.shipped, s.requests, ...s.rivals], (c) => round(c, { BENCH: 'json' }));
+  const theirs = rows.get(s.plain);
+
+  report.add('gateway.cpu.chat_1k', 'us/request', 'lower', of(rows.get(s.shipped), 'cpuUs'), of(theirs, 'cpuUs'));
+  report.add('gateway.cpu.chat_1k.full', 'us/request', 'lower', of(rows.get(s.full), 'cpuUs'), of(theirs, 'cpuUs'));
+  report.add('gateway.cpu.chat_1k.requests', 'us/request', 'lower', of(rows.get(s.requests), 'cpuUs'), of(theirs, 'cpuUs'));
+  report.add('gateway.cpu.chat_1k.workers', 'us/request', 'lower', of(rows.get(s.full), 'frontUs'), of(theirs, 'cpuUs'));
+  report.add('gateway.throughput.chat_1k', 'requests/s', 'higher', of(rows.get(s.full), 'perSecond'), of(theirs, 'perSecond'));
+  report.add('gateway.p99.chat_1k', 'ms', 'lower', of(rows.get(s.full), 'p99Ms'), of(theirs, 'p99Ms'));
+  additions(report, 'chat_1k', rows, s.full, s.plain, s.rivals);
+  return median(of(rows.get(s.full), 'perSecond'));
+}
+
+async function large(report, s) {
+  const rows = await rounds('32 KB', [s.plain, s.full, ...s.rivals], (c) => round(c, { BENCH: 'json', BENCH_BYTES: '32768' }));
+
+  report.add('gateway.cpu.chat_32k', 'us/request', 'lower', of(rows.get(s.full), 'cpuUs'), of(rows.get(s.plain), 'cpuUs'));
+  additions(report, 'chat_32k', rows, s.full, s.plain, s.rivals);
+}
+
+async function sse(report, s) {
+  const rows = await rounds('stream', [s.plain, s.full], (c) => round(c, { BENCH: 'sse' }));
+  const [a, b] = [rows.get(s.full), rows.get(s.plain)];
+  const count = TOKENS + 2; // the finish and [DONE]
+
+  report.add('gateway.cpu.stream_200', 'us/request', 'lower', of(a, 'cpuUs'), of(b, 'cpuUs'));
+  report.add('gateway.cpu.event', 'us/event', 'lower', of(a, 'cpuUs').map((us) => us / count), of(b, 'cpuUs').map((us) => us / count));
+  report.add('gateway.throughput.stream_200', 'requests/s', 'higher', of(a, 'perSecond'), of(b, 'perSecond'));
+  report.add('gateway.p99.stream_200', 'ms', 'lower', of(a, 'p99Ms'), of(b, 'p99Ms'));
+}
+
+/** Delay at half of what we can serve, the same pace for both. */
+async function latency(report, s, perSecond) {
+  const pause = String(Math.round((CONNECTIONS / (perSecond / 2)) * 1e6));
+  const rows = await rounds('half load', [s.plain, s.full], (c) => load(c, { BENCH: 'json', BENCH_DELAY_US: pause }));
+  const [a, b] = [rows.get(s.full), rows.get(s.plain)];
+
+  report.add('gateway.delay.p50_added', 'us', 'lower', a.map((r, i) => r.p50Us - b[i].p50Us), of(b, 'p50Us'));
+  report.add('gateway.delay.p50', 'us', 'lower', of(a, 'p50Us'), of(b, 'p50Us'));
+  report.add('gateway.delay.p99', 'us', 'lower', of(a, 'p99Us'), of(b, 'p99Us'));
+}
+
+/** Bytes of memory that belong to these processes alone. */
+function memory(pids) {
+  let kb = 0;
+  for (const pid of pids)
+    for (const m of fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8').matchAll(/^(?:Private_Dirty|Private_Clean|Swap): +(\d+) kB$/gm)) kb += Number(m[1]);
+  return kb * 1024;
+}
+
+async function streamMemory(c, up) {
+  const agent = new http.Agent({ maxSockets: Infinity });
+  const body = JSON.stringify({ model: 'bench', stream: true, messages: [{ role: 'user', content: 'hello' }] });
+  const requests = [];
+  const before = memory(c.pids());
+
+  for (let i = 0; i < STREAMS; i++) {
+    const r = http.request(`${c.url}/v1/chat/completions`, { agent, method: 'POST', headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) } }, (res) => res.resume());
+    r.on('error', () => {});
+    r.end(body);
+    requests.push(r);
+    if (i % 50 === 49) await sleep(20);
+  }
+  for (let i = 0; i < 200 && up.open.size < STREAMS; i++) await sleep(50);
+  assert.equal(up.open.size, STREAMS, `${up.open.size} of ${STREAMS} streams are open through ${c.name}`);
+  await sleep(1000);
+  const kib = (memory(c.pids()) - before) / STREAMS / 1024;
+  for (const r of requests) r.destroy();
+  for (let i = 0; i < 200 && up.open.size > 0; i++) await sleep(50);
+  return kib;
+}
+
+/** Fresh processes: memory that a burst before left behind would hide what a stream takes. */
+async function openStreams(report, base) {
+  const up = await startOpenStreams();
+  const [ours, theirs] = [[], []];
+  const fresh = () => {
+    const dir = fs.mkdtempSync(path.join(base, 'm-'));
+    fs.chmodSync(dir, 0o755);
+    return dir;
+  };
+  try {
+    for (let i = 0; i < 2; i++)
+      for (const [list, start] of [[theirs, () => startPlain(fresh(), up.address)], [ours, () => startOurs('full', up.url, FULL)]]) {
+        const c = await start();
+        try {
+          list.push(await streamMemory(c, up));
+        } finally {
+          await c.stop();
+        }
+      }
+  } finally {
+    await up.stop();
+  }
+  report.add('gateway.memory.stream', 'KiB', 'lower', ours, theirs);
+}
+
 async function main() {
-  const version = /nginx\/(\S+)/.exec((await run('nginx', ['-v'])).stderr)?.[1];
-  if ((await run('wrk', ['-v'])).code === 'ENOENT' || !version) {
-    console.error('bench: nginx and wrk are needed: tools/install-deps bench');
+  if ((await run('wrk', ['-v'])).code === 'ENOENT' || !fs.existsSync('/usr/share/modsecurity-crs')) {
+    console.error('bench: nginx, wrk and ModSecurity are needed: tools/install-deps bench');
     return 5;
   }
-  const dir = makeTemp('pl-bench-');
-  const children = [];
-  let product;
+  const base = makeTemp('pl-bench-');
+  const running = [];
+  const start = async (c) => (running.push(await c), running.at(-1));
+  const does = (part) => !ONLY || ONLY.includes(part);
+  // workers of an nginx that is started as root change to an account that must get in
+  fs.chmodSync(base, 0o755);
   try {
-    const [up, plain] = await freePorts(2);
-    for (const d of ['up', 'plain']) fs.mkdirSync(path.join(dir, d));
-    // workers of an nginx that is started as root change to an account that must get in
-    fs.chmodSync(dir, 0o755);
-    fs.writeFileSync(path.join(dir, 'up/answer.sse'), `${events}data: [DONE]\n\n`);
-    children.push(await startNginx(path.join(dir, 'up'), upstreamConf(path.join(dir, 'up'), up), `http://127.0.0.1:${up}`));
-    const theirs = `http://127.0.0.1:${plain}`;
-    children.push(await startNginx(path.join(dir, 'plain'), rivalConf(path.join(dir, 'plain'), plain, up), theirs));
-    product = await startProduct({ upstream: `http://127.0.0.1:${up}` });
-    const ours = product.gateway;
-    await sameResult(ours, theirs);
-
-    const rival = descendants(children[1].pid).map((p) => p.pid);
-    const { workers, daemon, nginx } = product.pids();
-    const own = [...workers, nginx];
-    const report = new Report('nginx', version);
-    for (const [kind, name] of [['json', 'chat_1k'], ['sse', 'stream_200']]) {
-      const [a, b] = [[], []];
-      await round(theirs, kind, rival);
-      await round(ours, kind, own, [daemon]);
-      for (let i = 0; i < ROUNDS; i++) {
-        b.push(await round(theirs, kind, rival));
-        a.push(await round(ours, kind, own, [daemon]));
-        console.error(`bench: gateway ${kind}, round ${i + 1} of ${ROUNDS}: ours ${a[i].cpuUs.toFixed(1)} us (${a[i].frontUs.toFixed(1)} workers, ${a[i].backUs.toFixed(1)} daemon), nginx ${b[i].cpuUs.toFixed(1)} us`);
-      }
-      const of = (rows, key) => rows.map((r) => r[key]);
-      report.add(`gateway.cpu.${name}`, 'us/request', 'lower', of(a, 'cpuUs'), of(b, 'cpuUs'));
-      report.add(`gateway.throughput.${name}`, 'requests/s', 'higher', of(a, 'perSecond'), of(b, 'perSecond'));
-      if (kind === 'sse') {
-        const events = TOKENS + 2; // the finish and [DONE]
-        report.add('gateway.cpu.event', 'us/event', 'lower', of(a, 'cpuUs').map((us) => us / events), of(b, 'cpuUs').map((us) => us / events));
-      }
-      report.add(`gateway.p99.${name}`, 'ms', 'lower', of(a, 'p99Ms'), of(b, 'p99Ms'));
+    const up = await start(startUpstream(base));
+    const s = { plain: await start(startPlain(base, up.address)), full: await start(startOurs('ours', up.url, FULL)), rivals: [] };
+    const report = new Report('nginx', s.plain.version);
+    await sameResult(s.full.url, s.plain.url);
+    if (does('json') || does('large'))
+      s.rivals = [await start(startModSecurity(base, up.address, false)), await start(startModSecurity(base, up.address, true)), await start(startPortkey(up.url))];
+    if (does('json')) {
+      s.shipped = await start(startOurs('ours as shipped', up.url));
+      s.requests = await start(startOurs('ours, requests only', up.url, REQUESTS));
     }
-    const { json } = await product.api('GET', '/api/v1/overview');
-    assert.equal(json.counters.lost, 0, 'every request left its event');
+    const perSecond = does('json') ? await json(report, s) : 12_000;
+    if (does('large')) await large(report, s);
+    if (does('sse')) await sse(report, s);
+    if (does('latency')) await latency(report, s, perSecond);
+    while (running.length) await running.pop().stop();
+    if (does('memory')) await openStreams(report, base);
     return report.finish();
   } finally {
-    await product?.stop();
-    for (const c of children) c.kill('SIGTERM');
-    await sleep(300);
-    fs.rmSync(dir, { recursive: true, force: true });
+    while (running.length) await running.pop().stop().catch((e) => console.error(`bench: ${e.message}`));
+    fs.rmSync(base, { recursive: true, force: true });
   }
 }
 
