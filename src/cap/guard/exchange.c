@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "cap/guard/guard_int.h"
+#include "cap/guard/quiet.h"
 #include "engine/text/textlabel.h"
 
 #define SCRATCH_MAX (64u << 20)
@@ -278,7 +279,7 @@ static pl_rc scan_text(pl_exchange *x, pl_str s)
 static void scan_one(pl_exchange *x, pl_str s)
 {
     x->out.scanned += s.n;
-    x->oom |= scan_text(x, s) != PL_OK;
+    x->oom |= pl_quiet_scan(x->o.policy, s, on_finding, x) != PL_OK;
 }
 
 void pl_exchange_scan_single(pl_exchange *x, pl_str s)

@@ -69,6 +69,9 @@ pl_rc policy_people_read(const pl_pack *pack, json_t *out, pl_error *err);
 pl_rc policy_names_read(const pl_pack *pack, unsigned name, unsigned address, char **out,
                         size_t *out_n, pl_error *err);
 
+/* Another number for each policy that this process opened. */
+uint32_t pl_policy_serial(const pl_policy *p);
+
 /* --- findings ------------------------------------------------------------------ */
 
 #define PL_TALLY_RULES 32

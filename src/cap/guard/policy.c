@@ -16,6 +16,7 @@
 
 struct pl_policy {
     atomic_uint   refs;
+    uint32_t      serial;
     pl_str        map;
     pl_screen    *screen;
     json_t       *doc; /* owns the strings the routes view */
@@ -335,12 +336,14 @@ static pl_rc map_at(int dirfd, const char *name, pl_str *out, pl_error *err)
 
 pl_rc pl_policy_openat(int dirfd, const char *name, pl_policy **out, pl_error *err)
 {
+    static atomic_uint opened;
     pl_policy *p = calloc(1, sizeof *p);
     pl_rc      rc;
 
     if (!p)
         return pl_fail(err, PL_NOMEM, "out of memory");
     atomic_init(&p->refs, 1);
+    p->serial = atomic_fetch_add(&opened, 1) + 1;
     rc = map_at(dirfd, name, &p->map, err);
     if (rc == PL_OK)
         rc = policy_load(p, err);
@@ -350,6 +353,11 @@ pl_rc pl_policy_openat(int dirfd, const char *name, pl_policy **out, pl_error *e
     }
     *out = p;
     return PL_OK;
+}
+
+uint32_t pl_policy_serial(const pl_policy *p)
+{
+    return p->serial;
 }
 
 pl_policy *pl_policy_ref(pl_policy *p)

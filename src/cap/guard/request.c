@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "cap/guard/guard_int.h"
+#include "cap/guard/quiet.h"
 
 #define HAN_PERCENT_ZH 20 /* above this share of Han letters a text is answered in Chinese */
 #define SCRATCH_MAX    (64u << 20)
@@ -66,7 +67,9 @@ static void scan(judge *j, pl_str s, unsigned parts)
 static void scan_single(judge *j, pl_str s)
 {
     j->found->scanned += s.n;
-    scan(j, s, PL_SCREEN_KEYWORDS | PL_SCREEN_STRUCTURED);
+    j->scanning = s;
+    j->asked = false;
+    j->failed |= pl_quiet_scan(j->policy, s, on_finding, j) != PL_OK;
 }
 
 /* A string that may hold JSON itself: also scanned with its inner escapes undone. */

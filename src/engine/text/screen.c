@@ -8,12 +8,16 @@
 
 #include <plumbline/screen.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #define FEW          64        /* findings of a window that need no memory of their own */
 #define FINDINGS_MAX (4u << 20)
 #define OVERLAP      (PL_TEXT_SPAN_MAX + 256u)
 
 #define NO_RULE UINT32_MAX
+
+/* A reader of structured data fits here: asking for it would cost more than reading a short text. */
+#define READER_ROOM (40u << 10)
 
 /* The rules that report a label of the classifier; NO_RULE: not reported. */
 typedef struct label_rules {
@@ -163,6 +167,16 @@ typedef struct collector {
     bool             failed;
 } collector;
 
+/* `few` stays as it is: clearing it would cost more than a short text. */
+static void collector_init(collector *c)
+{
+    c->list = c->few;
+    c->n = 0;
+    c->cap = FEW;
+    c->shift = c->from = c->to = 0;
+    c->failed = false;
+}
+
 static bool collector_grow(collector *c)
 {
     size_t           cap = c->cap * 2;
@@ -286,12 +300,13 @@ typedef struct pii_reader {
     bool            has_next;
 } pii_reader;
 
-static bool pii_reader_begin(pii_reader *r, const pl_screen *s, pl_str text, unsigned parts)
+static bool pii_reader_begin(pii_reader *r, void *room, const pl_screen *s, pl_str text, unsigned parts)
 {
-    *r = (pii_reader){ 0 };
+    r->cursor = NULL;
+    r->has_next = false;
     if (!s->has_pii || !(parts & PL_SCREEN_STRUCTURED))
         return true;
-    r->cursor = malloc(pl_pii_cursor_size());
+    r->cursor = pl_pii_cursor_size() <= READER_ROOM ? room : malloc(pl_pii_cursor_size());
     if (!r->cursor)
         return false;
     pl_pii_cursor_init(r->cursor, &s->pii, text);
@@ -309,14 +324,15 @@ static void pii_collect(pii_reader *r, collector *c)
 pl_rc pl_screen_scan(const pl_screen *s, pl_str text, unsigned parts, pl_text_emit_fn emit,
                      void *ctx, pl_error *err)
 {
-    collector  c = { .cap = FEW };
+    collector  c;
     bool       more = text.n > 0, model = s->model && (parts & PL_SCREEN_MODEL);
     bool       names = s->names && (parts & PL_SCREEN_NAMES);
     size_t     model_next = 0, names_next = 0;
     pii_reader pii;
+    max_align_t room[READER_ROOM / sizeof(max_align_t)];
 
-    c.list = c.few;
-    if (!pii_reader_begin(&pii, s, text, parts))
+    collector_init(&c);
+    if (!pii_reader_begin(&pii, room, s, text, parts))
         return pl_fail(err, PL_NOMEM, "out of memory for structured data");
     while (more && !c.failed) {
         c.to = text.n - c.from > PL_SCREEN_WINDOW ? c.from + PL_SCREEN_WINDOW : text.n;
@@ -330,7 +346,8 @@ pl_rc pl_screen_scan(const pl_screen *s, pl_str text, unsigned parts, pl_text_em
         more = !c.failed && deliver(&c, emit, ctx) && c.to < text.n;
         c.from = c.to;
     }
-    free(pii.cursor);
+    if ((void *)pii.cursor != (void *)room)
+        free(pii.cursor);
     if (c.list != c.few)
         free(c.list);
     return c.failed ? pl_fail(err, PL_NOMEM, "too many findings in one part of the text") : PL_OK;

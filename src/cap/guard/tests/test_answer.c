@@ -135,6 +135,23 @@ static void whole__blocks_output_wherever_it_stands(void **state)
     }
 }
 
+/* Strings that were read before, and such as differ from them in the middle only. */
+static void whole__knows_a_string_only_when_it_is_the_same(void **state)
+{
+    static const char calm[] = "{\"choices\":[],\"note\":\"harmless ordinary  work harmless\"}";
+    static const char harm[] = "{\"choices\":[],\"note\":\"harmless forbidden zork harmless\"}";
+
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        pl_exchange *x = whole(policy, ASK_EN, 200, "application/json", i % 3 ? calm : harm);
+
+        assert_string_equal(pl_exchange_verdict(x), i % 3 ? "allow" : "block");
+        /* known or not, it was judged: the record says so */
+        assert_non_null(strstr(pl_exchange_event(x, 1)->leaf.p, "\"scanned\":36"));
+        pl_exchange_free(x);
+    }
+}
+
 static void whole__reports_what_the_upstream_did_wrong(void **state)
 {
     static const struct {
@@ -546,6 +563,7 @@ int main(void)
         cmocka_unit_test(whole__is_unchanged_apart_from_the_label),
         cmocka_unit_test(label__stays_out_of_data),
         cmocka_unit_test(whole__blocks_output_wherever_it_stands),
+        cmocka_unit_test(whole__knows_a_string_only_when_it_is_the_same),
         cmocka_unit_test(whole__reports_what_the_upstream_did_wrong),
         cmocka_unit_test(whole__truncated_or_encoded_or_huge_is_an_error),
         cmocka_unit_test(stream__passes_events_unchanged_at_every_cut),
