@@ -1,11 +1,9 @@
 -- Chat requests for the gateway benchmark.
---   BENCH           json, or sse for a stream
---   BENCH_BYTES     about how long the prompt is (1000)
---   BENCH_DELAY_US  pause of a connection between two requests, on average (0: none)
---   BENCH_HOST      upstream of a gateway that takes it from the request
+--   BENCH        json, or sse for a stream
+--   BENCH_BYTES  about how long the prompt is (1000)
+--   BENCH_HOST   upstream of a gateway that takes it from the request
 local sse = os.getenv("BENCH") == "sse"
 local bytes = tonumber(os.getenv("BENCH_BYTES") or "1000")
-local pause = tonumber(os.getenv("BENCH_DELAY_US") or "0")
 local host = os.getenv("BENCH_HOST")
 
 local sentence = "Tulips open in spring, and children fly their kites on the lawn. "
@@ -29,13 +27,6 @@ local n = 0
 function request()
     n = n + 1
     return wrk.format(nil, nil, nil, head .. string.format("%08x ", n) .. tail)
-end
-
-if pause > 0 then
-    function delay() -- whole milliseconds, right on average
-        local ms = math.floor(pause / 1000)
-        return ms + (math.random() < pause / 1000 - ms and 1 or 0)
-    end
 end
 
 function done(summary, latency, requests)

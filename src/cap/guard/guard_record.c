@@ -12,8 +12,11 @@
 #include "cap/guard/guard_people.h"
 #include "cap/guard/subject_store.h"
 
+#include <sched.h>
+
 #define BATCH_EVENTS  4096
 #define BATCH_BYTES   (16u << 20)
+#define TURN          16 /* events after which a worker that waits for this core gets it: no request waits for a batch */
 #define PUBLISH_MS    500
 #define EXPIRE_MS     (3600 * 1000)
 #define DAY_MS        (24LL * 3600 * 1000)
@@ -183,8 +186,11 @@ static pl_rc store_events(const batch *b, pl_services *s, pl_db *db, int64_t id,
     seen_run run = { .seen = json_object() };
     pl_rc    rc = run.seen ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
 
-    for (size_t i = 0; i < b->n && rc == PL_OK; i++)
+    for (size_t i = 0; i < b->n && rc == PL_OK; i++) {
         rc = store_event(s, db, &b->item[i].event, id, (int64_t)i, &run, err);
+        if (i % TURN == TURN - 1)
+            (void)sched_yield();
+    }
     run_count(&run);
     if (rc == PL_OK)
         rc = guard_seen_store(db, run.seen, err);
