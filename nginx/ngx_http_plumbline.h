@@ -45,6 +45,7 @@ typedef struct {
     ngx_chain_t *free, *busy;
     ngx_uint_t   http_version; /* the client's: an HTTP/0.9 upstream would change it */
     void       (*upstream_finalize)(ngx_http_request_t *r, ngx_int_t rc);
+    pl_str       body;        /* of the request, as it came; lives as long as the request */
     uint64_t     stops;       /* version of the table of stops that was looked at */
     unsigned     judged:1;    /* request phase is over */
     unsigned     asking:1;    /* a guard model is being asked */

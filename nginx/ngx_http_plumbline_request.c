@@ -2,6 +2,7 @@
 #include "ngx_http_plumbline.h"
 
 #include "base/hash.h"
+#include "cap/guard/seal.h"
 
 static void plumbline_cleanup(void *data);
 
@@ -23,6 +24,30 @@ ngx_http_plumbline_get_ctx(ngx_http_request_t *r)
     return NULL;
 }
 
+/* Hands over what people will look at, sealed, before the event that names it. */
+static void
+plumbline_put_review(ngx_http_plumbline_ctx_t *ctx)
+{
+    pl_exchange *x = ctx->exchange;
+    pl_buf       plain = PL_BUF_INIT(PL_REVIEW_MAX), sealed = PL_BUF_INIT(PL_REVIEW_MAX + PL_SEAL_MORE);
+    uint8_t      salt[32], key[32];
+    ngx_uint_t   kept = 0;
+
+    if (pl_random(salt, sizeof(salt), NULL) == PL_OK) {
+        pl_exchange_review_content(x, ctx->body, salt, &plain);
+        pl_review_transport_key(ctx->mcf->index_key, key);
+        kept = !plain.failed && pl_seal(key, pl_exchange_id(x), pl_buf_str(&plain), &sealed, NULL) == PL_OK
+               && pl_gate_review_put(ctx->mcf->gate, pl_exchange_id(x), ngx_http_plumbline_now(),
+                                     pl_buf_str(&sealed)) == PL_OK;
+        ngx_explicit_memzero(key, sizeof(key));
+    }
+    if (!kept) {
+        pl_exchange_review_drop(x);
+    }
+    pl_buf_wipe(&plain);
+    pl_buf_done(&sealed);
+}
+
 void
 ngx_http_plumbline_put_event(ngx_http_plumbline_ctx_t *ctx)
 {
@@ -34,6 +59,9 @@ ngx_http_plumbline_put_event(ngx_http_plumbline_ctx_t *ctx)
         return;
     }
     ctx->put = 1;
+    if (ctx->reserved && pl_exchange_wants_review(ctx->exchange)) {
+        plumbline_put_review(ctx);
+    }
     e = pl_exchange_event(ctx->exchange, ngx_http_plumbline_now());
     if (ctx->reserved) {
         pl_gate_put(gate, e);
@@ -368,6 +396,7 @@ plumbline_judge(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     if (rc != NGX_OK) {
         return rc;
     }
+    ctx->body = body;
     action = pl_exchange_request(ctx->exchange, body);
     ctx->stops = ~pl_gate_part_version(gate); /* now that the model is known */
     if (action != PL_EXCHANGE_ANSWER && ngx_http_plumbline_is_stopped(ctx)) {

@@ -134,7 +134,7 @@ static pl_rc configure(pl_db *db, pl_error *err)
     if (rc == PL_OK)
         rc = sqlite_exec(db,
                          "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                         "PRAGMA trusted_schema = OFF",
+                         "PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON",
                          err);
     return rc;
 }

@@ -227,11 +227,6 @@ bool pl_exchange_is_recorded(const pl_exchange *x)
     return !x->unrecorded;
 }
 
-bool pl_exchange_wants_review(const pl_exchange *x)
-{
-    return x->in.review || x->out.review;
-}
-
 bool pl_exchange_stops_session(const pl_exchange *x)
 {
     return x->in.stops || x->out.stops;

@@ -233,6 +233,7 @@ static void leaf_write(pl_exchange *x, int64_t now_ms, size_t most_findings)
         member(b, "second_opinion", pl_str_z(opinions[x->opinion]));
     bypasses(x, b);
     reminders(x, b);
+    pl_exchange_review_member(x, b);
     member(b, "end", pl_str_z(x->end));
     pl_buf_putc(b, '}');
 }

@@ -166,8 +166,10 @@ void pl_gate_close(pl_gate *g)
     if (!g)
         return;
     pl_gate_release(g);
-    for (int i = 0; i < PL_GATE_SLOTS; i++)
+    for (int i = 0; i < PL_GATE_SLOTS; i++) {
         slot_unmap(&g->drain[i]);
+        gate_review_unmap(&g->reviews[i]);
+    }
     if (g->state)
         munmap(g->state, sizeof(state_file));
     if (g->dirfd >= 0)

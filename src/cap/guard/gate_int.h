@@ -54,6 +54,23 @@ typedef struct ring_head {
 } ring_head;
 _Static_assert(sizeof(ring_head) <= PL_RING_PAGE, "ring header fits its page");
 
+#define PL_REVIEW_MAGIC 0x3152455250504c50ull /* "PLPPRER1" */
+
+typedef struct review_head {
+    uint64_t  magic;
+    uint32_t  version, reserved;
+    uint64_t  bytes;
+    ring_ends ends;
+} review_head;
+_Static_assert(sizeof(review_head) <= PL_RING_PAGE, "review header fits its page");
+
+/* A mapped review-NN.plr; at: the daemon's cursor. */
+typedef struct review_map {
+    review_head *head; /* NULL: not mapped */
+    ring         ring;
+    uint64_t     at;
+} review_map;
+
 /* A mapped ring file. */
 typedef struct slot_map {
     ring_head *head; /* NULL: not mapped */
@@ -77,11 +94,18 @@ struct pl_gate {
     slot_map    own;
     uint64_t    reserved;
     slot_map    drain[PL_GATE_SLOTS];
+    review_map  review;                 /* worker */
+    review_map  reviews[PL_GATE_SLOTS]; /* daemon */
     int         drain_slot;
 };
 
 /* Takes the table of stops over when it changed, and always when `again`. */
 void  gate_stops_refresh(pl_gate *g, bool again);
 void  slot_unmap(slot_map *m);
+/* gate_review.c */
+void  gate_review_claim(pl_gate *g, int slot);
+void  gate_review_unmap(review_map *m);
+void  gate_review_ack(pl_gate *g);
+void  gate_review_rewind(pl_gate *g);
 pl_rc slot_map_open(pl_gate *g, int slot, slot_map *out, pl_error *err);
 #endif

@@ -182,6 +182,7 @@ pl_rc pl_gate_claim(pl_gate *g, pl_error *err)
         return rc;
     }
     g->slot = i;
+    gate_review_claim(g, i);
     return PL_OK;
 }
 
@@ -192,6 +193,7 @@ void pl_gate_release(pl_gate *g)
     if (g->reserved) /* exchanges cut off with the process leave no event */
         pl_gate_count(g, PL_COUNT_LOST, g->reserved);
     slot_unmap(&g->own);
+    gate_review_unmap(&g->review);
     atomic_store(&g->state->slot[g->slot].owner, 0);
     g->slot = -1;
     g->reserved = 0;
@@ -335,6 +337,7 @@ pl_rc pl_gate_drain_next(pl_gate *g, pl_gate_item *out, pl_error *err)
         if (rc != PL_OK)
             return rc;
         out->slot = g->drain_slot;
+        out->review = (pl_str){ "", 0 };
         memcpy(out->ring_id, m->head->id, sizeof out->ring_id);
         return PL_OK;
     }
@@ -352,6 +355,7 @@ void pl_gate_drain_ack(pl_gate *g)
         atomic_store_explicit(&m->head->spill.tail, m->spill_at, memory_order_release);
         m->touched = false;
     }
+    gate_review_ack(g);
     g->drain_slot = 0;
 }
 
@@ -365,6 +369,7 @@ void pl_gate_drain_rewind(pl_gate *g)
         m->spill_at = atomic_load(&m->head->spill.tail);
         m->touched = false;
     }
+    gate_review_rewind(g);
     g->drain_slot = 0;
 }
 

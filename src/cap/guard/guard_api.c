@@ -4,7 +4,9 @@
 #include "base/timefmt.h"
 #include "cap/guard/guard_people.h"
 #include "cap/guard/guard_plan.h"
+#include "cap/guard/guard_review.h"
 
+#define PL_ROLES_CONTENT (PL_ROLE_REVIEWER | PL_ROLE_ADMIN) /* who may read what people wrote */
 #define PL_ROLES_REVIEW (PL_ROLE_REVIEWER | PL_ROLE_PROVIDER | PL_ROLE_ADMIN)
 
 #define PAYLOAD_MAX (64u << 20)
@@ -391,6 +393,10 @@ const pl_route guard_routes[] = {
     { "POST", "/api/v1/guard/subjects/{id}/appeal", PL_ROLES_STAFF, people_api_appeal },
     { "GET", "/api/v1/guard/signals", PL_ROLES_STAFF, people_api_signals },
     { "POST", "/api/v1/guard/signals/{id}/close", PL_ROLES_REVIEW, people_api_close },
+    { "GET", "/api/v1/reviews", PL_ROLES_CONTENT, review_api_list },
+    { "GET", "/api/v1/reviews/stats", PL_ROLES_STAFF, review_api_stats },
+    { "GET", "/api/v1/reviews/{id}", PL_ROLES_CONTENT, review_api_show },
+    { "POST", "/api/v1/reviews/{id}/decisions", PL_ROLES_CONTENT, review_api_decide },
     { "GET", "/api/v1/guard/audit", PL_ROLES_STAFF, api_audit },
     { "GET", "/api/v1/policy", PL_ROLES_STAFF, api_policy },
     { "POST", "/api/v1/policy/activate", PL_ROLES_OPERATE, api_activate },

@@ -5,10 +5,11 @@
 #include "cap/guard/guard_people.h"
 #include "cap/guard/guard_observe.h"
 #include "cap/guard/guard_plan.h"
+#include "cap/guard/guard_review.h"
 #include "cap/guard/pl_guard_cap.h"
 
 extern const unsigned char pl_guard_sql[], pl_guard_people_sql[], pl_guard_receipts_sql[],
-    pl_guard_plan_sql[], pl_guard_seen_sql[], pl_guard_openapi[];
+    pl_guard_plan_sql[], pl_guard_seen_sql[], pl_guard_review_sql[], pl_guard_openapi[];
 
 /* One daemon per process: the only state of the capability that outlives a call. */
 static guard_run *running;
@@ -22,6 +23,7 @@ static void run_free(guard_run *g)
 {
     if (!g)
         return;
+    guard_review_stop(g);
     pl_gate_close(g->gate);
     pthread_mutex_destroy(&g->lock);
     pthread_mutex_destroy(&g->people);
@@ -114,6 +116,8 @@ static pl_rc tick(pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
         rc = guard_plan_tick(running, s, db, now_ms, err);
     if (rc == PL_OK)
         rc = guard_people_sync(running, db, now_ms, err);
+    if (rc == PL_OK)
+        rc = guard_review_tick(running, s, db, now_ms, err);
     return rc == PL_OK ? guard_record_tick(running, s, db, now_ms, err) : rc;
 }
 
@@ -137,10 +141,14 @@ static void metrics(pl_services *s, pl_db *db, pl_buf *out)
                   "# HELP plumbline_gateway_subjects_unseen_total People whom workers could not be told of.\n"
                   "# TYPE plumbline_gateway_subjects_unseen_total counter\n"
                   "plumbline_gateway_subjects_unseen_total %llu\n"
+                  "# HELP plumbline_reviews_missing_total Contents for review that could not be kept.\n"
+                  "# TYPE plumbline_reviews_missing_total counter\n"
+                  "plumbline_reviews_missing_total %llu\n"
                   "# HELP plumbline_gateway_pending_bytes Event bytes not yet in the ledger.\n"
                   "# TYPE plumbline_gateway_pending_bytes gauge\n"
                   "plumbline_gateway_pending_bytes %llu\n", pl_gate_workers(running->gate),
                   pl_gate_stopped(running->gate), (unsigned long long)running->subjects_unseen,
+                  (unsigned long long)running->reviews_missing,
                   (unsigned long long)pl_gate_pending(running->gate));
 }
 
@@ -151,6 +159,7 @@ static const pl_migration migrations[] = {
     { 4, (const char *)pl_guard_plan_sql },
     { 5, (const char *)pl_guard_seen_sql },
     { 6, "DROP INDEX guard_event_time" }, /* an event's id begins with its time */
+    { 7, (const char *)pl_guard_review_sql },
     { 0, NULL },
 };
 

@@ -7,6 +7,7 @@
 #include "cap/guard/guard_cmd.h"
 #include "cap/guard/guard_people.h"
 #include "cap/guard/guard_plan.h"
+#include "cap/guard/guard_review.h"
 #include "cap/guard/policy_cases.h"
 
 #include <errno.h>
@@ -444,6 +445,17 @@ static const pl_opt opts_why[] = {
     { "reason", "TEXT", "why; becomes part of the evidence", "原因；将成为证据的一部分" },
     { NULL, NULL, NULL, NULL },
 };
+static const pl_opt opts_reviews[] = {
+    { "state", "STATE", "waiting (default), open, disputed, settled or lapsed",
+      "waiting（默认）、open、disputed、settled 或 lapsed" },
+    { NULL, NULL, NULL, NULL },
+};
+static const pl_opt opts_decide[] = {
+    { "verdict", "WHAT", "violation, acceptable or unclear", "violation（违规）、acceptable（合规）或 unclear（无法判断）" },
+    { "category", "ID", "which category, like harm.fraud", "类别，如 harm.fraud" },
+    { "note", "TEXT", "grounds; destroyed together with the content", "理由；与内容一同销毁" },
+    { NULL, NULL, NULL, NULL },
+};
 static const pl_opt opts_note[] = {
     { "note", "TEXT", "what was done about it", "处理情况" },
     { NULL, NULL, NULL, NULL },
@@ -505,5 +517,14 @@ const pl_cmd guard_commands[] = {
       "列出未处理信号（上报、处置、依赖、危机、申诉）", "plumbline signal list", people_cmd_signals },
     { "signal", "close", "ID", 1, 1, opts_note, "say what was done about a signal", "登记信号的处理情况",
       "plumbline signal close ID --note 'called the guardian'", people_cmd_signal_close },
+    { "review", "list", "", 0, 0, opts_reviews, "exchanges that people are to look at, or looked at",
+      "列出待人工复核或已复核的交互", "plumbline review list --state settled", review_cmd_list },
+    { "review", "show", "ID", 1, 1, opts_none, "one of them: what was asked and answered, what was decided",
+      "显示一项：问答内容与判定", "plumbline review show ID", review_cmd_show },
+    { "review", "decide", "ID", 1, 1, opts_decide, "say what it was; another person decides for themselves",
+      "作出判定；另一人独立判定", "plumbline review decide ID --verdict acceptable --note 'a quotation'",
+      review_cmd_decide },
+    { "review", "stats", "", 0, 0, opts_none, "cases by outcome, and how far two people agree",
+      "按结果统计案例，以及两人判定的一致程度", "plumbline review stats", review_cmd_stats },
     { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL },
 };

@@ -54,6 +54,14 @@ json_t *pl_policy_packs(const pl_policy *p);
 /* NULL: the policy says nothing of people. */
 const people_config *pl_policy_people(const pl_policy *p);
 
+typedef struct policy_review {
+    unsigned sample_ppm; /* exchanges of a million that a person looks at   */
+    int64_t  keep_ms;    /* how long what they look at is kept, at most     */
+    bool     third;      /* two who disagree: a third decides, else nobody  */
+} policy_review;
+#define PL_REVIEW_KEEP_MS (30LL * 24 * 3600 * 1000) /* when the policy says nothing */
+const policy_review *pl_policy_review(const pl_policy *p);
+
 /* --- the classifier of a policy -------------------------------------------------------- */
 
 /* Adds two rules a label to the builder, "model.LABEL" of the severity given and
@@ -286,6 +294,8 @@ struct pl_exchange {
     bool    has_subject, has_session;
     people_admission people;
     pseudonyms names;
+    bool     review_kept;        /* somebody holds what people will look at */
+    pl_hash  review_commitment;
 
     choice  *choices[PL_CHOICES_MAX];
     int      choice_count;  /* highest index used + 1 */
@@ -326,6 +336,11 @@ void pl_exchange_label_json(const pl_exchange *x, pl_buf *out);
 void pl_exchange_identify(pl_exchange *x);
 /* Refuses when something holds against the person. */
 bool pl_exchange_refuse_person(pl_exchange *x);
+
+/* --- exchange_review.c --------------------------------------------------------------------- */
+
+/* The event's member `review`, when there is something to look at. */
+void pl_exchange_review_member(const pl_exchange *x, pl_buf *b);
 
 /* --- exchange_whole.c, exchange_frame.c, exchange_stream.c ------------------------------- */
 

@@ -5,14 +5,13 @@
 #include "base/timefmt.h"
 #include "cap/guard/guard_int.h"
 #include "cap/guard/guard_plan.h"
+#include "cap/guard/wilson.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <unistd.h>
 
 #define TICK_MS 1000
-#define Z95     1.959964
 
 typedef struct plan {
     char    name[160], digest[65], by[64];
@@ -224,17 +223,15 @@ static pl_rc on_event(void *ctx, pl_str id, pl_str leaf, bool is_logged)
     return rc;
 }
 
-/* E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927, (2). */
 static json_t *rate_json(int64_t k, int64_t n)
 {
-    double p = n ? (double)k / (double)n : 0, z2 = Z95 * Z95, d = 1 + z2 / (double)(n ? n : 1);
-    double mid = (p + z2 / (2.0 * (double)(n ? n : 1))) / d;
-    double half = Z95 * sqrt(p * (1 - p) / (double)(n ? n : 1) + z2 / (4.0 * (double)(n ? n * n : 1))) / d;
+    double low, high;
 
     if (n == 0)
         return json_pack("{s:i, s:i, s:n, s:n, s:n}", "exchanges", 0, "blocked", 0, "rate", "low", "high");
-    return json_pack("{s:I, s:I, s:f, s:f, s:f}", "exchanges", (json_int_t)n, "blocked", (json_int_t)k, "rate", p,
-                     "low", fmax(0, mid - half), "high", fmin(1, mid + half));
+    guard_wilson(k, n, &low, &high);
+    return json_pack("{s:I, s:I, s:f, s:f, s:f}", "exchanges", (json_int_t)n, "blocked", (json_int_t)k, "rate",
+                     (double)k / (double)n, "low", low, "high", high);
 }
 
 pl_rc guard_canary_compare(guard_run *g, pl_db *db, int64_t now_ms, json_t **out, pl_error *err)

@@ -10,6 +10,8 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "cap/guard/guard_people.h"
+#include "cap/guard/guard_review.h"
+#include "cap/guard/review_store.h"
 #include "cap/guard/subject_store.h"
 
 #include <sched.h>
@@ -19,6 +21,7 @@
 #define TURN          16 /* events after which a worker that waits for this core gets it: no request waits for a batch */
 #define PUBLISH_MS    500
 #define EXPIRE_MS     (3600 * 1000)
+#define ORPHAN_MS     (60 * 1000) /* content whose event never came: its worker died in between */
 #define DAY_MS        (24LL * 3600 * 1000)
 
 typedef struct batch {
@@ -64,6 +67,9 @@ static pl_rc collect(guard_run *g, batch *b, pl_db *db, pl_error *err)
             rc = is_new(b, db, &it, &fresh, err);
         if (rc != PL_OK)
             return rc;
+        /* Also of one that was stored already: its content leaves the ring with it. */
+        if (memmem(it.event.leaf.p, it.event.leaf.n, "\"review\":{", 10))
+            (void)pl_gate_review_take(g->gate, it.slot, it.event.id, &it.review);
         if (!fresh)
             continue;
         b->seen[it.slot] = it.seq;
@@ -165,9 +171,10 @@ static void run_take(seen_run *r, const guard_leaf *l, int64_t time_ms)
     r->n++;
 }
 
-static pl_rc store_event(pl_services *s, pl_db *db, const pl_event *e, int64_t id, int64_t position, seen_run *seen,
-                         pl_error *err)
+static pl_rc store_event(pl_services *s, pl_db *db, const pl_gate_item *it, int64_t id, int64_t position,
+                         seen_run *seen, pl_error *err)
 {
+    const pl_event *e = &it->event;
     guard_leaf l;
     pl_rc      rc = guard_leaf_read(e->leaf, &l, err);
 
@@ -178,6 +185,8 @@ static pl_rc store_event(pl_services *s, pl_db *db, const pl_event *e, int64_t i
     guard_leaf_done(&l);
     if (rc == PL_OK)
         rc = observe(s, db, e, err);
+    if (rc == PL_OK)
+        rc = guard_review_event(guard_run_get(), s, db, e, it->review, s->now_ms(), err);
     return rc == PL_OK ? guard_people_event(guard_run_get(), db, e, s->now_ms(), err) : rc;
 }
 
@@ -187,7 +196,7 @@ static pl_rc store_events(const batch *b, pl_services *s, pl_db *db, int64_t id,
     pl_rc    rc = run.seen ? PL_OK : pl_fail(err, PL_NOMEM, "out of memory");
 
     for (size_t i = 0; i < b->n && rc == PL_OK; i++) {
-        rc = store_event(s, db, &b->item[i].event, id, (int64_t)i, &run, err);
+        rc = store_event(s, db, &b->item[i], id, (int64_t)i, &run, err);
         if (i % TURN == TURN - 1)
             (void)sched_yield();
     }
@@ -338,6 +347,8 @@ static pl_rc expire(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms, pl_
     g->last_expire_ms = now_ms;
     if (subject_expire(db, now_ms - s->instance->retention_days * DAY_MS, now_ms, err) != PL_OK)
         return err ? err->rc : PL_IO;
+    if (review_expire(db, now_ms - s->instance->retention_days * DAY_MS, err) != PL_OK)
+        return err ? err->rc : PL_IO;
     if (guard_seen_expire(db, now_ms / DAY_MS - s->instance->retention_days, err) != PL_OK)
         return err ? err->rc : PL_IO;
     return guard_event_expire(db, now_ms - s->instance->retention_days * DAY_MS, NULL, err);
@@ -356,6 +367,10 @@ pl_rc guard_record_tick(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms,
     /* A few full batches per tick at most, so that publishing is never starved. */
     for (int i = 0; i < 8 && n == BATCH_EVENTS && rc == PL_OK; i++)
         rc = drain(g, s, db, now_ms, &n, err);
+    if (rc == PL_OK && n == 0 && now_ms - g->last_sweep_ms >= ORPHAN_MS) {
+        g->last_sweep_ms = now_ms;
+        (void)pl_gate_review_sweep(g->gate, now_ms - ORPHAN_MS);
+    }
     if (rc == PL_OK)
         rc = publish(g, s, now_ms, err);
     if (rc == PL_OK)

@@ -25,6 +25,10 @@ typedef struct guard_run {
     uint64_t last_requests, last_blocked;
     int64_t  last_plan_ms;
     int64_t  last_people_ms, people_since_ms;
+    int64_t  last_review_ms, last_sweep_ms;
+    char     review_node[PL_ID_LEN + 1]; /* who holds the keys in DIR/private; "": not read yet */
+    uint8_t  review_key[32], review_commitment[32]; /* the one in use, and its name */
+    uint64_t reviews_missing; /* contents that were announced and could not be kept */
     uint64_t subjects_unseen; /* places in the workers' table that could not be had */
     pthread_mutex_t people;   /* guards that table */
     pthread_mutex_t lock; /* guards rate, and serialises stop/resume/activate */

@@ -4,6 +4,7 @@
  *   DIR/state.pls    one page of shared state and one page of counters per slot
  *   DIR/ring-NN.plr  per worker slot: two single-producer single-consumer rings, a small
  *                    hot one and a larger spill; both preallocated and mapped
+ *   DIR/review-NN.plr  per worker slot: sealed content that people will look at
  * Formats: docs/formats/gateway-files.md. Files are created once and never replaced.
  *
  * Worker side: one pl_gate per process after pl_gate_claim; single-threaded.
@@ -19,6 +20,7 @@
 #define PL_GATE_SLOTS       32
 #define PL_GATE_RING_BYTES  (256u << 10)
 #define PL_GATE_SPILL_BYTES (16u << 20) /* room for about 3,500 exchanges in flight */
+#define PL_GATE_REVIEW_BYTES (4u << 20) /* sealed content on its way to the daemon  */
 
 typedef struct pl_gate pl_gate;
 
@@ -69,6 +71,8 @@ pl_rc pl_gate_reserve(pl_gate *g);
 void  pl_gate_unreserve(pl_gate *g);
 void  pl_gate_put(pl_gate *g, const pl_event *e);
 void  pl_gate_count(pl_gate *g, pl_counter c, uint64_t n);
+/* Hands sealed content to the daemon; before the event that names it. PL_LIMIT: there is no room now. */
+pl_rc pl_gate_review_put(pl_gate *g, pl_str id, int64_t now_ms, pl_str sealed);
 
 /* --- stop switch, any process --- */
 bool  pl_gate_stopped(const pl_gate *g);
@@ -132,8 +136,14 @@ typedef struct pl_gate_item {
     uint64_t seq;
     pl_event event;
     pl_hash  hash; /* of its leaf, as the event's digest says in hex */
+    pl_str   review; /* sealed content, for who takes it: pl_gate_review_take; next leaves it empty */
 } pl_gate_item;
 pl_rc pl_gate_drain_next(pl_gate *g, pl_gate_item *out, pl_error *err);
+/* The content of an event that next gave and that names one; a view until ack, which overwrites it. PL_NOTFOUND:
+ * it is not there. */
+pl_rc pl_gate_review_take(pl_gate *g, int slot, pl_str id, pl_str *sealed);
+/* Overwrites what is older and whose event never came; for when no event is left to read. Gives how many. */
+size_t pl_gate_review_sweep(pl_gate *g, int64_t before_ms);
 /* Removes everything returned by next so far. */
 void pl_gate_drain_ack(pl_gate *g);
 /* Starts again at the last acknowledged position (after a failed store). */

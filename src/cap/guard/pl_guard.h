@@ -178,14 +178,26 @@ pl_fail_mode pl_exchange_fail_mode(const pl_exchange *x);
 void pl_exchange_set_unrecorded(pl_exchange *x);
 bool pl_exchange_is_recorded(const pl_exchange *x);
 bool pl_exchange_is_stream(const pl_exchange *x); /* the request asked for a stream */
-/* Something was found that a person is to look at; something that ends the session. Complete
- * when the event is. */
 /* Bits of PL_REMIND_… (people.h) that are said with this answer; 0 none. */
 unsigned pl_exchange_reminders(const pl_exchange *x);
 /* Seconds after which a refusal ends; 0: nobody can tell. */
 int64_t pl_exchange_retry_after(const pl_exchange *x);
-bool pl_exchange_wants_review(const pl_exchange *x);
-bool pl_exchange_stops_session(const pl_exchange *x);
+/* Is a person to look at it, because of what was found or by lot; does what was found end the session?
+ * Complete when the event is. */
+bool        pl_exchange_wants_review(const pl_exchange *x);
+const char *pl_exchange_review_why(const pl_exchange *x); /* "escalated", "sampled" or NULL */
+bool        pl_exchange_stops_session(const pl_exchange *x);
+/* Does the lot fall on this id? Of a million ids it falls on ppm. */
+bool pl_review_samples(pl_str id, unsigned ppm);
+#define PL_REVIEW_KEPT (64u << 10) /* bytes kept of the request, and of all answers together */
+#define PL_REVIEW_MAX  (1u << 20)  /* bytes of content as it is handed over                  */
+/* Appends salt and content: what people get to see (docs/formats/reviews.md), cut where it is long. The event, not
+ * made yet, will name its salted commitment. body: the request's. */
+void pl_exchange_review_content(pl_exchange *x, pl_str body, const uint8_t salt[32], pl_buf *out);
+/* It could not be handed over: the event will say so. */
+void pl_exchange_review_drop(pl_exchange *x);
+/* The key under which content goes from worker to daemon. */
+void pl_review_transport_key(const uint8_t index_key[32], uint8_t out[32]);
 
 /* The upstream's head. WHOLE: keep the head back until response_end. */
 pl_response_mode pl_exchange_response_begin(pl_exchange *x, int status, pl_str content_type,

@@ -24,6 +24,7 @@ struct pl_policy {
     char          digest[65];
     policy_route *route; /* routes, then the tenants' forms of them */
     people_config *people;  /* NULL: it says nothing of people */
+    policy_review review;
     char        **labels;   /* every text that may stand behind an answer */
     size_t        label_count;
     uint8_t      *stopped; /* NULL: no category is; else per rule */
@@ -268,6 +269,26 @@ static pl_rc labels_collect(pl_policy *p, pl_error *err)
     return rc;
 }
 
+static pl_rc review_fill(policy_review *r, const json_t *o, pl_error *err)
+{
+    int64_t ppm = 0;
+    bool    third = true;
+    pl_rc   rc = PL_OK;
+
+    *r = (policy_review){ .keep_ms = PL_REVIEW_KEEP_MS, .third = true };
+    if (o)
+        rc = pl_json_get_int(o, "sample_ppm", true, &ppm, err);
+    if (o && rc == PL_OK)
+        rc = pl_json_get_int(o, "keep_ms", true, &r->keep_ms, err);
+    if (o && rc == PL_OK)
+        rc = pl_json_get_bool(o, "third", true, &third, err);
+    if (rc == PL_OK && (ppm < 0 || ppm > 1000000 || r->keep_ms < 1000))
+        rc = pl_fail(err, PL_INVALID, "the review section of the compiled policy is out of bounds");
+    r->sample_ppm = (unsigned)ppm;
+    r->third = third;
+    return rc;
+}
+
 static pl_rc doc_load(pl_policy *p, pl_str section, pl_error *err)
 {
     pl_rc   rc = pl_json_parse(section, "POLC section", &p->doc, err);
@@ -289,6 +310,8 @@ static pl_rc doc_load(pl_policy *p, pl_str section, pl_error *err)
         rc = forms_sort(p, err);
     if (rc == PL_OK && json_object_get(p->doc, "people"))
         rc = people_config_new(json_object_get(p->doc, "people"), &p->people, err);
+    if (rc == PL_OK)
+        rc = review_fill(&p->review, json_object_get(p->doc, "review"), err);
     if (rc == PL_OK)
         rc = labels_collect(p, err);
     snprintf(p->name, sizeof p->name, "%.*s@%lld",
@@ -495,6 +518,11 @@ json_t *pl_policy_packs(const pl_policy *p)
     json_array_append(list, json_object_get(p->doc, "names"));
     json_array_append(list, json_object_get(json_object_get(p->doc, "people"), "pack"));
     return list;
+}
+
+const policy_review *pl_policy_review(const pl_policy *p)
+{
+    return &p->review;
 }
 
 const people_config *pl_policy_people(const pl_policy *p)

@@ -286,7 +286,7 @@ static pl_rc people(compiler *c, const json_t *ref)
 static pl_rc head(compiler *c, const json_t *src)
 {
     static const char *const keys[] = { "policy", "version", "packs", "detectors", "model", "names",
-                                        "routes", "tenants", "people", NULL };
+                                        "routes", "tenants", "people", "review", NULL };
     json_t *id = json_object_get(src, "policy"), *version = json_object_get(src, "version");
     pl_rc   rc = policy_only(c, "", src, keys, "the source must be a mapping");
 
@@ -363,6 +363,8 @@ pl_rc pl_policy_compile(const char *source, const char *const *pack_folders, voi
         rc = names(&c, json_object_get(src, "names"));
     if (rc == PL_OK)
         rc = people(&c, json_object_get(src, "people"));
+    if (rc == PL_OK)
+        rc = policy_review_read(&c, json_object_get(src, "review"));
     if (rc == PL_OK)
         rc = build(&c, out, n);
     pl_textdb_builder_free(c.builder);

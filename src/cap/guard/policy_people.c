@@ -47,8 +47,7 @@ static pl_rc tagged(reader *r, const char *pointer, const json_t *o)
     return PL_OK;
 }
 
-/* "90s", "10m", "2h", "7d" */
-static pl_rc duration(reader *r, const char *pointer, const json_t *v, int64_t *ms)
+bool policy_duration(const json_t *v, int64_t *ms)
 {
     static const struct {
         char    unit;
@@ -61,9 +60,14 @@ static pl_rc duration(reader *r, const char *pointer, const json_t *v, int64_t *
         if (s.p[s.n - 1] == units[i].unit && pl_str_u64((pl_str){ s.p, s.n - 1 }, &n, NULL) == PL_OK &&
             n > 0 && n <= 100000) {
             *ms = (int64_t)n * units[i].ms;
-            return PL_OK;
+            return true;
         }
-    return bad(r, pointer, "must be a time like 90s, 10m, 2h or 7d");
+    return false;
+}
+
+static pl_rc duration(reader *r, const char *pointer, const json_t *v, int64_t *ms)
+{
+    return policy_duration(v, ms) ? PL_OK : bad(r, pointer, "must be a time like 90s, 10m, 2h or 7d");
 }
 
 static pl_rc time_into(reader *r, const json_t *all, const char *group, const char *key, const char *name,

@@ -33,8 +33,12 @@ pl_rc policy_bad(compiler *c, const char *where, const char *what);
 pl_rc policy_only(compiler *c, const char *where, const json_t *o, const char *const *keys, const char *what);
 bool  policy_one_of(const json_t *v, const char *const *names);
 bool  policy_is_severity(const json_t *v);
+/* "90s", "10m", "2h", "7d" */
+bool  policy_duration(const json_t *v, int64_t *ms);
 
 /* policy_routes.c: `routes` and `tenants` of the source into c->doc. */
 pl_rc policy_routes(compiler *c, const json_t *src);
+/* policy_review.c: the section, which may be missing, into c->doc. */
+pl_rc policy_review_read(compiler *c, const json_t *section);
 
 #endif

@@ -105,3 +105,14 @@ damaged:
     *pos = head;
     return PL_INVALID;
 }
+
+void ring_wipe(ring *r, uint64_t until)
+{
+    uint64_t tail = atomic_load_explicit(&r->ends->tail, memory_order_relaxed);
+    uint64_t at = tail & (r->size - 1), n = until - tail;
+    uint64_t first = n < r->size - at ? n : r->size - at;
+
+    explicit_bzero(r->data + at, first);
+    explicit_bzero(r->data, n - first);
+    atomic_store_explicit(&r->ends->tail, until, memory_order_release);
+}

@@ -28,4 +28,6 @@ bool ring_put(ring *r, uint64_t seq, const pl_str *parts, size_t count);
 /* Reads the record at *pos (consumer's own cursor) and moves past it. PL_NOTFOUND at the
  * head; PL_INVALID when the bytes are not a record: *pos moves to the head. */
 pl_rc ring_next(const ring *r, uint64_t *pos, uint64_t *seq, pl_str *payload);
+/* Consumer: overwrites everything before `until` with zeros, then releases it. */
+void ring_wipe(ring *r, uint64_t until);
 #endif
