@@ -24,30 +24,6 @@ ngx_http_plumbline_get_ctx(ngx_http_request_t *r)
     return NULL;
 }
 
-/* Hands over what people will look at, sealed, before the event that names it. */
-static void
-plumbline_put_review(ngx_http_plumbline_ctx_t *ctx)
-{
-    pl_exchange *x = ctx->exchange;
-    pl_buf       plain = PL_BUF_INIT(PL_REVIEW_MAX), sealed = PL_BUF_INIT(PL_REVIEW_MAX + PL_SEAL_MORE);
-    uint8_t      salt[32], key[32];
-    ngx_uint_t   kept = 0;
-
-    if (pl_random(salt, sizeof(salt), NULL) == PL_OK) {
-        pl_exchange_review_content(x, ctx->body, salt, &plain);
-        pl_review_transport_key(ctx->mcf->index_key, key);
-        kept = !plain.failed && pl_seal(key, pl_exchange_id(x), pl_buf_str(&plain), &sealed, NULL) == PL_OK
-               && pl_gate_review_put(ctx->mcf->gate, pl_exchange_id(x), ngx_http_plumbline_now(),
-                                     pl_buf_str(&sealed)) == PL_OK;
-        ngx_explicit_memzero(key, sizeof(key));
-    }
-    if (!kept) {
-        pl_exchange_review_drop(x);
-    }
-    pl_buf_wipe(&plain);
-    pl_buf_done(&sealed);
-}
-
 void
 ngx_http_plumbline_put_event(ngx_http_plumbline_ctx_t *ctx)
 {
@@ -59,9 +35,6 @@ ngx_http_plumbline_put_event(ngx_http_plumbline_ctx_t *ctx)
         return;
     }
     ctx->put = 1;
-    if (ctx->reserved && pl_exchange_wants_review(ctx->exchange)) {
-        plumbline_put_review(ctx);
-    }
     e = pl_exchange_event(ctx->exchange, ngx_http_plumbline_now());
     if (ctx->reserved) {
         pl_gate_put(gate, e);
@@ -136,6 +109,30 @@ plumbline_people(ngx_http_request_t *r, ngx_http_plumbline_loc_conf_t *lcf, pl_e
     return NGX_OK;
 }
 
+/* Hands over what people will look at, sealed, before the event that names it. */
+static void
+plumbline_hand_over(void *data, pl_exchange *x)
+{
+    ngx_http_plumbline_ctx_t *ctx = data;
+    pl_buf       plain = PL_BUF_INIT(PL_REVIEW_MAX), sealed = PL_BUF_INIT(PL_REVIEW_MAX + PL_SEAL_MORE);
+    uint8_t      salt[32], key[32];
+    ngx_uint_t   kept = 0;
+
+    if (ctx->reserved && pl_random(salt, sizeof(salt), NULL) == PL_OK) {
+        pl_exchange_review_content(x, ctx->body, salt, &plain);
+        pl_review_transport_key(ctx->mcf->index_key, key);
+        kept = !plain.failed && pl_seal(key, pl_exchange_id(x), pl_buf_str(&plain), &sealed, NULL) == PL_OK
+               && pl_gate_review_put(ctx->mcf->gate, pl_exchange_id(x), ngx_http_plumbline_now(),
+                                     pl_buf_str(&sealed)) == PL_OK;
+        ngx_explicit_memzero(key, sizeof(key));
+    }
+    if (!kept) {
+        pl_exchange_review_drop(x);
+    }
+    pl_buf_wipe(&plain);
+    pl_buf_done(&sealed);
+}
+
 static ngx_int_t
 plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
 {
@@ -172,6 +169,8 @@ plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     o.subjects = pl_gate_subjects(ctx->mcf->gate);
     o.index_key = ctx->mcf->index_key;
     o.max_response = lcf->max_response;
+    o.hand_over = plumbline_hand_over;
+    o.hand_over_ctx = ctx;
     ngx_memcpy(ctx->id, o.id, sizeof(ctx->id));
     ctx->exchange = pl_exchange_new(&o);
     return ctx->exchange ? NGX_OK : NGX_ERROR;

@@ -245,6 +245,8 @@ const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms)
     if (x->event_done)
         return &x->event;
     x->event_done = true;
+    if (x->o.hand_over && pl_exchange_wants_review(x))
+        x->o.hand_over(x->o.hand_over_ctx, x);
     leaf_write(x, now_ms, PL_TALLY_RULES);
     for (size_t most = PL_TALLY_RULES; x->leaf.failed && most;) /* too many or too long */
         leaf_write(x, now_ms, most /= 2);

@@ -304,7 +304,7 @@ pl_rc guard_review_list(pl_db *db, const review_query *q, json_t **out, pl_error
 
 static void note_about(const char *id, size_t seat, char out[PL_ID_LEN + 16])
 {
-    snprintf(out, PL_ID_LEN + 16, "%.26s.note.%zu", id, seat);
+    snprintf(out, PL_ID_LEN + 16, "%.26s.note.%u", id, (unsigned)seat % 10);
 }
 
 /* NULL: there is none, or it cannot be read here. */

@@ -134,6 +134,10 @@ typedef struct pl_exchange_options {
     uint8_t        salt[32];
     const uint8_t *index_key; /* 32 bytes, must outlive the exchange */
     size_t         max_response; /* bytes buffered for one WHOLE answer or held in one stream */
+    /* Called when the event of an exchange that people look at is about to be made: hands over
+     * pl_exchange_review_content, or drops it. NULL: nobody takes it. */
+    void (*hand_over)(void *ctx, pl_exchange *x);
+    void  *hand_over_ctx;
 } pl_exchange_options;
 
 typedef enum pl_exchange_action {

@@ -38,13 +38,13 @@ static void row_read(pl_db_stmt *s, review_row *r)
 
 static pl_rc copy_in(pl_arena *a, pl_str from, pl_str *to, pl_error *err)
 {
-    char *p = from.n ? pl_arena_alloc(a, from.n) : "";
+    char *p = from.n ? pl_arena_alloc(a, from.n) : NULL;
 
-    if (!p)
+    if (from.n && !p)
         return pl_fail(err, PL_LIMIT, "the content is too large for this request");
-    if (from.n)
+    if (p)
         memcpy(p, from.p, from.n);
-    *to = (pl_str){ p, from.n };
+    *to = (pl_str){ p ? p : "", from.n };
     return PL_OK;
 }
 

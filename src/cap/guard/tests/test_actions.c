@@ -124,6 +124,42 @@ static const char *action_in(const json_t *event)
     return json_string_value(json_object_get(json_array_get(findings, 0), "action"));
 }
 
+/* --- who else is looked at -------------------------------------------------------------------- */
+
+#define ROUTE "routes:\n  default:\n    input: [{category: \"*\", action: log}]\n    output: [{category: \"*\", action: log}]\n" REST
+
+static void review__says_share_time_and_what_follows_on_disagreement(void **state)
+{
+    pl_policy   *p = policy_of(HEAD "review: {sample: 100%, keep: 12h, disagreement: open}\n" ROUTE);
+    pl_exchange *x = begin(p, "", NOON);
+
+    (void)state;
+    assert_int_equal(pl_policy_review(p)->sample_ppm, 1000000);
+    assert_int_equal(pl_policy_review(p)->keep_ms, 12 * 3600 * 1000);
+    assert_false(pl_policy_review(p)->third);
+    pl_exchange_request(x, request("tulip"));
+    assert_string_equal(pl_exchange_review_why(x), "sampled");
+    pl_exchange_free(x);
+    pl_policy_unref(p);
+    p = policy_of(HEAD "review: {sample: 0.25%}\n" ROUTE);
+    assert_int_equal(pl_policy_review(p)->sample_ppm, 2500);
+    assert_int_equal(pl_policy_review(p)->keep_ms, PL_REVIEW_KEEP_MS);
+    pl_policy_unref(p);
+    p = policy_of(HEAD ROUTE);
+    assert_int_equal(pl_policy_review(p)->sample_ppm, 0);
+    assert_true(pl_policy_review(p)->third);
+    pl_policy_unref(p);
+    refused(HEAD "review: {sample: 1}\n" ROUTE, "'sample'");
+    refused(HEAD "review: {sample: 101%}\n" ROUTE, "'sample'");
+    refused(HEAD "review: {sample: 100.1%}\n" ROUTE, "'sample'");
+    refused(HEAD "review: {sample: 0.00001%}\n" ROUTE, "'sample'");
+    refused(HEAD "review: {sample: x%}\n" ROUTE, "'sample'");
+    refused(HEAD "review: {keep: forever}\n" ROUTE, "'keep'");
+    refused(HEAD "review: {keep: 400d}\n" ROUTE, "'keep'");
+    refused(HEAD "review: {disagreement: fight}\n" ROUTE, "'disagreement'");
+    refused(HEAD "review: {often: yes}\n" ROUTE, "often");
+}
+
 /* --- escalate, stop_session ------------------------------------------------------------------ */
 
 static void escalate__blocks_or_passes_as_then_says_and_asks_for_a_person(void **state)
@@ -405,6 +441,7 @@ static void mistakes__are_named_where_they_are(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(review__says_share_time_and_what_follows_on_disagreement),
         cmocka_unit_test(escalate__blocks_or_passes_as_then_says_and_asks_for_a_person),
         cmocka_unit_test(shadow__records_actions_and_asks_nobody),
         cmocka_unit_test(rules__have_a_beginning_and_an_end),

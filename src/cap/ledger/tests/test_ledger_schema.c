@@ -8,7 +8,7 @@
 static const char *const kinds[] = {
     "account-change", "clock-event", "complaint", "corpus-report", "deletion", "evaluation", "evidence-exported",
     "filing", "filing-drift", "grade", "guard-appeal", "guard-event-batch", "guard-lift", "guard-resume",
-    "guard-stop", "incident", "instance-created", "key-event", "label-issued", "policy-activated", "policy-plan",
+    "guard-review", "guard-review-destroyed", "guard-review-settled", "guard-stop", "incident", "instance-created", "key-event", "label-issued", "policy-activated", "policy-plan",
     "registry-record",
     "review",
     "sigstore-entry"
