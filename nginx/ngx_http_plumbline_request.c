@@ -2,7 +2,6 @@
 #include "ngx_http_plumbline.h"
 
 #include "base/hash.h"
-#include "cap/guard/seal.h"
 
 static void plumbline_cleanup(void *data);
 
@@ -114,22 +113,14 @@ static void
 plumbline_hand_over(void *data, pl_exchange *x)
 {
     ngx_http_plumbline_ctx_t *ctx = data;
-    pl_buf       plain = PL_BUF_INIT(PL_REVIEW_MAX), sealed = PL_BUF_INIT(PL_REVIEW_MAX + PL_SEAL_MORE);
-    uint8_t      salt[32], key[32];
-    ngx_uint_t   kept = 0;
+    pl_buf                    sealed = PL_BUF_INIT(2 * PL_REVIEW_MAX);
 
-    if (ctx->reserved && pl_random(salt, sizeof(salt), NULL) == PL_OK) {
-        pl_exchange_review_content(x, ctx->body, salt, &plain);
-        pl_review_transport_key(ctx->mcf->index_key, key);
-        kept = !plain.failed && pl_seal(key, pl_exchange_id(x), pl_buf_str(&plain), &sealed, NULL) == PL_OK
-               && pl_gate_review_put(ctx->mcf->gate, pl_exchange_id(x), ngx_http_plumbline_now(),
-                                     pl_buf_str(&sealed)) == PL_OK;
-        ngx_explicit_memzero(key, sizeof(key));
-    }
-    if (!kept) {
+    if (!ctx->reserved || pl_exchange_review_seal(x, ctx->body, &sealed) != PL_OK
+        || pl_gate_review_put(ctx->mcf->gate, pl_exchange_id(x), ngx_http_plumbline_now(),
+                              pl_buf_str(&sealed)) != PL_OK)
+    {
         pl_exchange_review_drop(x);
     }
-    pl_buf_wipe(&plain);
     pl_buf_done(&sealed);
 }
 

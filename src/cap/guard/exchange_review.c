@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "cap/guard/guard_int.h"
+#include "cap/guard/seal.h"
 
 #define PPM 1000000u
 
@@ -89,6 +90,25 @@ void pl_exchange_review_drop(pl_exchange *x)
 void pl_review_transport_key(const uint8_t index_key[32], uint8_t out[32])
 {
     pl_hmac_sha256(index_key, 32, PL_STR("plumbline.review.transport.v1"), out);
+}
+
+pl_rc pl_exchange_review_seal(pl_exchange *x, pl_str body, pl_buf *out)
+{
+    pl_buf  plain = PL_BUF_INIT(PL_REVIEW_MAX);
+    uint8_t salt[32], key[32];
+    pl_rc   rc = pl_random(salt, sizeof salt, NULL);
+
+    if (rc == PL_OK) {
+        pl_exchange_review_content(x, body, salt, &plain);
+        rc = pl_buf_check(&plain, NULL);
+    }
+    if (rc == PL_OK) {
+        pl_review_transport_key(x->o.index_key, key);
+        rc = pl_seal(key, pl_exchange_id(x), pl_buf_str(&plain), out, NULL);
+        explicit_bzero(key, sizeof key);
+    }
+    pl_buf_wipe(&plain);
+    return rc;
 }
 
 void pl_exchange_review_member(const pl_exchange *x, pl_buf *b)

@@ -339,6 +339,10 @@ bool pl_exchange_refuse_person(pl_exchange *x);
 
 /* --- exchange_review.c --------------------------------------------------------------------- */
 
+/* Appends salt and content. */
+void pl_exchange_review_content(pl_exchange *x, pl_str body, const uint8_t salt[32], pl_buf *out);
+/* The key under which content goes from worker to daemon. */
+void pl_review_transport_key(const uint8_t index_key[32], uint8_t out[32]);
 /* The event's member `review`, when there is something to look at. */
 void pl_exchange_review_member(const pl_exchange *x, pl_buf *b);
 

@@ -135,7 +135,7 @@ typedef struct pl_exchange_options {
     const uint8_t *index_key; /* 32 bytes, must outlive the exchange */
     size_t         max_response; /* bytes buffered for one WHOLE answer or held in one stream */
     /* Called when the event of an exchange that people look at is about to be made: hands over
-     * pl_exchange_review_content, or drops it. NULL: nobody takes it. */
+     * pl_exchange_review_seal, or drops it. NULL: nobody takes it. */
     void (*hand_over)(void *ctx, pl_exchange *x);
     void  *hand_over_ctx;
 } pl_exchange_options;
@@ -194,14 +194,12 @@ bool        pl_exchange_stops_session(const pl_exchange *x);
 /* Does the lot fall on this id? Of a million ids it falls on ppm. */
 bool pl_review_samples(pl_str id, unsigned ppm);
 #define PL_REVIEW_KEPT (64u << 10) /* bytes kept of the request, and of all answers together */
-#define PL_REVIEW_MAX  (1u << 20)  /* bytes of content as it is handed over                  */
-/* Appends salt and content: what people get to see (docs/formats/reviews.md), cut where it is long. The event, not
- * made yet, will name its salted commitment. body: the request's. */
-void pl_exchange_review_content(pl_exchange *x, pl_str body, const uint8_t salt[32], pl_buf *out);
+#define PL_REVIEW_MAX  (1u << 20)  /* bytes of what is handed over, about                    */
+/* Appends what people get to see, sealed for the daemon (docs/formats/reviews.md), cut where it is long; draws
+ * random bytes. The event, not made yet, will name its salted commitment. body: the request's. */
+pl_rc pl_exchange_review_seal(pl_exchange *x, pl_str body, pl_buf *out);
 /* It could not be handed over: the event will say so. */
 void pl_exchange_review_drop(pl_exchange *x);
-/* The key under which content goes from worker to daemon. */
-void pl_review_transport_key(const uint8_t index_key[32], uint8_t out[32]);
 
 /* The upstream's head. WHOLE: keep the head back until response_end. */
 pl_response_mode pl_exchange_response_begin(pl_exchange *x, int status, pl_str content_type,

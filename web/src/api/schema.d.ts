@@ -1413,87 +1413,87 @@ export interface components {
             title: string;
         };
         Event: {
+            categories: string[];
+            /** @enum {string} */
+            direction: "" | "input" | "output";
+            /** @enum {string} */
+            end: "complete" | "truncated" | "aborted" | "stopped";
             id: string;
+            /** @enum {string} */
+            label: "text" | "header" | "none";
+            ledger_index: number | null;
+            /** @description until the verdict on the whole exchange */
+            ms: number;
+            policy: string;
+            /** @description code for refuse and error, else empty */
+            reason: string;
+            route: string;
+            service: string;
+            status: number;
+            stream: boolean;
+            surface: string;
             /** Format: date-time */
             time: string;
             /** @enum {string} */
             verdict: "allow" | "block" | "refuse" | "error";
-            /** @enum {string} */
-            direction: "" | "input" | "output";
-            categories: string[];
-            surface: string;
-            stream: boolean;
-            route: string;
-            policy: string;
-            /** @enum {string} */
-            label: "text" | "header" | "none";
-            status: number;
-            ledger_index: number | null;
-            service: string;
-            /** @description code for refuse and error, else empty */
-            reason: string;
-            /** @description until the verdict on the whole exchange */
-            ms: number;
-            /** @enum {string} */
-            end: "complete" | "truncated" | "aborted" | "stopped";
         };
         /** @description docs/formats/event.md */
         EventLeaf: {
-            v: number;
-            id: string;
-            time: string;
-            ms: number;
-            service: string;
-            route: string;
-            surface: string;
-            /** @description As the request named it; absent when it named none */
-            model?: string;
-            stream: boolean;
-            policy: string;
-            policy_sha256: string;
-            /** @enum {string} */
-            verdict: "allow" | "block" | "refuse" | "error";
+            bypasses?: ("not_judged" | "second_opinion")[];
             direction: string;
-            reason: string;
-            status: number;
-            upstream_status: number;
+            end: string;
+            id: string;
             input: {
                 bytes: number;
-                scanned: number;
                 commitment: string;
                 findings: components["schemas"]["Finding"][];
                 /** @description rules beyond the 32 that are listed */
                 more?: number;
                 ranges?: number[][];
+                scanned: number;
+            };
+            label: string;
+            minor?: boolean;
+            /** @description As the request named it; absent when it named none */
+            model?: string;
+            ms: number;
+            output: {
+                bytes: number;
+                findings: components["schemas"]["Finding"][];
+                /** @description rules beyond the 32 that are listed */
+                more?: number;
+                scanned: number;
             };
             outputs: {
                 bytes: number;
                 commitment: string;
                 ranges?: number[][];
             }[];
-            output: {
-                bytes: number;
-                scanned: number;
-                findings: components["schemas"]["Finding"][];
-                /** @description rules beyond the 32 that are listed */
-                more?: number;
-            };
-            label: string;
-            unscreened: number;
-            end: string;
-            tenant?: string;
+            policy: string;
+            policy_sha256: string;
+            reason: string;
+            reminders?: ("session" | "dependence")[];
+            route: string;
             /** @enum {string} */
             second_opinion?: "safe" | "unsafe" | "none";
-            bypasses?: ("not_judged" | "second_opinion")[];
-            subject?: string;
+            service: string;
             session?: string;
-            minor?: boolean;
-            reminders?: ("session" | "dependence")[];
+            status: number;
+            stream: boolean;
+            subject?: string;
+            surface: string;
+            tenant?: string;
+            time: string;
+            unscreened: number;
+            upstream_status: number;
+            v: number;
+            /** @enum {string} */
+            verdict: "allow" | "block" | "refuse" | "error";
             /** @description People look at it */
             review?: {
+                commitment: string;
                 /** @enum {string} */
                 why: "escalated" | "sampled";
-                commitment: string;
             };
         };
         EventList: {
@@ -1669,11 +1669,11 @@ export interface components {
             };
         };
         Finding: {
-            rule: string;
-            category: string;
-            severity: number;
             action: string;
+            category: string;
             count: number;
+            rule: string;
+            severity: number;
         };
         Form: {
             /** @description Fields that must stand in an order */
@@ -1720,56 +1720,56 @@ export interface components {
             })[];
         };
         Guard: {
-            stop: components["schemas"]["StopState"];
-            policy: components["schemas"]["PolicyFacts"];
-            workers?: number;
             /** @description parts of the service that are stopped */
             parts: components["schemas"]["PartStop"][];
+            policy: components["schemas"]["PolicyFacts"];
+            stop: components["schemas"]["StopState"];
+            workers?: number;
         };
         GuardAudit: {
-            /** Format: date-time */
-            from: string;
-            /** Format: date-time */
-            to: string;
-            exchanges: number;
-            /** @description events whose batch has no ledger index yet */
-            not_in_ledger: number;
-            verdicts: {
-                [key: string]: number;
-            };
-            surfaces: {
-                [key: string]: number;
-            };
-            input: {
-                bytes: number;
-                scanned: number;
-            };
-            output: {
-                bytes: number;
-                scanned: number;
-            };
-            /** @description answers with more text than was scanned; must be 0 */
-            uncovered: number;
-            bypasses: {
-                unknown_surface: number;
-                media: number;
-                shadow: number;
-                aborted: number;
+            access_log: null | {
+                covered: number;
+                /** @description the log and its rotated files that were read */
+                files: number;
+                /** @description at most 20 request ids */
+                missing: string[];
+                requests: number;
+                unreadable: number;
                 without_event: number;
+            };
+            bypasses: {
+                aborted: number;
+                media: number;
                 /** @description judging failed, and every rule that acts fails open */
                 not_judged: number;
                 /** @description no second opinion could be had, and the rule fails open */
                 second_opinion: number;
-            };
-            access_log: null | {
-                requests: number;
-                covered: number;
+                shadow: number;
+                unknown_surface: number;
                 without_event: number;
-                /** @description at most 20 request ids */
-                missing: string[];
-                /** @description the log and its rotated files that were read */
-                files: number;
-                unreadable: number;
+            };
+            exchanges: number;
+            /** Format: date-time */
+            from: string;
+            input: {
+                bytes: number;
+                scanned: number;
+            };
+            /** @description events whose batch has no ledger index yet */
+            not_in_ledger: number;
+            output: {
+                bytes: number;
+                scanned: number;
+            };
+            surfaces: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            to: string;
+            /** @description answers with more text than was scanned; must be 0 */
+            uncovered: number;
+            verdicts: {
+                [key: string]: number;
             };
         };
         Health: {
@@ -1899,26 +1899,26 @@ export interface components {
         /** Format: password */
         NewPassword: string;
         Overview: {
-            service: string;
-            /** @description null when the policy cannot be read */
-            policy: components["schemas"]["PolicyFacts"] | null;
-            stop: components["schemas"]["StopState"];
             counters: {
                 [key: string]: number;
             };
-            workers: number;
+            events_pending: number;
             /** @description null when the head cannot be read */
             ledger: components["schemas"]["OverviewLedger"] | null;
-            events_pending: number;
+            /** @description null when the policy cannot be read */
+            policy: components["schemas"]["PolicyFacts"] | null;
             rate: components["schemas"]["RatePoint"][];
+            service: string;
+            stop: components["schemas"]["StopState"];
+            workers: number;
         };
         OverviewLedger: {
-            size: number;
-            /** @description Merkle root, base64 */
-            root: string;
-            origin: string;
             /** @description when the checkpoint was published */
             checkpoint_ms: number;
+            origin: string;
+            /** @description Merkle root, base64 */
+            root: string;
+            size: number;
         };
         Pack: {
             /** @description packs whose facts, results or ids it uses */
@@ -1965,48 +1965,48 @@ export interface components {
             packs: components["schemas"]["Pack"][];
         };
         PartStop: {
-            /** @enum {string} */
-            scope: "service" | "model" | "tenant" | "category";
             name: string;
             reason: string;
+            /** @enum {string} */
+            scope: "service" | "model" | "tenant" | "category";
             since_ms: number;
         };
         PolicyFacts: {
-            /** @description id@version */
-            name: string;
             /** @description SHA-256 of the compiled policy, hex */
             digest: string;
             generation: number;
-            rules?: number;
             /** @description only in the answer to activate */
             ledger_index?: number;
+            /** @description id@version */
+            name: string;
+            rules?: number;
         };
         PolicyPlan: {
-            name: string;
-            digest: string;
-            share: number;
             at: string | null;
-            made: string;
             by: string;
+            digest: string;
             ledger_index?: number;
+            made: string;
+            name: string;
+            share: number;
         };
         PolicyTrial: {
             canary: components["schemas"]["PolicyPlan"] | null;
-            share_now?: number;
             in_force?: {
-                exchanges: number;
                 blocked: number;
-                rate: number | null;
-                low: number | null;
+                exchanges: number;
                 high: number | null;
+                low: number | null;
+                rate: number | null;
             };
             on_trial?: {
-                exchanges: number;
                 blocked: number;
-                rate: number | null;
-                low: number | null;
+                exchanges: number;
                 high: number | null;
+                low: number | null;
+                rate: number | null;
             };
+            share_now?: number;
         };
         Problem: {
             detail?: string;
@@ -2016,50 +2016,50 @@ export interface components {
             type: string;
         };
         RatePoint: {
+            blocked: number;
+            requests: number;
             /** @description Unix time in seconds */
             t: number;
-            requests: number;
-            blocked: number;
         };
         Reason: {
+            name?: string;
             reason: string;
             /**
              * @description only a part of the service, with name
              * @enum {string}
              */
             scope?: "service" | "model" | "tenant" | "category";
-            name?: string;
         };
         Receipt: {
-            id: string;
-            /** @enum {string} */
-            state: "pending" | "logged";
-            event: components["schemas"]["EventLeaf"];
-            /** @description exact bytes of the leaf, base64 */
-            leaf: string;
-            /** @description SHA-256(0x00 || leaf), hex */
-            digest: string;
             batch?: {
-                index: number;
                 count: number;
+                index: number;
+                proof: string[];
                 /** @description hex */
                 root: string;
-                proof: string[];
             };
+            /** @description SHA-256(0x00 || leaf), hex */
+            digest: string;
+            event: components["schemas"]["EventLeaf"];
+            id: string;
+            /** @description exact bytes of the leaf, base64 */
+            leaf: string;
             ledger?: {
-                index: number;
-                size: number;
-                proof: string[];
                 checkpoint: string;
                 entry: string;
+                index: number;
+                proof: string[];
+                size: number;
             };
-            vkey?: string;
             /** @description what the policy that judged was compiled from; null: not known any more */
             packs: {
                 id: string;
-                version: string;
                 sha256: string;
+                version: string;
             }[] | null;
+            /** @enum {string} */
+            state: "pending" | "logged";
+            vkey?: string;
         };
         RecordRelation: {
             id?: string;
@@ -2088,71 +2088,71 @@ export interface components {
             version: number;
         };
         Review: {
+            /** @description To the content, as the event names it */
+            commitment: string | null;
+            /** @description How many decided */
+            decided: number;
+            destroyed: string | null;
+            /** @description When content and notes are destroyed */
+            expires: string | null;
             id: string;
+            /** @description Of the statement that settled it */
+            ledger_index: number | null;
+            /** @description A verdict, or disagreement */
+            outcome: string | null;
+            settled: string | null;
+            /** @enum {string} */
+            state: "open" | "disputed" | "settled" | "lapsed";
+            /** @description Where two disagree a third is asked */
+            third: boolean;
             time: string;
             /** @enum {string} */
             why: "escalated" | "sampled";
-            /** @enum {string} */
-            state: "open" | "disputed" | "settled" | "lapsed";
-            /** @description A verdict, or disagreement */
-            outcome: string | null;
-            /** @description How many decided */
-            decided: number;
-            /** @description Where two disagree a third is asked */
-            third: boolean;
-            /** @description To the content, as the event names it */
-            commitment: string | null;
-            /** @description Of the statement that settled it */
-            ledger_index: number | null;
-            /** @description When content and notes are destroyed */
-            expires: string | null;
-            destroyed: string | null;
-            settled: string | null;
         };
         ReviewCase: {
-            id: string;
-            time: string;
-            /** @enum {string} */
-            why: "escalated" | "sampled";
-            /** @enum {string} */
-            state: "open" | "disputed" | "settled" | "lapsed";
-            /** @description A verdict, or disagreement */
-            outcome: string | null;
-            /** @description How many decided */
-            decided: number;
-            /** @description Where two disagree a third is asked */
-            third: boolean;
             /** @description To the content, as the event names it */
             commitment: string | null;
-            /** @description Of the statement that settled it */
-            ledger_index: number | null;
-            /** @description When content and notes are destroyed */
-            expires: string | null;
-            destroyed: string | null;
-            settled: string | null;
-            /** @description One's own while it is open; all once it is settled or lapsed */
-            decisions: components["schemas"]["ReviewDecision"][];
-            may_decide: boolean;
+            content: {
+                answers: components["schemas"]["ReviewPart"][];
+                request: components["schemas"]["ReviewPart"];
+                v: number;
+            } | null;
             /**
              * @description missing: it could not be handed over, or its key is with another node
              * @enum {string}
              */
             content_state: "kept" | "destroyed" | "missing";
-            content: {
-                v: number;
-                request: components["schemas"]["ReviewPart"];
-                answers: components["schemas"]["ReviewPart"][];
-            } | null;
+            /** @description How many decided */
+            decided: number;
+            /** @description One's own while it is open; all once it is settled or lapsed */
+            decisions: components["schemas"]["ReviewDecision"][];
+            destroyed: string | null;
+            /** @description When content and notes are destroyed */
+            expires: string | null;
+            id: string;
+            /** @description Of the statement that settled it */
+            ledger_index: number | null;
+            may_decide: boolean;
+            /** @description A verdict, or disagreement */
+            outcome: string | null;
+            settled: string | null;
+            /** @enum {string} */
+            state: "open" | "disputed" | "settled" | "lapsed";
+            /** @description Where two disagree a third is asked */
+            third: boolean;
+            time: string;
+            /** @enum {string} */
+            why: "escalated" | "sampled";
         };
         ReviewDecision: {
-            seat: number;
             by: string;
+            category: string;
+            ledger_index: number;
+            note: string | null;
+            seat: number;
+            time: string | null;
             /** @enum {string} */
             verdict: "violation" | "acceptable" | "unclear";
-            category: string;
-            note: string | null;
-            time: string | null;
-            ledger_index: number;
         };
         ReviewPart: {
             bytes: number;
@@ -2160,18 +2160,18 @@ export interface components {
             text: string;
         };
         ReviewStats: {
-            cases: {
-                [key: string]: number;
-            };
             agreement: {
-                pairs: number;
                 agreed: number;
-                rate: number | null;
-                low: number | null;
                 high: number | null;
                 kappa: number | null;
-                kappa_low: number | null;
                 kappa_high: number | null;
+                kappa_low: number | null;
+                low: number | null;
+                pairs: number;
+                rate: number | null;
+            };
+            cases: {
+                [key: string]: number;
             };
         };
         /** @enum {string} */
@@ -2184,42 +2184,42 @@ export interface components {
             roles: components["schemas"]["Roles"];
         };
         Signal: {
+            closed: string | null;
+            detail: string;
             id: string;
-            time: string;
-            subject: string;
             /** @enum {string} */
             kind: "report" | "sanction" | "dependence" | "crisis" | "appeal";
-            detail: string;
-            closed: string | null;
             note: string;
+            subject: string;
+            time: string;
         };
         StopResult: {
-            stopped: boolean;
-            reason: string;
-            since_ms: number;
             ledger_index: number;
-            scope?: string;
             name?: string;
+            reason: string;
+            scope?: string;
+            since_ms: number;
+            stopped: boolean;
         };
         StopState: {
-            stopped: boolean;
             reason: string;
             since_ms: number;
+            stopped: boolean;
         };
         Subject: {
-            /** @description keyed hash, 32 hex digits */
-            subject: string;
+            dependent: boolean;
             last: string;
+            ledger_index?: number;
+            nights: number;
+            requests_today: number;
             /** @enum {string} */
             sanction: "none" | "cooling_off" | "suspended";
-            until: string | null;
-            strikes: number;
             session_stopped: boolean;
-            requests_today: number;
-            nights: number;
-            dependent: boolean;
-            ledger_index?: number;
             signal?: string;
+            strikes: number;
+            /** @description keyed hash, 32 hex digits */
+            subject: string;
+            until: string | null;
         };
         Token: {
             /** Format: date-time */
@@ -3266,8 +3266,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        signals: components["schemas"]["Signal"][];
                         next: string | null;
+                        signals: components["schemas"]["Signal"][];
                     };
                 };
             };
@@ -3301,8 +3301,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        id: string;
                         closed: boolean;
+                        id: string;
                     };
                 };
             };
@@ -4838,8 +4838,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        reviews: components["schemas"]["Review"][];
                         next: string | null;
+                        reviews: components["schemas"]["Review"][];
                     };
                 };
             };
@@ -4914,12 +4914,12 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @enum {string} */
-                    verdict: "violation" | "acceptable" | "unclear";
                     /** @description Id of a category */
                     category?: string;
                     /** @description Grounds; destroyed together with the content */
                     note?: string;
+                    /** @enum {string} */
+                    verdict: "violation" | "acceptable" | "unclear";
                 };
             };
         };

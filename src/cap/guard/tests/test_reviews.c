@@ -5,7 +5,6 @@
 #include "cap/guard/guard_int.h"
 #include "cap/guard/guard_review.h"
 #include "cap/guard/pl_guard_cap.h"
-#include "cap/guard/seal.h"
 #include "cap/ledger/pl_ledger.h"
 #include "pl_test_db.h"
 
@@ -122,14 +121,10 @@ static int teardown(void **state)
 
 static void hand_over(fx *f, pl_exchange *x)
 {
-    pl_buf  plain = PL_BUF_INIT(PL_REVIEW_MAX), sealed = PL_BUF_INIT(PL_REVIEW_MAX + PL_SEAL_MORE);
-    uint8_t key[32], salt[32] = { 8 };
+    pl_buf sealed = PL_BUF_INIT(2 * PL_REVIEW_MAX);
 
-    pl_exchange_review_content(x, PL_STR(BODY), salt, &plain);
-    pl_review_transport_key(fixture_key, key);
-    assert_ok(pl_seal(key, pl_exchange_id(x), pl_buf_str(&plain), &sealed, &f->err), &f->err);
+    assert_int_equal(pl_exchange_review_seal(x, PL_STR(BODY), &sealed), PL_OK);
     assert_int_equal(pl_gate_review_put(f->worker, pl_exchange_id(x), clock_ms, pl_buf_str(&sealed)), PL_OK);
-    pl_buf_done(&plain);
     pl_buf_done(&sealed);
 }
 
