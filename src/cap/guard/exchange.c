@@ -176,6 +176,8 @@ pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
 
     x->input_bytes = body.n;
     x->input_commitment = pl_commit(x->o.salt, body);
+    if (!pl_exchange_takes_request(x, body.n))
+        return PL_EXCHANGE_ANSWER;
     if (!x->surface) {
         x->reason = "unknown_surface";
         return PL_EXCHANGE_FORWARD;
@@ -273,6 +275,8 @@ static pl_rc scan_text(pl_exchange *x, pl_str s)
 
 static void scan_one(pl_exchange *x, pl_str s)
 {
+    if (x->out.skip)
+        return;
     x->out.scanned += s.n;
     x->oom |= pl_quiet_scan(x->o.policy, s, on_finding, x) != PL_OK;
 }
@@ -365,6 +369,8 @@ static void text_keep(pl_exchange *x, choice *c, pl_str s)
 static void channel_say(pl_exchange *x, text_channel *ch, pl_str s)
 {
     ch->fed += s.n;
+    if (x->out.skip)
+        return;
     if (!ch->scan) {
         pl_buf_put(&ch->whole, s);
         x->oom |= ch->whole.failed;
@@ -388,13 +394,15 @@ static void channel_feed(pl_exchange *x, choice *c, text_channel *ch, const pl_j
         s = pl_buf_str(&x->inner);
     }
     x->late |= ch->kind != PK_FULL && (ch->finished || c->finished);
-    x->out.scanned += s.n;
+    x->out.scanned += x->out.skip ? 0 : s.n;
     channel_say(x, ch, s);
 }
 
 /* The same findings either way; the whole text at once is many times cheaper. */
 static void channel_judge(pl_exchange *x, text_channel *ch)
 {
+    if (x->out.skip)
+        return;
     x->scanning = ch;
     if (ch->scan)
         pl_screen_stream_finish(ch->scan, on_finding, x);

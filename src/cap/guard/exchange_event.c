@@ -109,7 +109,7 @@ static void output(pl_exchange *x, pl_buf *b, int i)
     free(text);
     pl_buf_puts(b, i ? ",{\"bytes\":" : "{\"bytes\":");
     number(b, c ? c->text_bytes : 0);
-    ranges(b, !x->is_raw && !(x->bypasses & PL_BYPASS_NOT_JUDGED), c ? c->text_bytes : 0);
+    ranges(b, !x->is_raw && !(x->bypasses & (PL_BYPASS_NOT_JUDGED | PL_BYPASS_OVER_OUT)), c ? c->text_bytes : 0);
     member(b, "commitment", pl_str_z(hex));
     pl_buf_putc(b, '}');
 }
@@ -186,7 +186,10 @@ static const char *const opinions[] = { "none", "safe", "unsafe" };
 
 const char *pl_bypass_name(unsigned bit)
 {
-    return bit == PL_BYPASS_NOT_JUDGED ? "not_judged" : "second_opinion";
+    return bit == PL_BYPASS_NOT_JUDGED ? "not_judged"
+           : bit == PL_BYPASS_OPINION  ? "second_opinion"
+           : bit == PL_BYPASS_OVER_IN  ? "oversize_input"
+                                       : "oversize_output";
 }
 
 /* Only there when there was one. */
@@ -194,7 +197,7 @@ static void bypasses(const pl_exchange *x, pl_buf *b)
 {
     const char *sep = ",\"bypasses\":[\"";
 
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < PL_BYPASSES; i++)
         if (x->bypasses & 1u << i) {
             pl_buf_puts(b, sep);
             pl_buf_puts(b, pl_bypass_name(1u << i));

@@ -28,15 +28,17 @@ static bool grow(void **p, size_t *cap, size_t need, size_t size)
 
 /* Readers take a tool's name from one event, so it goes out as it comes: a name that is a
  * phrase was found in that event, one that becomes a phrase is found before it is complete. */
-static bool channel_is_safe(const text_channel *ch, uint64_t end)
+static bool channel_is_safe(const pl_exchange *x, const text_channel *ch, uint64_t end)
 {
-    return ch->finished || ch->kind == PK_NAME || pl_screen_stream_safe(ch->scan) >= end;
+    return x->out.skip || ch->finished || ch->kind == PK_NAME || pl_screen_stream_safe(ch->scan) >= end;
 }
 
-static bool event_is_safe(const stream_state *s, const held_event *e)
+static bool event_is_safe(const pl_exchange *x, const held_event *e)
 {
+    const stream_state *s = &x->stream;
+
     for (size_t i = 0; i < e->mark_n; i++)
-        if (!channel_is_safe(s->marks[e->mark + i].ch, s->marks[e->mark + i].end))
+        if (!channel_is_safe(x, s->marks[e->mark + i].ch, s->marks[e->mark + i].end))
             return false;
     return true;
 }
@@ -51,7 +53,7 @@ void pl_hold_release(pl_exchange *x, pl_buf *out)
     stream_state *s = &x->stream;
     size_t        n = 0;
 
-    while (n < s->events_n && event_is_safe(s, &s->events[n])) {
+    while (n < s->events_n && event_is_safe(x, &s->events[n])) {
         pl_buf_put(out, (pl_str){ s->held.p + s->held_off, s->events[n].bytes });
         s->held_off += s->events[n++].bytes;
     }
@@ -87,7 +89,7 @@ static void queue_put(pl_exchange *x, pl_str bytes, size_t first, pl_buf *out)
     stream_state *s = &x->stream;
     held_event    e = { .bytes = bytes.n, .mark = first, .mark_n = s->marks_n - first };
 
-    if (s->events_n == 0 && event_is_safe(s, &e)) {
+    if (s->events_n == 0 && event_is_safe(x, &e)) {
         pl_buf_put(out, bytes);
         s->marks_n = first;
         return;
@@ -354,7 +356,7 @@ static size_t releasable(pl_exchange *x, text_channel *ch, uint64_t *scanned)
     uint64_t avail = safe > ch->pending_from ? safe - ch->pending_from : 0;
     size_t   n, tail, before;
 
-    if (ch->finished || ch->kind == PK_NAME) {
+    if (x->out.skip || ch->finished || ch->kind == PK_NAME) {
         *scanned = ch->fed - ch->pending_from;
         return ch->pending.n;
     }
@@ -415,12 +417,12 @@ static void echoes_keep(stream_event *e)
 }
 
 /* Some text of the event waits already, or must wait. */
-static bool is_undecided(const answer *a)
+static bool is_undecided(const pl_exchange *x, const answer *a)
 {
     for (size_t i = 0; i < a->n; i++) {
         const text_channel *ch = a->piece[i].ch;
 
-        if (ch && (ch->pending.n || !channel_is_safe(ch, channel_end(ch)) ||
+        if (ch && (ch->pending.n || !channel_is_safe(x, ch, channel_end(ch)) ||
                    pl_mask_touches(ch, a->piece[i].from, ch->fed - a->piece[i].from)))
             return true;
     }
@@ -451,7 +453,7 @@ void pl_hold_event(stream_event *e)
     answer       *a = &x->answer;
     bool          cuts = pl_hold_is_empty(s) && !a->has_logprobs && !a->has_unlisted;
 
-    if (x->names.n || is_undecided(a)) {
+    if (x->names.n || is_undecided(x, a)) {
         for (size_t i = 0; i < a->n; i++)
             if (a->piece[i].ch && cuts)
                 piece_cut(x, &a->piece[i]);

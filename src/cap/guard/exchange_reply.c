@@ -49,6 +49,14 @@ static void put_sequence(pl_exchange *x, pl_buf *out)
     x->stream.sequence_shift++;
 }
 
+/* Some surfaces have words of their own for a kind of error. */
+static const char *error_type(const surface_voice *v, const voice_args *a)
+{
+    if (v->server_error && a->type[0] == 's')
+        return v->server_error;
+    return v->large_error && strcmp(a->code, "request_too_large") == 0 ? v->large_error : a->type;
+}
+
 static void put_place(pl_exchange *x, pl_buf *out, char what, const voice_args *a)
 {
     const stream_state *s = &x->stream;
@@ -82,8 +90,7 @@ static void put_place(pl_exchange *x, pl_buf *out, char what, const voice_args *
         pl_buf_puts(out, x->o.id);
         break;
     case 'e':
-        pl_buf_json(out, pl_str_z(x->surface->voice->server_error && a->type[0] == 's'
-                                      ? x->surface->voice->server_error : a->type));
+        pl_buf_json(out, pl_str_z(error_type(x->surface->voice, a)));
         break;
     default:
         pl_buf_json(out, pl_str_z(what == 'k' ? a->code : a->message));
@@ -116,14 +123,20 @@ void pl_reply_error(pl_exchange *x, int status, const char *type, const char *co
     x->own = x->replied = true;
 }
 
+/* Which safe answer a block gets. */
+static pl_str category_of(const pl_exchange *x, int64_t rule)
+{
+    if (rule == PL_BLOCK_OVERSIZE)
+        return PL_STR("limit.answer");
+    return pl_textdb_rule_get(pl_policy_textdb(x->o.policy), (uint32_t)rule).category;
+}
+
 /* The safe answer as the inside of a JSON string, in the asker's language. */
 void pl_reply_safe_answer(const pl_exchange *x, int64_t rule, pl_buf *json)
 {
-    pl_text_rule r = pl_textdb_rule_get(pl_policy_textdb(x->o.policy), (uint32_t)rule);
+    pl_str next = x->facts.zh ? x->people.next_zh : x->people.next_en;
 
-    pl_str       next = x->facts.zh ? x->people.next_zh : x->people.next_en;
-
-    pl_buf_json(json, pl_policy_answer(x->o.policy, x->o.route, r.category, x->facts.zh));
+    pl_buf_json(json, pl_policy_answer(x->o.policy, x->o.route, category_of(x, rule), x->facts.zh));
     if (next.n && x->has_subject) { /* what this violation leads to */
         pl_buf_puts(json, "\\n\\n");
         pl_buf_json(json, next);
@@ -183,9 +196,8 @@ static void block_whole(pl_exchange *x, pl_str text)
 /* Where no answer in words is possible, a block is an error that no client repeats. */
 static void block_error(pl_exchange *x, int64_t rule)
 {
-    pl_text_rule r = pl_textdb_rule_get(pl_policy_textdb(x->o.policy), (uint32_t)rule);
-    pl_str       t = pl_policy_answer(x->o.policy, x->o.route, r.category, x->facts.zh);
-    char         message[1024];
+    pl_str t = pl_policy_answer(x->o.policy, x->o.route, category_of(x, rule), x->facts.zh);
+    char   message[1024];
 
     snprintf(message, sizeof message, PL_STR_FMT, (int)(t.n < 900 ? t.n : 900), t.p);
     pl_reply_error(x, 400, "invalid_request_error", x->surface->voice->block_code, message);

@@ -505,6 +505,8 @@ void pl_stream_event(pl_exchange *x, pl_str raw, pl_buf *out, int64_t now_ms)
     if (!x->stream.started && pl_str_starts(raw, PL_STR("\xEF\xBB\xBF")))
         e.raw = (pl_str){ raw.p + 3, raw.n - 3 };
     x->stream.started = true;
+    x->received += raw.n;
+    pl_exchange_limit_answer(x, x->received);
     if (x->surface->framing == FRAMING_LINES) {
         e.data = pl_str_trim(e.raw);
     } else {

@@ -114,10 +114,14 @@ void pl_whole_end(pl_exchange *x, pl_response_end how)
 {
     pl_str body = pl_buf_str(&x->collect);
 
+    if (how == PL_END_COMPLETE && x->upstream_status >= 200 && x->upstream_status < 300)
+        pl_exchange_limit_answer(x, x->collect.failed ? UINT64_MAX : body.n);
     if (how == PL_END_TRUNCATED) {
         x->end = "truncated";
         pl_exchange_refuse(x, 502, "server_error", "upstream_incomplete",
                            "the upstream broke off its answer");
+    } else if (pl_exchange_blocked(x)) {
+        reply_blocked(x);
     } else if (x->collect.failed) {
         pl_exchange_refuse(x, 502, "server_error", "upstream_too_large",
                            "the upstream's answer is larger than the gateway screens");

@@ -22,8 +22,8 @@ typedef struct audit {
     size_t   n, cap;
     uint64_t unlogged, uncovered;
     uint64_t bytes[2], scanned[2]; /* input, output */
-    uint64_t unknown_surface, media, shadow, aborted, not_judged, second_opinion;
-    json_t  *verdicts, *surfaces;
+    uint64_t unknown_surface, media, shadow, aborted, not_judged, second_opinion, oversize;
+    json_t  *verdicts, *surfaces, *refusals;
     pl_error *err;
 } audit;
 
@@ -64,6 +64,8 @@ static void bypasses(audit *a, const json_t *leaf)
     a->aborted += says(leaf, "end", "aborted");
     a->not_judged += holds(leaf, "bypasses", pl_bypass_name(PL_BYPASS_NOT_JUDGED));
     a->second_opinion += holds(leaf, "bypasses", pl_bypass_name(PL_BYPASS_OPINION));
+    a->oversize += holds(leaf, "bypasses", pl_bypass_name(PL_BYPASS_OVER_IN)) ||
+                   holds(leaf, "bypasses", pl_bypass_name(PL_BYPASS_OVER_OUT));
 }
 
 static void amounts(audit *a, const json_t *leaf)
@@ -74,8 +76,9 @@ static void amounts(audit *a, const json_t *leaf)
         a->bytes[d] += number_of(leaf, parts[d], "bytes");
         a->scanned[d] += number_of(leaf, parts[d], "scanned");
     }
-    /* Text of an answer that left without having been scanned: there must be none. */
-    a->uncovered += number_of(leaf, "output", "bytes") > number_of(leaf, "output", "scanned");
+    /* Text of an answer that left without having been scanned: there must be none but what the policy let pass. */
+    a->uncovered += !holds(leaf, "bypasses", pl_bypass_name(PL_BYPASS_OVER_OUT)) &&
+                    number_of(leaf, "output", "bytes") > number_of(leaf, "output", "scanned");
 }
 
 static pl_rc id_keep(audit *a, pl_str id)
@@ -105,6 +108,8 @@ static pl_rc on_event(void *ctx, pl_str id, pl_str bytes, bool is_logged)
         a->unlogged += !is_logged;
         count(a->verdicts, json_string_value(json_object_get(leaf, "verdict")));
         count(a->surfaces, json_string_value(json_object_get(leaf, "surface")));
+        if (says(leaf, "verdict", "refuse"))
+            count(a->refusals, json_string_value(json_object_get(leaf, "reason")));
         bypasses(a, leaf);
         amounts(a, leaf);
     }
@@ -224,21 +229,21 @@ static json_t *audit_json(const audit *a, const guard_audit_range *r, json_t *lo
 
     pl_time_format(r->from_ms, from);
     pl_time_format(r->to_ms, to);
-    return json_pack("{s:s, s:s, s:I, s:I, s:O, s:O, s:o, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:o}",
+    return json_pack("{s:s, s:s, s:I, s:I, s:O, s:O, s:O, s:o, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:o}",
                      "from", from, "to", to, "exchanges", (json_int_t)a->n, "not_in_ledger",
-                     (json_int_t)a->unlogged, "verdicts", a->verdicts, "surfaces", a->surfaces, "input",
+                     (json_int_t)a->unlogged, "verdicts", a->verdicts, "refusals", a->refusals, "surfaces", a->surfaces, "input",
                      amount_json(a, 0), "output", amount_json(a, 1), "uncovered",
                      (json_int_t)a->uncovered, "bypasses", "unknown_surface",
                      (json_int_t)a->unknown_surface, "media", (json_int_t)a->media, "shadow",
                      (json_int_t)a->shadow, "aborted", (json_int_t)a->aborted, "not_judged",
-                     (json_int_t)a->not_judged, "second_opinion", (json_int_t)a->second_opinion, "without_event",
+                     (json_int_t)a->not_judged, "second_opinion", (json_int_t)a->second_opinion, "oversize", (json_int_t)a->oversize, "without_event",
                      json_integer_value(json_object_get(log, "without_event")), "access_log", log);
 }
 
 pl_rc guard_audit(pl_services *s, pl_db *db, const guard_audit_range *r, json_t **out, pl_error *err)
 {
     static const uint8_t none[10] = { 0 };
-    audit  a = { .verdicts = json_object(), .surfaces = json_object(), .err = err };
+    audit  a = { .verdicts = json_object(), .surfaces = json_object(), .refusals = json_object(), .err = err };
     char   from[PL_ID_LEN + 1], to[PL_ID_LEN + 1];
     char  *path = pl_instance_path(s->instance, "log/access.log");
     pl_rc  rc;
@@ -252,6 +257,7 @@ pl_rc guard_audit(pl_services *s, pl_db *db, const guard_audit_range *r, json_t 
     }
     json_decref(a.verdicts);
     json_decref(a.surfaces);
+    json_decref(a.refusals);
     free(a.id);
     free(path);
     return rc;

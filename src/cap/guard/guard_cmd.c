@@ -361,6 +361,9 @@ static void print_audit(pl_cmd_ctx *c, const json_t *j)
                 int_of(log, "unreadable"));
     else
         fprintf(c->out, "%s\n", pl_cmd_say(c, "no access log to compare with", "没有可比对的访问日志"));
+    json_object_foreach (json_object_get(j, "refusals"), key, v)
+        fprintf(c->out, pl_cmd_say(c, "refused, %s: %lld\n", "已拒绝，%s：%lld\n"), key,
+                (long long)json_integer_value(v));
     json_object_foreach ((json_t *)b, key, v)
         fprintf(c->out, pl_cmd_say(c, "bypass %s: %lld\n", "绕过 %s：%lld\n"), key,
                 (long long)json_integer_value(v));

@@ -29,6 +29,12 @@ typedef struct policy_period {
     pl_cell *cells[2]; /* [is_output][rule index] */
 } policy_period;
 
+/* What is done where a body is longer than its route takes. bytes 0: no limit of the route's own. */
+typedef struct policy_limit {
+    uint64_t bytes;
+    bool     passes; /* unscanned, and said so; else a request is refused and an answer blocked */
+} policy_limit;
+
 typedef struct policy_route {
     pl_str       name, tenant; /* tenant "": the route itself */
     unsigned     form_of;      /* index of the route that a tenant's form is of */
@@ -36,6 +42,7 @@ typedef struct policy_route {
     pl_str       opinion_model, opinion_prompt;
     pl_fail_mode fail;
     bool         media_refuse, unknown_pass, receipt_comment;
+    policy_limit limit[2]; /* [is_output] */
     bool         masks; /* some findings of answers are replaced */
     unsigned     enforce_share; /* percent of exchanges that are acted on; the rest is only recorded */
     bool         label_explicit;
@@ -97,6 +104,7 @@ typedef struct tally {
     int64_t  blocking; /* first blocking rule, or -1 */
     int64_t  changing; /* first rule whose finding is replaced, or -1 */
     int64_t  asking;   /* first rule that wants a second opinion, or -1 */
+    bool     skip;     /* nothing is judged: over the limit, and the policy lets it pass */
     bool     shadow;   /* actions are recorded and not taken */
     bool     review, stops; /* a person is to look; the session ends */
     uint64_t  scanned; /* bytes that went through the scanner */
@@ -258,6 +266,12 @@ typedef struct stream_event {
 /* Ways in which something went through unjudged; event.md names them. */
 #define PL_BYPASS_NOT_JUDGED 1u /* judging failed, and every rule that acts fails open  */
 #define PL_BYPASS_OPINION    2u /* no second opinion could be had, and the rule fails open */
+#define PL_BYPASS_OVER_IN    4u /* the request was over its route's limit, which lets it pass */
+#define PL_BYPASS_OVER_OUT   8u /* the same of the answer, from the event on that went over */
+#define PL_BYPASSES          4
+
+/* In place of a blocking rule: the answer is over its limit. */
+#define PL_BLOCK_OVERSIZE INT64_MAX
 
 struct pl_exchange {
     pl_exchange_options o;
@@ -270,6 +284,7 @@ struct pl_exchange {
     tally    in, out;
     pl_hash  input_commitment;
     uint64_t input_bytes, output_bytes;
+    uint64_t received;      /* bytes of the upstream's events so far */
 
     int      status, upstream_status;
     const char *verdict, *direction, *reason, *end;
@@ -329,6 +344,13 @@ bool pl_choice_takes_label(const pl_exchange *x, const choice *c);
 pl_str pl_exchange_label_text(const pl_exchange *x);
 /* The label as the inside of a JSON string, separator included. */
 void pl_exchange_label_json(const pl_exchange *x, pl_buf *out);
+
+/* --- exchange_limits.c --------------------------------------------------------------------- */
+
+/* False: the request is longer than its route takes, and was refused. */
+bool pl_exchange_takes_request(pl_exchange *x, uint64_t bytes);
+/* Blocks an answer that is longer than its route takes, or has the rest of it not judged. */
+void pl_exchange_limit_answer(pl_exchange *x, uint64_t bytes);
 
 /* --- exchange_people.c --------------------------------------------------------------------- */
 

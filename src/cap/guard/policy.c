@@ -180,6 +180,18 @@ static void answers_fill(policy_route *r, const json_t *answers)
     }
 }
 
+static void limits_fill(policy_route *r, const json_t *limits)
+{
+    static const char *const parts[] = { "request", "answer" };
+
+    for (int d = 0; d < 2; d++) {
+        const json_t *o = json_object_get(limits, parts[d]);
+
+        r->limit[d] = (policy_limit){ (uint64_t)json_integer_value(json_object_get(o, "bytes")),
+                                      pl_str_eqz(text_of(o, "over"), "pass") };
+    }
+}
+
 static pl_rc route_fill(policy_route *r, const pl_textdb *db, const json_t *o, pl_error *err)
 {
     const json_t *label = json_object_get(o, "label"), *opinion = json_object_get(o, "second_opinion");
@@ -199,6 +211,7 @@ static pl_rc route_fill(policy_route *r, const pl_textdb *db, const json_t *o, p
     r->label_explicit = json_is_true(json_object_get(label, "explicit"));
     r->label_zh = text_of(label, "zh");
     r->label_en = text_of(label, "en");
+    limits_fill(r, json_object_get(o, "limits"));
     answers_fill(r, json_object_get(o, "answers"));
     if (r->name.n == 0 || r->answer_count == 0)
         return pl_fail(err, PL_INVALID, "a route of the compiled policy has no name or answers");

@@ -312,7 +312,7 @@ static pl_rc texts_of(compiler *c, const char *where, const json_t *r, const jso
 static pl_rc route(compiler *c, const char *where, const json_t *r, const json_t *base, json_t *out)
 {
     static const char *const keys[] = { "fail", "media", "unknown", "mode", "enforce_share", "input",
-                                        "output", "label", "answers", "second_opinion", "receipt_comment", NULL };
+                                        "output", "label", "answers", "second_opinion", "receipt_comment", "limits", NULL };
     static const char *const media[] = { "pass", "refuse", NULL };
     static const char *const unknown[] = { "refuse", "pass", NULL };
     static const char *const comment[] = { "off", "on", NULL };
@@ -329,6 +329,8 @@ static pl_rc route(compiler *c, const char *where, const json_t *r, const json_t
         rc = optional_word(c, where, r, base, "receipt_comment", comment, out);
     if (rc == PL_OK)
         rc = enforcement(c, where, r, base, out);
+    if (rc == PL_OK)
+        rc = policy_limits(c, where, r, base, out);
     if (rc != PL_OK)
         return rc;
     opens = strcmp(json_string_value(json_object_get(out, "fail")), "open") == 0;

@@ -59,6 +59,8 @@ static pl_str token_text(judge *j, const pl_jsontok *t)
 
 static void scan(judge *j, pl_str s, unsigned parts)
 {
+    if (j->found->skip)
+        return;
     j->scanning = s;
     j->asked = false;
     j->failed |= pl_screen_scan(pl_policy_screen(j->policy), s, parts, on_finding, j, NULL) != PL_OK;
@@ -66,6 +68,8 @@ static void scan(judge *j, pl_str s, unsigned parts)
 
 static void scan_single(judge *j, pl_str s)
 {
+    if (j->found->skip)
+        return;
     j->found->scanned += s.n;
     j->scanning = s;
     j->asked = false;
@@ -79,7 +83,7 @@ static void scan_string(judge *j, const pl_jsontok *t)
     unescaper u = { 0 };
 
     scan_single(j, s);
-    if (!memchr(s.p, '\\', s.n))
+    if (j->found->skip || !memchr(s.p, '\\', s.n))
         return;
     pl_buf_clear(&j->inner);
     pl_unescaper_feed(&u, s, &j->inner);
@@ -117,7 +121,7 @@ static void on_text(judge *j, surface_walk *w, const surface_node *n, const pl_j
     bool   zh = pl_utf8_han_percent(s) >= HAN_PERCENT_ZH;
 
     walk_top(w)->has_text = true;
-    j->found->scanned += s.n;
+    j->found->scanned += j->found->skip ? 0 : s.n;
     j->facts->prompts += (n->flags & PF_CHOICE) != 0;
     if (!j->in_message) { /* a text of its own */
         scan(j, s, PL_SCREEN_ALL);

@@ -95,6 +95,7 @@ typedef struct surface_voice {
     const char *error;        /* body of an error answer       */
     const char *stream_error; /* the same inside a stream      */
     const char *server_error; /* what "server_error" is called, NULL: just that */
+    const char *large_error;  /* what it calls a request that is too long, NULL: as others do */
     const char *block_code;   /* without a whole_head: code of the 400 that a block is */
 } surface_voice;
 

@@ -116,6 +116,7 @@ static const surface_voice messages_voice = {
     .error = A_ERROR,
     .stream_error = "event: error\ndata: " A_ERROR "\n\n",
     .server_error = "api_error",
+    .large_error = "request_too_large",
     .block_code = "content_filter",
 };
 

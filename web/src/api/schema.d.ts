@@ -1439,7 +1439,7 @@ export interface components {
         };
         /** @description docs/formats/event.md */
         EventLeaf: {
-            bypasses?: ("not_judged" | "second_opinion")[];
+            bypasses?: ("not_judged" | "second_opinion" | "oversize_input" | "oversize_output")[];
             direction: string;
             end: string;
             id: string;
@@ -1473,6 +1473,12 @@ export interface components {
             policy_sha256: string;
             reason: string;
             reminders?: ("session" | "dependence")[];
+            /** @description People look at it */
+            review?: {
+                commitment: string;
+                /** @enum {string} */
+                why: "escalated" | "sampled";
+            };
             route: string;
             /** @enum {string} */
             second_opinion?: "safe" | "unsafe" | "none";
@@ -1489,12 +1495,6 @@ export interface components {
             v: number;
             /** @enum {string} */
             verdict: "allow" | "block" | "refuse" | "error";
-            /** @description People look at it */
-            review?: {
-                commitment: string;
-                /** @enum {string} */
-                why: "escalated" | "sampled";
-            };
         };
         EventList: {
             events: components["schemas"]["Event"][];
@@ -1742,6 +1742,8 @@ export interface components {
                 media: number;
                 /** @description judging failed, and every rule that acts fails open */
                 not_judged: number;
+                /** @description over a limit of its route, which lets it pass unscanned */
+                oversize: number;
                 /** @description no second opinion could be had, and the rule fails open */
                 second_opinion: number;
                 shadow: number;
@@ -1760,6 +1762,10 @@ export interface components {
             output: {
                 bytes: number;
                 scanned: number;
+            };
+            /** @description refused exchanges by reason */
+            refusals: {
+                [key: string]: number;
             };
             surfaces: {
                 [key: string]: number;

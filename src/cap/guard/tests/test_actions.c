@@ -124,6 +124,109 @@ static const char *action_in(const json_t *event)
     return json_string_value(json_object_get(json_array_get(findings, 0), "action"));
 }
 
+/* --- how much a route takes --------------------------------------------------------------------- */
+
+#define LIMITED(limits) HEAD "routes:\n  default:\n    limits: " limits "\n" \
+    "    input: [{category: \"harm.*\", action: block}]\n    output: [{category: \"harm.*\", action: block}]\n" \
+    "    label: {explicit: false}\n    answers: {default: {zh: 不行, en: \"no\"}, limit.answer: {zh: 太长, en: \"too long\"}}\n"
+
+static const char *text_in(const json_t *event, const char *key)
+{
+    return json_string_value(json_object_get(event, key));
+}
+
+static void limits__refuse_a_request_or_let_it_pass_and_say_so(void **state)
+{
+    static const char *const sources[] = { LIMITED("{request: {bytes: 20, over: refuse}}"),
+                                           LIMITED("{request: {bytes: 20, over: pass}}"),
+                                           LIMITED("{request: {bytes: 1KiB, over: refuse}}") };
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        pl_policy   *p = policy_of(sources[i]);
+        pl_exchange *x = begin(p, "", NOON);
+
+        assert_int_equal(pl_exchange_request(x, request("zork")),
+                         i == 1 ? PL_EXCHANGE_FORWARD : PL_EXCHANGE_ANSWER);
+        assert_int_equal(pl_exchange_status(x), i == 0 ? 413 : i == 1 ? 0 : 200);
+        json_t *e = event_of(x), *in = json_object_get(e, "input");
+        assert_string_equal(text_in(e, "verdict"), i == 0 ? "refuse" : i == 1 ? "allow" : "block");
+        assert_string_equal(text_in(e, "reason"), i == 0 ? "request_too_large" : "");
+        if (i == 1) {
+            assert_string_equal(json_string_value(json_array_get(json_object_get(e, "bypasses"), 0)), "oversize_input");
+            assert_string_equal(text_in(e, "model"), "m"); /* read, though nothing was scanned */
+            assert_int_equal(json_integer_value(json_object_get(in, "scanned")), 0);
+            assert_int_equal(json_array_size(json_object_get(in, "ranges")), 0);
+        } else {
+            assert_null(json_object_get(e, "bypasses"));
+        }
+        json_decref(e);
+        pl_exchange_free(x);
+        pl_policy_unref(p);
+    }
+}
+
+/* Gives what reached the client. */
+static json_t *answered(const char *source, bool is_stream, const char *first, const char *second, pl_buf *out)
+{
+    pl_policy   *p = policy_of(source);
+    pl_exchange *x = begin(p, "", NOON);
+    json_t      *e;
+
+    assert_int_equal(pl_exchange_request(x, request("nothing")), PL_EXCHANGE_FORWARD);
+    pl_exchange_response_begin(x, 200, is_stream ? PL_STR("text/event-stream") : PL_STR("application/json"),
+                               PL_STR(""));
+    pl_exchange_response_feed(x, pl_str_z(first), out, NOON);
+    pl_exchange_response_feed(x, pl_str_z(second), out, NOON);
+    pl_exchange_response_end(x, PL_END_COMPLETE, out, NOON);
+    if (!is_stream)
+        pl_buf_put(out, pl_exchange_body(x));
+    e = event_of(x);
+    pl_exchange_free(x);
+    pl_policy_unref(p);
+    pl_buf_putc(out, '\0');
+    return e;
+}
+
+#define WHOLE  "{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a zork\"}}]}"
+#define DELTA(text) "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text "\"}}]}\n\n"
+#define FINISH "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
+
+static void limits__block_an_answer_or_let_the_rest_of_it_pass(void **state)
+{
+    (void)state;
+    for (int is_stream = 0; is_stream < 2; is_stream++)
+        for (int passes = 0; passes < 2; passes++) {
+            pl_buf  out = PL_BUF_INIT(65536);
+            json_t *e = answered(passes ? LIMITED("{answer: {bytes: 80, over: pass}}")
+                                        : LIMITED("{answer: {bytes: 80, over: block}}"), is_stream,
+                                 is_stream ? DELTA("first") : WHOLE, is_stream ? DELTA(" zork") FINISH : "", &out);
+
+            assert_string_equal(text_in(e, "verdict"), passes ? "allow" : "block");
+            assert_string_equal(text_in(e, "reason"), passes ? "" : "answer_too_large");
+            assert_true(passes == !strstr(out.p, "too long"));
+            assert_true(passes == !!strstr(out.p, "zork")); /* what is not scanned is not found */
+            assert_true(!is_stream || strstr(out.p, "first") != NULL);
+            assert_true(!is_stream || strstr(out.p, "[DONE]") != NULL);
+            if (passes)
+                assert_string_equal(json_string_value(json_array_get(json_object_get(e, "bypasses"), 0)),
+                                    "oversize_output");
+            json_decref(e);
+            pl_buf_done(&out);
+        }
+}
+
+static void limits__must_say_what_happens_over_them(void **state)
+{
+    (void)state;
+    refused(LIMITED("{request: {bytes: 20}}"), "'over' must be said: refuse or pass");
+    refused(LIMITED("{request: {bytes: 20, over: block}}"), "'over' must be said: refuse or pass");
+    refused(LIMITED("{answer: {bytes: 20, over: refuse}}"), "'over' must be said: block or pass");
+    refused(LIMITED("{answer: {bytes: 0, over: pass}}"), "'bytes' must be a size");
+    refused(LIMITED("{answer: {bytes: 20KB, over: pass}}"), "'bytes' must be a size");
+    refused(LIMITED("{answers: {bytes: 20, over: pass}}"), "answers");
+}
+
 /* --- who else is looked at -------------------------------------------------------------------- */
 
 #define ROUTE "routes:\n  default:\n    input: [{category: \"*\", action: log}]\n    output: [{category: \"*\", action: log}]\n" REST
@@ -441,6 +544,9 @@ static void mistakes__are_named_where_they_are(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(limits__refuse_a_request_or_let_it_pass_and_say_so),
+        cmocka_unit_test(limits__block_an_answer_or_let_the_rest_of_it_pass),
+        cmocka_unit_test(limits__must_say_what_happens_over_them),
         cmocka_unit_test(review__says_share_time_and_what_follows_on_disagreement),
         cmocka_unit_test(escalate__blocks_or_passes_as_then_says_and_asks_for_a_person),
         cmocka_unit_test(shadow__records_actions_and_asks_nobody),
