@@ -9,7 +9,8 @@ static bool path_is_there(int path)
 #ifdef __x86_64__
     __builtin_cpu_init();
     if (path == 2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+               __builtin_cpu_supports("bmi2");
     if (path == 3)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
@@ -173,6 +174,11 @@ pl_rc pl_lits_open(pl_str image, pl_lits **out, pl_error *err)
     if (!copy)
         return pl_fail(err, PL_NOMEM, "out of memory");
     *copy = l;
+    rc = lits_first_make(copy, err);
+    if (rc != PL_OK) {
+        pl_lits_free(copy);
+        return rc;
+    }
     lead_pairs_make(copy);
     *out = copy;
     return PL_OK;
@@ -180,7 +186,10 @@ pl_rc pl_lits_open(pl_str image, pl_lits **out, pl_error *err)
 
 void pl_lits_free(pl_lits *l)
 {
-    if (l)
-        free(l->lead_pairs);
+    if (!l)
+        return;
+    free(l->wide.word);
+    free(l->other.word);
+    free(l->lead_pairs);
     free(l);
 }

@@ -98,6 +98,13 @@ typedef struct lits_start {
     uint32_t length;
 } lits_start;
 
+/* A first look at a place: a word for each hash of what a window begins with, in it a bit for five
+ * bits of what comes next; all bits where the window ends before. See lits_first_… */
+typedef struct lits_first {
+    uint32_t *word;
+    unsigned  shift;
+} lits_first;
+
 struct pl_lits {
     const lits_header *h;
     const uint32_t    *filter;
@@ -105,6 +112,7 @@ struct pl_lits {
     const lits_start  *starts;
     const uint8_t     *text;
     unsigned           filter_shift;
+    lits_first         wide, other; /* windows at leads, elsewhere */
     /* A bit for each hash of the two characters that a window at a lead begins with, made when the
      * set is opened; NULL where so many are in it that a look would not be worth it. */
     uint32_t *lead_pairs;
@@ -228,6 +236,40 @@ static inline uint32_t lits_check(uint64_t hash, lits_kind kind)
 {
     return ((uint32_t)hash & ~7u) | (uint32_t)kind;
 }
+
+/* --- first look ---------------------------------------------------------------------------- */
+
+/* Three bytes as they stand. */
+static inline uint32_t lits_raw(const uint8_t *p)
+{
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+}
+
+/* Of two characters: three bytes as they stand, or units. Next: the last byte of the third
+ * character, or the third unit. */
+static inline uint32_t lits_first_wide(uint32_t a, uint32_t b)
+{
+    return a * LITS_M1 + b * LITS_M2;
+}
+
+/* Of three bytes. Next: the fourth. */
+static inline uint32_t lits_first_other(uint32_t raw)
+{
+    return raw * LITS_M1;
+}
+
+static inline uint32_t lits_first_bit(uint32_t next)
+{
+    return 0x80000000u >> (next & 31);
+}
+
+static inline bool lits_first_pass(const lits_first *f, uint32_t hash, uint32_t next)
+{
+    return f->word[hash >> f->shift] & lits_first_bit(next);
+}
+
+/* Fills l->wide and l->other; what it took is freed by pl_lits_free. */
+pl_rc lits_first_make(pl_lits *l, pl_error *err);
 
 /* --- sets of pairs ------------------------------------------------------------------------- */
 

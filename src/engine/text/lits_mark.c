@@ -22,7 +22,6 @@ static void mark_wide(const pl_lits *l, lits_marks *m, size_t i, const uint16_t 
              pass_if(l, LITS_HAS_WIDE4, key, LITS_TAG_WIDE4(c[2], c[3])) ||
              pass_if(l, LITS_HAS_WIDE3, key, LITS_TAG_WIDE3(c[2])) ||
              pass_if(l, LITS_HAS_WIDE2, key, LITS_TAG_WIDE2));
-    mark(m->start, i, lits_start_lead(l, c[0]));
 }
 
 static void mark_other(const pl_lits *l, lits_marks *m, size_t i, const uint8_t c[6])
@@ -30,6 +29,9 @@ static void mark_other(const pl_lits *l, lits_marks *m, size_t i, const uint8_t 
     const lits_header *h = l->h;
     uint32_t           key = lits_load32(c);
 
+    mark(m->start, i, lits_pair(h->start_pairs, c[0], c[1]));
+    if (!lits_first_pass(&l->other, lits_first_other(lits_raw(c)), c[3]))
+        return;
     if (lits_pair(h->window_pairs[0], c[0], c[1]) && lits_pair(h->window_pairs[1], c[1], c[2]) &&
         lits_pair(h->window_pairs[2], c[2], c[3]))
         mark(m->window, i,
@@ -37,7 +39,18 @@ static void mark_other(const pl_lits *l, lits_marks *m, size_t i, const uint8_t 
                  pass_if(l, LITS_HAS_BYTES4, key, LITS_TAG_BYTES4));
     if (lits_pair(h->triple_pairs[0], c[0], c[1]) && lits_pair(h->triple_pairs[1], c[1], c[2]))
         mark(m->window, i, lits_pass(l, LITS_KEY_BYTES3(key), LITS_TAG_BYTES3));
-    mark(m->start, i, lits_pair(h->start_pairs, c[0], c[1]));
+}
+
+static void mark_lead(const pl_lits *l, lits_marks *m, size_t i, const uint8_t *p)
+{
+    uint16_t code[5];
+
+    mark(m->start, i, lits_start_lead(l, lits_code(p)));
+    if (!lits_first_pass(&l->wide, lits_first_wide(lits_raw(p), lits_raw(p + 3)), p[8]))
+        return;
+    for (size_t k = 0; k < 5; k++)
+        code[k] = lits_code(p + 3 * k);
+    mark_wide(l, m, i, code);
 }
 
 static void mark_bytes(const pl_lits *l, const uint8_t *p, size_t n, lits_marks *m)
@@ -47,11 +60,7 @@ static void mark_bytes(const pl_lits *l, const uint8_t *p, size_t n, lits_marks 
     memset(m, 0, sizeof *m);
     for (size_t i = 0; i < n; i++) {
         if (lits_is_lead(p[i])) {
-            uint16_t code[5];
-
-            for (size_t k = 0; k < 5; k++)
-                code[k] = lits_code(p + i + 3 * k);
-            mark_wide(l, m, i, code);
+            mark_lead(l, m, i, p + i);
         } else if (tails || !lits_is_tail(p[i])) {
             mark_other(l, m, i, p + i);
         }
@@ -63,7 +72,9 @@ static void mark_units(const pl_lits *l, const uint16_t *p, size_t n, lits_marks
     memset(m, 0, sizeof *m);
     for (size_t i = 0; i < n; i++) {
         if (p[i] >= LITS_WIDE) {
-            mark_wide(l, m, i, p + i);
+            mark(m->start, i, lits_start_lead(l, p[i]));
+            if (lits_first_pass(&l->wide, lits_first_wide(p[i], p[i + 1]), p[i + 2]))
+                mark_wide(l, m, i, p + i);
         } else {
             uint8_t c[6];
 
