@@ -27,7 +27,7 @@ typedef struct {
     const pl_surface *surface; /* NULL: by the end of the path */
     size_t     max_response;
     ngx_http_complex_value_t *tenant;  /* NULL: none */
-    ngx_http_complex_value_t *subject, *session, *minor;
+    ngx_http_complex_value_t *subject, *session, *minor, *key;
     ngx_flag_t subject_body; /* plumbline_subject_body */
     ngx_str_t  opinion;    /* plumbline_second_opinion: location of the guard model, or empty */
 } ngx_http_plumbline_loc_conf_t;

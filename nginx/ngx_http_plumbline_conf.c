@@ -71,6 +71,13 @@ ngx_command_t ngx_http_plumbline_commands[] = {
       offsetof(ngx_http_plumbline_loc_conf_t, minor),
       NULL },
 
+    { ngx_string("plumbline_key"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_plumbline_loc_conf_t, key),
+      NULL },
+
     { ngx_string("plumbline_subject_body"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
@@ -135,6 +142,7 @@ ngx_http_plumbline_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     conf->subject = conf->subject ? conf->subject : prev->subject;
     conf->session = conf->session ? conf->session : prev->session;
     conf->minor = conf->minor ? conf->minor : prev->minor;
+    conf->key = conf->key ? conf->key : prev->key;
     ngx_conf_merge_value(conf->subject_body, prev->subject_body, 0);
     ngx_conf_merge_str_value(conf->opinion, prev->opinion, "");
     ngx_conf_merge_size_value(conf->max_response, prev->max_response, MAX_RESPONSE_DEFAULT);

@@ -74,6 +74,29 @@ plumbline_cleanup(void *data)
     pl_buf_done(&ctx->out);
 }
 
+/* The first header of that name whose value is not `but`. */
+static ngx_table_elt_t *
+plumbline_header(ngx_http_request_t *r, const char *name, const char *but)
+{
+    ngx_list_part_t *part = &r->headers_in.headers.part;
+    ngx_table_elt_t *h;
+    ngx_uint_t       i;
+    size_t           len = ngx_strlen(name), but_len = ngx_strlen(but);
+
+    for ( ; part; part = part->next) {
+        h = part->elts;
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == len && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0
+                && !(h[i].value.len == but_len
+                     && ngx_strncasecmp(h[i].value.data, (u_char *) but, but_len) == 0))
+            {
+                return &h[i];
+            }
+        }
+    }
+    return NULL;
+}
+
 /* --- making the exchange ------------------------------------------------------------------ */
 
 static ngx_int_t
@@ -88,6 +111,18 @@ plumbline_value(ngx_http_request_t *r, ngx_http_complex_value_t *cv, pl_str *out
     return NGX_OK;
 }
 
+/* The key that a client of these APIs sends, where nginx does not say what to take for it. */
+static pl_str
+plumbline_api_key(ngx_http_request_t *r)
+{
+    ngx_table_elt_t *h = r->headers_in.authorization;
+
+    if (h == NULL) {
+        h = plumbline_header(r, "x-api-key", "");
+    }
+    return h ? ngx_http_plumbline_str(h->value) : (pl_str){ "", 0 };
+}
+
 /* Who asks, by whatever the operator's configuration takes for it. */
 static ngx_int_t
 plumbline_people(ngx_http_request_t *r, ngx_http_plumbline_loc_conf_t *lcf, pl_exchange_options *o)
@@ -97,11 +132,15 @@ plumbline_people(ngx_http_request_t *r, ngx_http_plumbline_loc_conf_t *lcf, pl_e
     if (plumbline_value(r, lcf->tenant, &o->tenant) != NGX_OK
         || plumbline_value(r, lcf->subject, &o->subject) != NGX_OK
         || plumbline_value(r, lcf->session, &o->session) != NGX_OK
+        || plumbline_value(r, lcf->key, &o->key) != NGX_OK
         || plumbline_value(r, lcf->minor, &minor) != NGX_OK)
     {
         return NGX_ERROR;
     }
     o->tenant.n = ngx_min(o->tenant.n, PL_TENANT_MAX);
+    if (lcf->key == NULL) {
+        o->key = plumbline_api_key(r);
+    }
     o->subject_in_body = lcf->subject_body;
     o->is_minor = (minor.n == 1 && minor.p[0] == '1')
                   || (minor.n == 4 && ngx_strncmp(minor.p, "true", 4) == 0);
@@ -158,6 +197,7 @@ plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     o.service = ngx_http_plumbline_str(ctx->mcf->service);
     o.surface = ctx->surface;
     o.subjects = pl_gate_subjects(ctx->mcf->gate);
+    o.budgets = pl_gate_budgets(ctx->mcf->gate);
     o.index_key = ctx->mcf->index_key;
     o.max_response = lcf->max_response;
     o.hand_over = plumbline_hand_over;
@@ -199,24 +239,7 @@ plumbline_surface(ngx_http_request_t *r, ngx_http_plumbline_loc_conf_t *lcf, ngx
 static ngx_uint_t
 plumbline_is_encoded(ngx_http_request_t *r)
 {
-    static const char name[] = "content-encoding";
-    ngx_list_part_t  *part = &r->headers_in.headers.part;
-    ngx_table_elt_t  *h;
-    ngx_uint_t        i;
-
-    for ( ; part; part = part->next) {
-        h = part->elts;
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == sizeof(name) - 1
-                && ngx_strncasecmp(h[i].key.data, (u_char *) name, sizeof(name) - 1) == 0
-                && !(h[i].value.len == 8
-                     && ngx_strncasecmp(h[i].value.data, (u_char *) "identity", 8) == 0))
-            {
-                return 1;
-            }
-        }
-    }
-    return 0;
+    return plumbline_header(r, "content-encoding", "identity") != NULL;
 }
 
 static ngx_http_plumbline_ctx_t *

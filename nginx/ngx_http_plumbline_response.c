@@ -129,7 +129,8 @@ plumbline_headers(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
         return NGX_ERROR;
     }
     if ((r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE
-         || r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS) && pl_exchange_is_own(x)) {
+         || r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS) && pl_exchange_is_own(x)
+        && !pl_exchange_may_retry(x)) {
         /* Stock SDKs otherwise retry a stopped service three times. */
         return plumbline_add_header_z(r, "x-should-retry", "false");
     }

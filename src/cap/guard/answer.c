@@ -3,6 +3,8 @@
 #include "base/str.h"
 #include "cap/guard/answer.h"
 
+#define TOKENS_MAX 1000000000u /* more is no count that can be believed */
+
 typedef struct reader {
     const answer_reader *r;
     answer              *a;
@@ -187,6 +189,12 @@ static pl_rc on_value(void *ctx, surface_walk *w, const surface_node *n, const p
         return PL_OK;
     if (t->type == PL_JT_TRUE && n->kind == PK_FINISH)
         return piece_add(rd, w, n, PK_FINISH, t);
+    if (t->type == PL_JT_NUMBER && (n->kind == PK_TOKENS_IN || n->kind == PK_TOKENS_OUT) &&
+        pl_str_u64(t->raw, &v, NULL) == PL_OK && v <= TOKENS_MAX) {
+        int64_t *sum = &rd->a->tokens[n->kind == PK_TOKENS_OUT];
+
+        *sum = (*sum < 0 ? 0 : *sum) + (int64_t)v;
+    }
     if (t->type == PL_JT_NUMBER && (n->kind == PK_CREATED || n->kind == PK_SEQUENCE) &&
         pl_str_u64(t->raw, &v, NULL) == PL_OK && v <= INT64_MAX) {
         if (n->kind == PK_CREATED) {
@@ -245,6 +253,7 @@ pl_rc pl_answer_read(const answer_reader *r, pl_str json, answer *a, pl_error *e
     a->n = 0;
     a->id = a->model = a->type = (pl_str){ "", 0 };
     a->created = 0;
+    a->tokens[0] = a->tokens[1] = -1;
     a->choice = a->sub = -1;
     a->sequence_at.type = PL_JT_END;
     a->has_logprobs = a->has_unlisted = false;

@@ -40,6 +40,7 @@ typedef struct answer {
     pl_str        id, model; /* raw insides of JSON strings, or empty */
     pl_str        type;      /* of the root: the event's name */
     int64_t       created;   /* 0: not said */
+    int64_t       tokens[2]; /* of request and answer; -1: not said */
     int64_t       choice, sub; /* of the root, -1: not said */
     uint64_t      sequence;
     pl_jsontok    sequence_at; /* .type PL_JT_NUMBER when there is one */

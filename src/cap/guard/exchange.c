@@ -40,6 +40,7 @@ pl_exchange *pl_exchange_new(const pl_exchange_options *o)
     x->end = "complete";
     x->content_type = "application/json";
     x->facts.n = 1;
+    x->tokens[0] = x->tokens[1] = -1;
     x->body = PL_BUF_INIT(o->max_response * 2 + (1u << 20));
     x->collect = PL_BUF_INIT(o->max_response);
     x->scratch = PL_BUF_INIT(SCRATCH_MAX);
@@ -169,8 +170,16 @@ pl_exchange_action pl_exchange_opinion(pl_exchange *x, pl_opinion o, pl_str body
     return settle(x, body);
 }
 
+/* Who asks is known: before the body is read where it need not be, so that a refusal costs little. */
+static bool begins(pl_exchange *x, pl_str body)
+{
+    pl_exchange_identify(x);
+    return pl_exchange_takes_budget(x, body);
+}
+
 pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
 {
+    bool     known = x->o.subject.n || !x->o.subject_in_body || !x->surface;
     pl_error err;
     pl_rc    rc;
 
@@ -178,13 +187,17 @@ pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body)
     x->input_commitment = pl_commit(x->o.salt, body);
     if (!pl_exchange_takes_request(x, body.n))
         return PL_EXCHANGE_ANSWER;
+    if (known && !begins(x, body))
+        return PL_EXCHANGE_ANSWER;
     if (!x->surface) {
         x->reason = "unknown_surface";
         return PL_EXCHANGE_FORWARD;
     }
     rc = pl_request_judge(x->o.policy, x->cells[0], x->surface, body, &x->facts, &x->in, &x->question, &err);
     keep_model(x);
-    pl_exchange_identify(x);
+    if (!known && !begins(x, body))
+        return PL_EXCHANGE_ANSWER;
+    x->facts.user = (pl_str){ "", 0 };
     if (rc == PL_INVALID || rc == PL_LIMIT) {
         /* Whatever was understood so far must not steer the shape of the error. */
         x->facts.is_stream = false;
@@ -393,6 +406,8 @@ static void channel_feed(pl_exchange *x, choice *c, text_channel *ch, const pl_j
         x->oom |= x->inner.failed;
         s = pl_buf_str(&x->inner);
     }
+    if (x->route->counts_tokens && ch->kind != PK_FULL)
+        x->answer_quarters += pl_tokens_quarters(s);
     x->late |= ch->kind != PK_FULL && (ch->finished || c->finished);
     x->out.scanned += x->out.skip ? 0 : s.n;
     channel_say(x, ch, s);

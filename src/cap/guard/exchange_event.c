@@ -235,6 +235,7 @@ static void leaf_write(pl_exchange *x, int64_t now_ms, size_t most_findings)
     if (x->in.asking >= 0 && !x->in.shadow)
         member(b, "second_opinion", pl_str_z(opinions[x->opinion]));
     bypasses(x, b);
+    pl_exchange_budget_members(x, b);
     reminders(x, b);
     pl_exchange_review_member(x, b);
     member(b, "end", pl_str_z(x->end));
@@ -248,6 +249,7 @@ const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms)
     if (x->event_done)
         return &x->event;
     x->event_done = true;
+    pl_exchange_settle_budget(x, now_ms);
     if (x->o.hand_over && pl_exchange_wants_review(x))
         x->o.hand_over(x->o.hand_over_ctx, x);
     leaf_write(x, now_ms, PL_TALLY_RULES);

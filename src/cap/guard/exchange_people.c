@@ -23,6 +23,11 @@ static void key_of(const pl_exchange *x, const char *domain, pl_str a, pl_str b,
     pl_buf_done(&text);
 }
 
+void pl_exchange_key(const pl_exchange *x, const char *domain, pl_str value, uint8_t out[PL_SUBJECT_KEY])
+{
+    key_of(x, domain, value, (pl_str){ "", 0 }, out);
+}
+
 void pl_subject_key(const uint8_t index_key[32], pl_str value, uint8_t out[PL_SUBJECT_KEY])
 {
     pl_exchange x = { .o.index_key = index_key };
@@ -84,5 +89,5 @@ unsigned pl_exchange_reminders(const pl_exchange *x)
 
 int64_t pl_exchange_retry_after(const pl_exchange *x)
 {
-    return x->people.refusal ? x->people.retry_s : 0;
+    return x->people.refusal ? x->people.retry_s : x->retry_s;
 }

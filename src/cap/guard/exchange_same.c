@@ -70,6 +70,7 @@ bool pl_same_read(const stream_event *e, event_role *role)
     a->sub = s->sub;
     a->id = a->model = a->type = (pl_str){ "", 0 }; /* as they were */
     a->created = 0;
+    a->tokens[0] = a->tokens[1] = -1;
     a->sequence_at.type = PL_JT_END;
     a->has_logprobs = a->has_unlisted = false;
     *role = s->role;

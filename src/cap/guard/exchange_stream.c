@@ -424,6 +424,7 @@ static bool event_read(stream_event *e, event_role *role)
     x->stream.singles = 0;
     if (pl_answer_read(&r, e->data, &x->answer, NULL) != PL_OK)
         return false;
+    pl_exchange_note_tokens(x);
     *role = pl_surface_event_role(x->surface, x->answer.type);
     pl_same_keep(e, *role);
     return true;

@@ -20,6 +20,7 @@ static pl_rc answer_judge(pl_exchange *x, pl_str body, pl_error *err)
                         .ctx = x };
     pl_rc         rc = pl_answer_read(&r, body, &x->answer, err);
 
+    pl_exchange_note_tokens(x);
     for (size_t i = 0; rc == PL_OK && i < x->answer.n && !x->oom; i++)
         (void)pl_exchange_take(x, &x->answer.piece[i], NULL);
     for (int i = 0; i < x->choice_count; i++)

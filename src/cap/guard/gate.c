@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "cap/guard/gate_int.h"
+#include "cap/guard/budgets.h"
 #include "cap/guard/subjects.h"
 
 #include <errno.h>
@@ -145,6 +146,8 @@ pl_rc pl_gate_open(const char *dir, pl_gate **out, pl_error *err)
         rc = state_map(g, err);
     if (rc == PL_OK)
         rc = pl_subjects_open(g->dirfd, &g->subjects, err);
+    if (rc == PL_OK)
+        rc = pl_budgets_open(g->dirfd, &g->budgets, err);
     if (rc == PL_OK) {
         g->generation = atomic_load(&g->state->head.generation);
         rc = pl_policy_openat(g->dirfd, POLICY_NAME, &g->policy, err);
@@ -178,6 +181,7 @@ void pl_gate_close(pl_gate *g)
     pl_policy_unref(g->retired);
     pl_policy_unref(g->trial);
     pl_subjects_close(g->subjects);
+    pl_budgets_close(g->budgets);
     free(g);
 }
 
@@ -226,6 +230,11 @@ pl_rc pl_gate_refresh(pl_gate *g, pl_error *err)
     g->policy = p;
     gate_stops_refresh(g, true);
     return PL_OK;
+}
+
+struct pl_budgets *pl_gate_budgets(const pl_gate *g)
+{
+    return g->budgets;
 }
 
 struct pl_subjects *pl_gate_subjects(const pl_gate *g)

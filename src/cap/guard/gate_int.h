@@ -89,6 +89,7 @@ struct pl_gate {
     pl_policy  *policy, *retired; /* in force; the one before, which streams may still hold */
     state_stops stops; /* worker: as last seen */
     struct pl_subjects *subjects;
+    struct pl_budgets *budgets;
     uint64_t    generation;
     int         slot;  /* worker: claimed slot or -1 */
     slot_map    own;

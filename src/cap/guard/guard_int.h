@@ -7,6 +7,7 @@
 #include "cap/guard/surface.h"
 #include "cap/guard/people.h"
 #include "cap/guard/subjects.h"
+#include "cap/guard/budgets.h"
 #include "cap/pack/pl_pack.h"
 #include "cap/guard/pseudonym.h"
 #include "engine/text/redact.h"
@@ -35,6 +36,16 @@ typedef struct policy_limit {
     bool     passes; /* unscanned, and said so; else a request is refused and an answer blocked */
 } policy_limit;
 
+typedef enum budget_per { PER_SUBJECT, PER_KEY, PER_TENANT, PER_ALL, PER__N } budget_per;
+const char *pl_budget_per_name(budget_per per);
+typedef struct policy_budget {
+    budget_per per;
+    uint32_t   window_s;
+    uint64_t   requests, tokens; /* 0: no such limit */
+    uint64_t   salt;             /* of its route, kind and window */
+} policy_budget;
+#define PL_BUDGETS_MAX 8 /* of a route */
+
 typedef struct policy_route {
     pl_str       name, tenant; /* tenant "": the route itself */
     unsigned     form_of;      /* index of the route that a tenant's form is of */
@@ -43,6 +54,9 @@ typedef struct policy_route {
     pl_fail_mode fail;
     bool         media_refuse, unknown_pass, receipt_comment;
     policy_limit limit[2]; /* [is_output] */
+    policy_budget budget[PL_BUDGETS_MAX];
+    size_t       budget_count;
+    bool         counts_tokens; /* one of them has a limit of tokens */
     bool         masks; /* some findings of answers are replaced */
     unsigned     enforce_share; /* percent of exchanges that are acted on; the rest is only recorded */
     bool         label_explicit;
@@ -308,6 +322,15 @@ struct pl_exchange {
     uint8_t subject[PL_SUBJECT_KEY], session[PL_SUBJECT_KEY];
     bool    has_subject, has_session;
     people_admission people;
+    pl_budget_use use[PL_BUDGETS_MAX];
+    bool     is_counted;        /* in all of them */
+    pl_budget_spent spent;
+    size_t   spent_of;
+    int64_t  retry_s;
+    uint64_t tokens_taken;      /* of the request, estimated */
+    uint64_t answer_quarters;   /* of the answer, estimated, in quarters of a token */
+    int64_t  tokens[2];         /* [is_output], as the upstream says; -1: it does not */
+    bool     tokens_estimated;
     pseudonyms names;
     bool     review_kept;        /* somebody holds what people will look at */
     pl_hash  review_commitment;
@@ -352,8 +375,20 @@ bool pl_exchange_takes_request(pl_exchange *x, uint64_t bytes);
 /* Blocks an answer that is longer than its route takes, or has the rest of it not judged. */
 void pl_exchange_limit_answer(pl_exchange *x, uint64_t bytes);
 
+/* --- exchange_budget.c --------------------------------------------------------------------- */
+
+/* False: a budget is spent, and the request was refused. */
+bool pl_exchange_takes_budget(pl_exchange *x, pl_str body);
+/* Takes over what x->answer says was used; counts of later events are higher. */
+void pl_exchange_note_tokens(pl_exchange *x);
+void pl_exchange_settle_budget(pl_exchange *x, int64_t now_ms);
+void pl_exchange_budget_members(const pl_exchange *x, pl_buf *b);
+uint64_t pl_tokens_quarters(pl_str s);
+
 /* --- exchange_people.c --------------------------------------------------------------------- */
 
+/* A keyed hash of a value, under a name of what it is. */
+void pl_exchange_key(const pl_exchange *x, const char *domain, pl_str value, uint8_t out[PL_SUBJECT_KEY]);
 /* Who asks, now that the body is read; looks up what holds for them. */
 void pl_exchange_identify(pl_exchange *x);
 /* Refuses when something holds against the person. */

@@ -66,6 +66,8 @@ pl_policy *pl_gate_policy(pl_gate *g); /* borrowed; NULL when none */
 pl_policy *pl_gate_policy_for(pl_gate *g, pl_str key);
 /* What is known of people; read by workers, written by the daemon alone. */
 struct pl_subjects *pl_gate_subjects(const pl_gate *g);
+/* What was used of budgets; counted by all workers. */
+struct pl_budgets *pl_gate_budgets(const pl_gate *g);
 /* Room for one event, kept until put or unreserve. */
 pl_rc pl_gate_reserve(pl_gate *g);
 void  pl_gate_unreserve(pl_gate *g);

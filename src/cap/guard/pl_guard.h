@@ -126,9 +126,11 @@ typedef struct pl_exchange_options {
     pl_str         tenant;              /* "" none; must outlive the exchange, as it is recorded */
     /* Who asks, and in which conversation: hashed at once, kept nowhere. "" nobody said. */
     pl_str         subject, session;
+    pl_str         key;                 /* the API key of the asker, for budgets; "" none; kept nowhere */
     bool           subject_in_body; /* without subject: as the request's body says (user …) */
     bool           is_minor;
     const struct pl_subjects *subjects; /* what is known of people; NULL: nothing */
+    struct pl_budgets *budgets;         /* what was used; NULL: nothing is counted */
     char           id[PL_ID_LEN + 1];   /* request id = event id */
     int64_t        now_ms;
     uint8_t        salt[32];
@@ -186,6 +188,8 @@ bool pl_exchange_is_stream(const pl_exchange *x); /* the request asked for a str
 unsigned pl_exchange_reminders(const pl_exchange *x);
 /* Seconds after which a refusal ends; 0: nobody can tell. */
 int64_t pl_exchange_retry_after(const pl_exchange *x);
+/* Does a client do well to send it again after that time by itself? */
+bool pl_exchange_may_retry(const pl_exchange *x);
 /* Is a person to look at it, because of what was found or by lot; does what was found end the session?
  * Complete when the event is. */
 bool        pl_exchange_wants_review(const pl_exchange *x);

@@ -192,6 +192,40 @@ static void limits_fill(policy_route *r, const json_t *limits)
     }
 }
 
+static uint64_t salt_of(const policy_route *r, const policy_budget *b)
+{
+    uint64_t h = 14695981039346656037ull ^ (uint64_t)b->per ^ (uint64_t)b->window_s << 8;
+
+    for (size_t i = 0; i < r->name.n; i++)
+        h = (h ^ (uint8_t)r->name.p[i]) * 1099511628211ull;
+    return h;
+}
+
+static pl_rc budgets_fill(policy_route *r, const json_t *list, pl_error *err)
+{
+    const json_t *o;
+    size_t        i;
+
+    json_array_foreach ((json_t *)list, i, o) {
+        policy_budget *b = &r->budget[r->budget_count];
+        int            per = 0;
+
+        while (per < PER__N && !pl_str_eqz(text_of(o, "per"), pl_budget_per_name((budget_per)per)))
+            per++;
+        if (r->budget_count == PL_BUDGETS_MAX || per == PER__N)
+            return pl_fail(err, PL_INVALID, "the budgets of the compiled policy cannot be read; compile it again");
+        *b = (policy_budget){ (budget_per)per, (uint32_t)json_integer_value(json_object_get(o, "window_s")),
+                              (uint64_t)json_integer_value(json_object_get(o, "requests")),
+                              (uint64_t)json_integer_value(json_object_get(o, "tokens")), 0 };
+        if (b->window_s < 1 || b->window_s > PL_BUDGET_WINDOW_MAX)
+            return pl_fail(err, PL_INVALID, "a budget of the compiled policy has no window");
+        b->salt = salt_of(r, b);
+        r->counts_tokens |= b->tokens > 0;
+        r->budget_count++;
+    }
+    return PL_OK;
+}
+
 static pl_rc route_fill(policy_route *r, const pl_textdb *db, const json_t *o, pl_error *err)
 {
     const json_t *label = json_object_get(o, "label"), *opinion = json_object_get(o, "second_opinion");
@@ -215,7 +249,9 @@ static pl_rc route_fill(policy_route *r, const pl_textdb *db, const json_t *o, p
     answers_fill(r, json_object_get(o, "answers"));
     if (r->name.n == 0 || r->answer_count == 0)
         return pl_fail(err, PL_INVALID, "a route of the compiled policy has no name or answers");
-    rc = periods_find(r, o, err);
+    rc = budgets_fill(r, json_object_get(o, "budgets"), err);
+    if (rc == PL_OK)
+        rc = periods_find(r, o, err);
     return rc == PL_OK ? periods_fill(r, db, o, err) : rc;
 }
 

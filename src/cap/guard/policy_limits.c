@@ -72,3 +72,61 @@ pl_rc policy_limits(compiler *c, const char *route, const json_t *r, const json_
         rc = limit(c, where, o, "answer", mine);
     return rc;
 }
+
+/* --- budgets ----------------------------------------------------------------------------------- */
+
+#define COUNT_MAX 1000000000000LL
+
+static bool count_read(const json_t *v, json_int_t *out)
+{
+    *out = v ? json_integer_value(v) : 0;
+    return !v || (json_is_integer(v) && *out >= 1 && *out <= COUNT_MAX);
+}
+
+static pl_rc budget(compiler *c, const char *where, const json_t *o, json_t *list)
+{
+    static const char *const keys[] = { "per", "window", "requests", "tokens", NULL };
+    static const char *const pers[] = { "subject", "key", "tenant", "all", NULL };
+    int64_t    window_ms = 0;
+    json_int_t requests, tokens;
+    pl_rc      rc = policy_only(c, where, o, keys, "a budget must be a mapping");
+
+    if (rc != PL_OK)
+        return rc;
+    if (!policy_one_of(json_object_get(o, "per"), pers))
+        return policy_bad(c, where, "'per' must be subject, key, tenant or all");
+    if (!policy_duration(json_object_get(o, "window"), &window_ms) || window_ms < 1000 ||
+        window_ms > PL_BUDGET_WINDOW_MAX * 1000LL)
+        return policy_bad(c, where, "'window' must be a time like 60s, 1h or 1d, at most 31d");
+    if (!count_read(json_object_get(o, "requests"), &requests) || !count_read(json_object_get(o, "tokens"), &tokens) ||
+        requests + tokens == 0)
+        return policy_bad(c, where, "a budget needs 'requests', 'tokens' or both: whole numbers from 1 on");
+    json_array_append_new(list, json_pack("{s:O, s:I, s:I, s:I}", "per", json_object_get(o, "per"), "window_s",
+                                          (json_int_t)(window_ms / 1000), "requests", requests, "tokens", tokens));
+    return PL_OK;
+}
+
+pl_rc policy_budgets(compiler *c, const char *route, const json_t *r, const json_t *base, json_t *out)
+{
+    const json_t *rows = json_object_get(r, "budgets"), *o;
+    json_t       *list = json_array();
+    char          where[POINTER_MAX];
+    size_t        i;
+    pl_rc         rc = PL_OK;
+
+    json_object_set_new(out, "budgets", list);
+    if (!rows) {
+        json_array_extend(list, json_object_get(base, "budgets"));
+        return PL_OK;
+    }
+    snprintf(where, sizeof where, "%.120s/budgets", route);
+    if (!json_is_array(rows) || json_array_size(rows) > PL_BUDGETS_MAX)
+        return policy_bad(c, where, "'budgets' must be a list of at most 8");
+    json_array_foreach ((json_t *)rows, i, o) {
+        snprintf(where, sizeof where, "%.120s/budgets/%zu", route, i);
+        rc = budget(c, where, o, list);
+        if (rc != PL_OK)
+            break;
+    }
+    return rc;
+}

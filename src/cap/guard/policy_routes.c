@@ -312,7 +312,7 @@ static pl_rc texts_of(compiler *c, const char *where, const json_t *r, const jso
 static pl_rc route(compiler *c, const char *where, const json_t *r, const json_t *base, json_t *out)
 {
     static const char *const keys[] = { "fail", "media", "unknown", "mode", "enforce_share", "input",
-                                        "output", "label", "answers", "second_opinion", "receipt_comment", "limits", NULL };
+                                        "output", "label", "answers", "second_opinion", "receipt_comment", "limits", "budgets", NULL };
     static const char *const media[] = { "pass", "refuse", NULL };
     static const char *const unknown[] = { "refuse", "pass", NULL };
     static const char *const comment[] = { "off", "on", NULL };
@@ -331,6 +331,8 @@ static pl_rc route(compiler *c, const char *where, const json_t *r, const json_t
         rc = enforcement(c, where, r, base, out);
     if (rc == PL_OK)
         rc = policy_limits(c, where, r, base, out);
+    if (rc == PL_OK)
+        rc = policy_budgets(c, where, r, base, out);
     if (rc != PL_OK)
         return rc;
     opens = strcmp(json_string_value(json_object_get(out, "fail")), "open") == 0;

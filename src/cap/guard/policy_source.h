@@ -40,6 +40,7 @@ bool  policy_duration(const json_t *v, int64_t *ms);
 pl_rc policy_routes(compiler *c, const json_t *src);
 /* policy_limits.c: a route's `limits` into out; base: those it inherits, or NULL. */
 pl_rc policy_limits(compiler *c, const char *route, const json_t *r, const json_t *base, json_t *out);
+pl_rc policy_budgets(compiler *c, const char *route, const json_t *r, const json_t *base, json_t *out);
 /* policy_review.c: the section, which may be missing, into c->doc. */
 pl_rc policy_review_read(compiler *c, const json_t *section);
 

@@ -1,14 +1,11 @@
 #include "base/banned.h"
 
 #include "base/str.h"
+#include "cap/guard/shared_file.h"
 #include "cap/guard/subjects.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define MAGIC         0x32425553534c50ull /* "PLSSUB2" */
 #define NAME          "subjects.pls"
@@ -25,10 +22,8 @@ typedef struct slot {
 } slot;
 
 typedef struct file {
-    uint64_t magic;
-    uint64_t slots;
-    uint8_t  rest[48];
-    slot     slot[PL_SUBJECTS_SLOTS];
+    shared_head head;
+    slot        slot[PL_SUBJECTS_SLOTS];
 } file;
 
 typedef struct entry {
@@ -41,68 +36,18 @@ struct pl_subjects {
     file *map;
 };
 
-/* Complete or absent; an unusable one is replaced, which old readers do not notice. */
-static pl_rc file_make(int dirfd, pl_error *err)
-{
-    file  head = { .magic = MAGIC, .slots = PL_SUBJECTS_SLOTS };
-    char  tmp[64];
-    int   fd, e;
-    pl_rc rc = PL_OK;
-
-    snprintf(tmp, sizeof tmp, ".%s.%d", NAME, (int)getpid());
-    (void)unlinkat(dirfd, tmp, 0);
-    fd = openat(dirfd, tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
-    if (fd < 0)
-        return pl_fail(err, PL_IO, "cannot create '%s': %s", NAME, strerror(errno));
-    (void)fchmod(fd, 0660);
-    e = posix_fallocate(fd, 0, sizeof(file));
-    if (e || pwrite(fd, &head, offsetof(file, slot), 0) != (ssize_t)offsetof(file, slot))
-        rc = pl_fail(err, PL_IO, "cannot reserve space for '%s': %s; free some disk", NAME,
-                     strerror(e ? e : errno));
-    if (rc == PL_OK && renameat(dirfd, tmp, dirfd, NAME) != 0)
-        rc = pl_fail(err, PL_IO, "cannot create '%s': %s", NAME, strerror(errno));
-    (void)unlinkat(dirfd, tmp, 0);
-    close(fd);
-    return rc;
-}
-
-/* PL_NOTFOUND: there is none, or none that this version can use. */
-static pl_rc file_map(int dirfd, file **out, pl_error *err)
-{
-    struct stat st;
-    void       *m = MAP_FAILED;
-    int         fd = openat(dirfd, NAME, O_RDWR | O_CLOEXEC);
-
-    if (fd < 0)
-        return errno == ENOENT ? PL_NOTFOUND
-                               : pl_fail(err, PL_IO, "cannot open '%s': %s", NAME, strerror(errno));
-    if (fstat(fd, &st) == 0 && st.st_size == (off_t)sizeof(file))
-        m = mmap(NULL, sizeof(file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (m == MAP_FAILED)
-        return PL_NOTFOUND;
-    *out = m;
-    if ((*out)->magic == MAGIC && (*out)->slots == PL_SUBJECTS_SLOTS)
-        return PL_OK;
-    munmap(m, sizeof(file));
-    return PL_NOTFOUND;
-}
-
 pl_rc pl_subjects_open(int dirfd, pl_subjects **out, pl_error *err)
 {
     pl_subjects *t = calloc(1, sizeof *t);
-    pl_rc        rc = t ? file_map(dirfd, &t->map, err) : pl_fail(err, PL_NOMEM, "out of memory");
+    void        *map = NULL;
+    pl_rc        rc = t ? shared_file_map(dirfd, NAME, MAGIC, PL_SUBJECTS_SLOTS, sizeof(file), &map, err)
+                        : pl_fail(err, PL_NOMEM, "out of memory");
 
-    if (rc == PL_NOTFOUND)
-        rc = file_make(dirfd, err);
-    if (rc == PL_OK && !t->map)
-        rc = file_map(dirfd, &t->map, err);
-    if (rc == PL_NOTFOUND)
-        rc = pl_fail(err, PL_IO, "'%s' cannot be mapped", NAME);
     if (rc != PL_OK) {
         free(t);
         return rc;
     }
+    t->map = map;
     *out = t;
     return PL_OK;
 }

@@ -34,7 +34,8 @@ typedef enum path_kind {
     PK_FINISH,      /* non-empty string or true: the choice is complete             */
     PK_LOGPROBS,    /* request: asks for them; answer: an object here has them       */
     PK_STREAM, PK_N, PK_USAGE, PK_STRUCTURED, PK_FORMAT_TYPE, PK_ROLE,
-    PK_MEDIA        /* request: something that is not text                          */
+    PK_MEDIA        /* request: something that is not text                          */,
+    PK_TOKENS_IN, PK_TOKENS_OUT /* numbers: what the answer took                        */
 } path_kind;
 
 enum path_flags {
@@ -63,6 +64,15 @@ typedef struct surface_path {
     uint16_t    flags;
     const char *type; /* only where the object's PK_TYPE member says so; NULL: always */
 } surface_path;
+
+/* What an answer took, as surfaces call it; `at` is its object. */
+#define SURFACE_USAGE(at)                                                                          \
+    { at, PK_NONE, 0, PF_ENTIRE, NULL }, { at ".prompt_tokens", PK_TOKENS_IN, 0, 0, NULL },         \
+    { at ".input_tokens", PK_TOKENS_IN, 0, 0, NULL },                                               \
+    { at ".cache_creation_input_tokens", PK_TOKENS_IN, 0, 0, NULL },                                \
+    { at ".cache_read_input_tokens", PK_TOKENS_IN, 0, 0, NULL },                                    \
+    { at ".completion_tokens", PK_TOKENS_OUT, 0, 0, NULL },                                         \
+    { at ".output_tokens", PK_TOKENS_OUT, 0, 0, NULL }
 
 /* What events of a stream are called (the root's PK_TYPE) and what they mean. */
 typedef enum event_role {

@@ -11,7 +11,7 @@
     { "id", PK_ID, 0, 0, NULL }, { "object", PK_ONE, 0, 0, NULL },                                  \
     { "created", PK_CREATED, 0, 0, NULL }, { "model", PK_MODEL, 0, 0, NULL },                       \
     { "system_fingerprint", PK_ONE, 0, 0, NULL }, { "service_tier", PK_ONE, 0, 0, NULL },           \
-    { "obfuscation", PK_ONE, 0, 0, NULL }, { "usage", PK_NONE, 0, PF_ENTIRE, NULL },               \
+    { "obfuscation", PK_ONE, 0, 0, NULL }, SURFACE_USAGE("usage"),               \
     { "error", PK_NONE, 0, PF_ENTIRE, NULL }
 
 #define GUIDED                                                                                     \
@@ -206,7 +206,7 @@ static const surface_path responses_response[] = {
     { "model", PK_MODEL, 0, 0, NULL },
     { "status", PK_ONE, 0, 0, NULL },
     { "service_tier", PK_ONE, 0, 0, NULL },
-    { "usage", PK_NONE, 0, PF_ENTIRE, NULL },
+    SURFACE_USAGE("usage"),
     { "output", PK_NONE, 0, 0, NULL },
     { "output[]", PK_NONE, 0, PF_CHOICE, NULL },
     ITEM("output[]", PK_TEXT, 0, PK_ALSO, PK_ARGS),
@@ -246,7 +246,7 @@ static const surface_path responses_response[] = {
     { "response.created_at", PK_CREATED, 0, 0, NULL },
     { "response.model", PK_MODEL, 0, 0, NULL },
     { "response.status", PK_ONE, 0, 0, NULL },
-    { "response.usage", PK_NONE, 0, PF_ENTIRE, NULL },
+    SURFACE_USAGE("response.usage"),
     { "response.output", PK_NONE, 0, 0, NULL },
     { "response.output[]", PK_NONE, 0, PF_CHOICE, NULL },
     ITEM("response.output[]", PK_FULL, PF_LABEL, PK_FULL, PK_FULL),
@@ -332,7 +332,7 @@ static const surface_path embeddings_request[] = {
 static const surface_path embeddings_response[] = {
     { "object", PK_ONE, 0, 0, NULL },
     { "model", PK_MODEL, 0, 0, NULL },
-    { "usage", PK_NONE, 0, PF_ENTIRE, NULL },
+    SURFACE_USAGE("usage"),
     { "data", PK_NONE, 0, 0, NULL },
     { "data[]", PK_NONE, 0, 0, NULL },
     { "data[].object", PK_ONE, 0, 0, NULL },
@@ -354,7 +354,7 @@ static const surface_path images_response[] = {
     { "type", PK_TYPE, 0, 0, NULL },
     { "created", PK_CREATED, 0, 0, NULL },
     { "created_at", PK_CREATED, 0, 0, NULL },
-    { "usage", PK_NONE, 0, PF_ENTIRE, NULL },
+    SURFACE_USAGE("usage"),
     { "b64_json", PK_DATA, 0, 0, NULL },
     { "data", PK_NONE, 0, 0, NULL },
     { "data[]", PK_NONE, 0, 0, NULL },
@@ -382,7 +382,7 @@ static const surface_path speech_request[] = {
 static const surface_path speech_response[] = {
     { "type", PK_TYPE, 0, 0, NULL },
     { "audio", PK_DATA, 0, 0, NULL },
-    { "usage", PK_NONE, 0, PF_ENTIRE, NULL },
+    SURFACE_USAGE("usage"),
     { 0 },
 };
 

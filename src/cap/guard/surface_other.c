@@ -41,7 +41,7 @@ static const surface_path messages_response[] = {
     { "role", PK_ONE, 0, 0, NULL },
     { "model", PK_MODEL, 0, 0, NULL },
     { "stop_reason", PK_ONE, 0, 0, NULL },
-    { "usage", PK_NONE, 0, PF_ENTIRE, NULL },
+    SURFACE_USAGE("usage"),
     { "content", PK_NONE, 0, 0, NULL },
     { "content[]", PK_NONE, PT_OBJ, PF_SUB, NULL },
     { "content[].type", PK_TYPE, 0, 0, NULL },
@@ -59,7 +59,7 @@ static const surface_path messages_response[] = {
     { "message.type", PK_TYPE, 0, 0, NULL },
     { "message.role", PK_ONE, 0, 0, NULL },
     { "message.model", PK_MODEL, 0, 0, NULL },
-    { "message.usage", PK_NONE, 0, PF_ENTIRE, NULL },
+    SURFACE_USAGE("message.usage"),
     { "content_block", PK_NONE, 0, 0, NULL },
     { "content_block.type", PK_TYPE, 0, 0, NULL },
     { "content_block.id", PK_ONE, 0, 0, NULL },
@@ -153,8 +153,8 @@ static const surface_path ollama_generate_request[] = {
     { "done", PK_FINISH, 0, 0, NULL }, { "done_reason", PK_ONE, 0, 0, NULL },                       \
     { "logprobs", PK_NONE, 0, 0, NULL }, { "logprobs[]", PK_LOGPROBS, 0, PF_ENTIRE, NULL },                 \
     { "total_duration", PK_NONE, 0, 0, NULL }, { "load_duration", PK_NONE, 0, 0, NULL },            \
-    { "prompt_eval_count", PK_NONE, 0, 0, NULL }, { "prompt_eval_duration", PK_NONE, 0, 0, NULL },  \
-    { "eval_count", PK_NONE, 0, 0, NULL }, { "eval_duration", PK_NONE, 0, 0, NULL }
+    { "prompt_eval_count", PK_TOKENS_IN, 0, 0, NULL }, { "prompt_eval_duration", PK_NONE, 0, 0, NULL },  \
+    { "eval_count", PK_TOKENS_OUT, 0, 0, NULL }, { "eval_duration", PK_NONE, 0, 0, NULL }
 
 static const surface_path ollama_chat_response[] = {
     OLLAMA_RESPONSE,

@@ -1439,6 +1439,15 @@ export interface components {
         };
         /** @description docs/formats/event.md */
         EventLeaf: {
+            /** @description the budget that was spent */
+            budget?: {
+                /** @enum {string} */
+                per: "subject" | "key" | "tenant" | "all";
+                retry_after_s: number;
+                /** @enum {string} */
+                spent: "requests" | "tokens";
+                window_s: number;
+            };
             bypasses?: ("not_judged" | "second_opinion" | "oversize_input" | "oversize_output")[];
             direction: string;
             end: string;
@@ -1490,6 +1499,13 @@ export interface components {
             surface: string;
             tenant?: string;
             time: string;
+            /** @description what was used, where a budget of the route has tokens */
+            tokens?: {
+                input: number;
+                output: number;
+                /** @enum {string} */
+                source: "upstream" | "estimated";
+            };
             unscreened: number;
             upstream_status: number;
             v: number;

@@ -227,6 +227,21 @@ static void limits__must_say_what_happens_over_them(void **state)
     refused(LIMITED("{answers: {bytes: 20, over: pass}}"), "answers");
 }
 
+#define BUDGETED(budget) HEAD "routes:\n  default:\n    budgets: " budget "\n" \
+    "    input: [{category: \"*\", action: log}]\n    output: [{category: \"*\", action: log}]\n" REST
+
+static void budgets__must_say_of_whom_how_much_and_for_how_long(void **state)
+{
+    (void)state;
+    pl_policy_unref(policy_of(BUDGETED("[{per: all, window: 31d, requests: 1, tokens: 1}]")));
+    refused(BUDGETED("[{per: nobody, window: 1m, requests: 1}]"), "'per' must be subject, key, tenant or all");
+    refused(BUDGETED("[{per: all, window: 32d, requests: 1}]"), "'window' must be a time");
+    refused(BUDGETED("[{per: all, requests: 1}]"), "'window' must be a time");
+    refused(BUDGETED("[{per: all, window: 1m}]"), "a budget needs 'requests', 'tokens' or both");
+    refused(BUDGETED("[{per: all, window: 1m, tokens: 0}]"), "whole numbers from 1 on");
+    refused(BUDGETED("{per: all, window: 1m, tokens: 1}"), "must be a list of at most 8");
+}
+
 /* --- who else is looked at -------------------------------------------------------------------- */
 
 #define ROUTE "routes:\n  default:\n    input: [{category: \"*\", action: log}]\n    output: [{category: \"*\", action: log}]\n" REST
@@ -547,6 +562,7 @@ int main(void)
         cmocka_unit_test(limits__refuse_a_request_or_let_it_pass_and_say_so),
         cmocka_unit_test(limits__block_an_answer_or_let_the_rest_of_it_pass),
         cmocka_unit_test(limits__must_say_what_happens_over_them),
+        cmocka_unit_test(budgets__must_say_of_whom_how_much_and_for_how_long),
         cmocka_unit_test(review__says_share_time_and_what_follows_on_disagreement),
         cmocka_unit_test(escalate__blocks_or_passes_as_then_says_and_asks_for_a_person),
         cmocka_unit_test(shadow__records_actions_and_asks_nobody),
