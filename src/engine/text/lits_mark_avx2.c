@@ -163,16 +163,25 @@ AVX2 static inline void others_put(const pl_lits *l, const uint8_t *p, size_t ba
     }
 }
 
+/* Eight neighbouring pairs: a set of them is a word for each first byte. */
+AVX2 static inline uint32_t pairs8(const uint8_t set[LITS_PAIRS], const uint8_t *p)
+{
+    __m256i a = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    __m256i b = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(p + 1)));
+    __m256i word = _mm256_i32gather_epi32((const int *)set, _mm256_and_si256(a, all8(31)), 4);
+    __m256i bit = _mm256_srlv_epi32(word, _mm256_and_si256(b, all8(31)));
+
+    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_slli_epi32(bit, 31)));
+}
+
 AVX2 static uint64_t other_starts(const pl_lits *l, const uint8_t *p, uint64_t where)
 {
     uint64_t marks = 0;
 
-    for (uint64_t w = where; w; w &= w - 1) {
-        const uint8_t *q = p + _tzcnt_u64(w);
-
-        marks |= lits_pair(l->h->start_pairs, q[0], q[1]) ? w & -w : 0;
-    }
-    return marks;
+    for (unsigned i = 0; i < CHUNK; i += LANES)
+        if (where >> i & 0xff)
+            marks |= (uint64_t)pairs8(l->h->start_pairs, p + i) << i;
+    return marks & where;
 }
 
 /* --- leads of bytes ------------------------------------------------------------------------------- */

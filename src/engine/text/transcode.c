@@ -38,13 +38,6 @@ static __attribute__((noinline)) void put_rare(pl_units *u, uint32_t v)
         put(u, e->cells[i]);
 }
 
-static inline bool is_rare(uint32_t v, uint32_t last)
-{
-    return (v >= CELL_FIRST && v != last &&
-            ((uint16_t)v == (uint16_t)last || pl_cell_is_expanded(v))) ||
-           v == CELL_BROKEN;
-}
-
 void pl_units_slowly(pl_units *u, const uint8_t *stop)
 {
     const uint8_t *p = u->at, *base = u->base;
@@ -54,7 +47,7 @@ void pl_units_slowly(pl_units *u, const uint8_t *stop)
         pl_decoded d = pl_decode(p, u->end);
         bool       cell = d.v >= CELL_FIRST;
 
-        if (__builtin_expect(is_rare(d.v, last), false)) {
+        if (__builtin_expect(pl_value_is_rare(d.v, last), false)) {
             u->n = n;
             u->last = last;
             u->at = p;
@@ -82,7 +75,10 @@ void pl_units_fill(pl_units *u)
         return;
     }
 #endif
-    pl_units_slowly(u, u->end);
+    if (pl_lits_path() == 2)
+        pl_units_fill_runs(u);
+    else
+        pl_units_slowly(u, u->end);
 }
 
 void pl_units_carry(pl_units *u, uint32_t keep)

@@ -47,8 +47,19 @@ static inline pl_decoded pl_decode(const uint8_t *p, const uint8_t *end)
     return (pl_decoded){ pl_cell_of(c.cp), (uint32_t)c.n };
 }
 
+/* What the loops leave out: expansions, broken bytes, runs of different characters. One condition:
+ * which of its parts hold changes with every word, and is not to be guessed. */
+static inline bool pl_value_is_rare(uint32_t v, uint32_t last)
+{
+    unsigned twin = (uint16_t)v == (uint16_t)last, expanded = pl_cell_is_expanded(v);
+
+    return (((v >= CELL_FIRST) & (v != last) & (twin | expanded)) | (v == CELL_BROKEN)) != 0;
+}
+
 /* Characters up to `stop`, one after the other; stops early when the block is full. */
 void pl_units_slowly(pl_units *u, const uint8_t *stop);
+/* ASCII and characters of three bytes with less to ask about each. */
+void pl_units_fill_runs(pl_units *u);
 #ifdef __x86_64__
 void pl_units_fill_avx512(pl_units *u);
 #endif
