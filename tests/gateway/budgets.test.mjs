@@ -159,6 +159,18 @@ test('usage is read where each surface says it', async () => {
   assert.deepEqual((await leafOf(await chat(product.gateway, ask(bad, CALM.en), free))).tokens, { input: 0, output: 0, source: 'upstream' });
 });
 
+test('a client that goes away before the answer has used its request', async () => {
+  const m = name('gone');
+  const who = as({ 'x-tenant': 'tokens', 'x-user': 'eve' });
+  model.on(m, up.silent());
+  const sent = chat(product.gateway, ask(m, 'tulips '.repeat(100)), { ...who, timeout: 300 });
+  await assert.rejects(sent, /no answer within/);
+  await product.until('the budget is spent', async () => {
+    model.on(m, up.plain('fine'));
+    return (await chat(product.gateway, ask(m, 'x'), who)).status === 429;
+  }, 3000);
+});
+
 test('in shadow nothing is refused, and the receipt says what would have been', async () => {
   const m = name('shadow');
   model.on(m, up.plain('fine'));

@@ -11,12 +11,21 @@ const char *pl_budget_per_name(budget_per per)
     return per_names[per];
 }
 
-/* A token is about four bytes of ASCII, or one character of anything else. In quarters. */
+#define ONES 0x0101010101010101ull /* times a word of small bytes: their sum, in the highest byte */
+
+/* A token is about four bytes of ASCII, or one character of anything else. In quarters; eight bytes at a time. */
 uint64_t pl_tokens_quarters(pl_str s)
 {
-    uint64_t n = 0;
+    uint64_t n = 0, word, high, first;
+    size_t   i = 0;
 
-    for (size_t i = 0; i < s.n; i++) {
+    for (; i + 8 <= s.n; i += 8) {
+        memcpy(&word, s.p + i, 8);
+        high = word >> 7 & ONES;
+        first = high & word >> 6; /* the first byte of a character */
+        n += 8 - (high * ONES >> 56) + 4 * (first * ONES >> 56);
+    }
+    for (; i < s.n; i++) {
         uint8_t c = (uint8_t)s.p[i];
 
         n += c < 0x80 ? 1 : c >= 0xc0 ? 4 : 0;
@@ -92,10 +101,12 @@ void pl_exchange_note_tokens(pl_exchange *x)
             x->tokens[d] = x->answer.tokens[d];
 }
 
-/* What a request took that an upstream answered; the answer counts though it was withheld. */
+/* What a request took that an upstream answered; the answer counts though it was withheld, and the request though
+ * its client went away before there was one. */
 static void tokens_complete(pl_exchange *x)
 {
-    bool answered = x->upstream_status >= 200 && x->upstream_status < 300;
+    bool left = x->upstream_status == 0 && !x->own;
+    bool answered = left || (x->upstream_status >= 200 && x->upstream_status < 300);
 
     x->tokens_estimated = answered && (x->tokens[0] < 0 || (x->tokens[1] < 0 && x->answer_quarters > 0));
     if (x->tokens[0] < 0)

@@ -2,7 +2,7 @@
 #include "pl_test.h"
 
 #include "base/file.h"
-#include "cap/guard/budgets.h"
+#include "cap/guard/guard_int.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -181,6 +181,19 @@ static void budgets__keep_who_uses_much_where_there_is_no_place_left(void **stat
     assert_true(kept < 200);
 }
 
+static void tokens__are_guessed_from_ascii_bytes_and_other_characters(void **state)
+{
+    static const char text[] = "spring \xe9\x83\x81\xe9\x87\x91\xe9\xa6\x99 \xf0\x9f\x8c\xb7 \xc3\xa9tude";
+    const uint64_t    whole = 7 + 3 * 4 + 1 + 4 + 1 + 4 + 4;
+
+    (void)state;
+    assert_int_equal(pl_tokens_quarters(PL_STR("")), 0);
+    assert_int_equal(pl_tokens_quarters(PL_STR(text)), whole);
+    for (size_t cut = 0; cut < sizeof text - 1; cut++) /* in two pieces anywhere: the same */
+        assert_int_equal(pl_tokens_quarters((pl_str){ text, cut }) +
+                         pl_tokens_quarters((pl_str){ text + cut, sizeof text - 1 - cut }), whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +202,7 @@ int main(void)
         cmocka_unit_test(budgets_take__lets_exactly_as_many_through_as_there_are_to_have),
         cmocka_unit_test(budgets__are_shared_by_processes_and_survive_them),
         cmocka_unit_test(budgets__keep_who_uses_much_where_there_is_no_place_left),
+        cmocka_unit_test(tokens__are_guessed_from_ascii_bytes_and_other_characters),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
