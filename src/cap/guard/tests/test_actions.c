@@ -216,6 +216,42 @@ static void limits__block_an_answer_or_let_the_rest_of_it_pass(void **state)
         }
 }
 
+/* The text that a reader of the stream puts together. */
+static void text_join(char *stream, char *out, size_t n)
+{
+    char *line, *rest = stream;
+
+    out[0] = '\0';
+    while ((line = strsep(&rest, "\n")) != NULL) {
+        json_t *e = strncmp(line, "data: {", 7) == 0 ? json_loads(line + 6, 0, NULL) : NULL;
+        json_t *delta = json_object_get(json_array_get(json_object_get(e, "choices"), 0), "delta");
+
+        if (json_object_get(delta, "content"))
+            snprintf(out + strlen(out), n - strlen(out), "%s", text_in(delta, "content"));
+        json_decref(e);
+    }
+}
+
+static void limits__lose_nothing_that_was_held_back_when_the_rest_passes(void **state)
+{
+    static const char *const sources[] = { LIMITED("{answer: {bytes: 80, over: pass}}"),
+                                           LIMITED("{answer: {bytes: 150, over: pass}}"),
+                                           LIMITED("{answer: {bytes: 220, over: pass}}") };
+
+    (void)state;
+    for (int i = 0; i < 3; i++) { /* over the limit before, in, and after what may become a word */
+        pl_buf  out = PL_BUF_INIT(65536);
+        json_t *e = answered(sources[i], true, DELTA("a z") DELTA("or"), DELTA("t of zo") DELTA("o") FINISH, &out);
+        char    text[128];
+
+        text_join(out.p, text, sizeof text);
+        assert_string_equal(text, "a zort of zoo");
+        assert_string_equal(text_in(e, "verdict"), "allow");
+        json_decref(e);
+        pl_buf_done(&out);
+    }
+}
+
 static void limits__must_say_what_happens_over_them(void **state)
 {
     (void)state;
@@ -561,6 +597,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits__refuse_a_request_or_let_it_pass_and_say_so),
         cmocka_unit_test(limits__block_an_answer_or_let_the_rest_of_it_pass),
+        cmocka_unit_test(limits__lose_nothing_that_was_held_back_when_the_rest_passes),
         cmocka_unit_test(limits__must_say_what_happens_over_them),
         cmocka_unit_test(budgets__must_say_of_whom_how_much_and_for_how_long),
         cmocka_unit_test(review__says_share_time_and_what_follows_on_disagreement),
