@@ -382,13 +382,12 @@ static void text_keep(pl_exchange *x, choice *c, pl_str s)
 static void channel_say(pl_exchange *x, text_channel *ch, pl_str s)
 {
     ch->fed += s.n;
-    if (x->out.skip)
-        return;
-    if (!ch->scan) {
+    if (ch->kind == PK_NAME || (!ch->scan && !x->out.skip)) {
         pl_buf_put(&ch->whole, s);
         x->oom |= ch->whole.failed;
-        return;
     }
+    if (!ch->scan || x->out.skip)
+        return;
     x->scanning = ch;
     pl_screen_stream_feed(ch->scan, s, on_finding, x);
     x->scanning = NULL;
@@ -462,6 +461,21 @@ static void full_take(pl_exchange *x, choice *c, answer_piece *p)
     channel_finish(x, ch);
 }
 
+/* A tool's name is over when its arguments begin. */
+static void name_finish(pl_exchange *x, const choice *c, int32_t sub)
+{
+    for (size_t i = 0; i < c->ch_n; i++)
+        if (c->ch[i]->kind == PK_NAME && c->ch[i]->sub == sub)
+            channel_finish(x, c->ch[i]);
+}
+
+/* Some servers say the name again with every piece of the arguments. */
+static bool is_name_again(pl_exchange *x, const text_channel *ch, const pl_jsontok *t)
+{
+    return ch->kind == PK_NAME && ch->scan && ch->finished &&
+           pl_str_eq(pl_exchange_token(x, t), pl_buf_str(&ch->whole));
+}
+
 text_channel *pl_exchange_take(pl_exchange *x, answer_piece *p, choice **out)
 {
     choice       *c = choice_get(x, p->choice);
@@ -485,10 +499,15 @@ text_channel *pl_exchange_take(pl_exchange *x, answer_piece *p, choice **out)
     x->oom |= ch == NULL;
     if (!ch)
         return NULL;
+    if (is_name_again(x, ch, &p->t)) /* it was judged by itself, as it was then */
+        return NULL;
+    if (p->kind == PK_ARGS && x->is_stream)
+        name_finish(x, c, p->sub);
     p->ch = ch;
     p->from = ch->fed;
     p->escape = ch->escape;
     channel_feed(x, c, ch, &p->t);
+    ch->is_named |= p->kind == PK_NAME && p->node && (p->node->flags & PF_ENTIRE);
     return ch;
 }
 

@@ -26,11 +26,9 @@ static bool grow(void **p, size_t *cap, size_t need, size_t size)
 
 /* --- whole events that wait ------------------------------------------------------------- */
 
-/* Readers take a tool's name from one event, so it goes out as it comes: a name that is a
- * phrase was found in that event, one that becomes a phrase is found before it is complete. */
 static bool channel_is_safe(const pl_exchange *x, const text_channel *ch, uint64_t end)
 {
-    return x->out.skip || ch->finished || ch->kind == PK_NAME || pl_screen_stream_safe(ch->scan) >= end;
+    return x->out.skip || ch->finished || ch->is_named || pl_screen_stream_safe(ch->scan) >= end;
 }
 
 static bool event_is_safe(const pl_exchange *x, const held_event *e)
@@ -356,7 +354,7 @@ static size_t releasable(pl_exchange *x, text_channel *ch, uint64_t *scanned)
     uint64_t avail = safe > ch->pending_from ? safe - ch->pending_from : 0;
     size_t   n, tail, before;
 
-    if (x->out.skip || ch->finished || ch->kind == PK_NAME) {
+    if (x->out.skip || ch->finished || ch->is_named) {
         *scanned = ch->fed - ch->pending_from;
         return ch->pending.n;
     }
@@ -429,6 +427,18 @@ static bool is_undecided(const pl_exchange *x, const answer *a)
     return false;
 }
 
+/* Readers take a tool's name from one event, so such an event is not cut: it waits. */
+static bool has_open_name(const pl_exchange *x, const answer *a)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        const text_channel *ch = a->piece[i].ch;
+
+        if (ch && ch->kind == PK_NAME && !channel_is_safe(x, ch, channel_end(ch)))
+            return true;
+    }
+    return false;
+}
+
 static void sequence_edit(pl_exchange *x)
 {
     stream_state *s = &x->stream;
@@ -451,7 +461,8 @@ void pl_hold_event(stream_event *e)
     pl_exchange  *x = e->x;
     stream_state *s = &x->stream;
     answer       *a = &x->answer;
-    bool          cuts = pl_hold_is_empty(s) && !a->has_logprobs && !a->has_unlisted;
+    bool          cuts = pl_hold_is_empty(s) && !a->has_logprobs && !a->has_unlisted &&
+                 !has_open_name(x, a);
 
     if (x->names.n || is_undecided(x, a)) {
         for (size_t i = 0; i < a->n; i++)

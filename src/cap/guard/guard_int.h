@@ -178,8 +178,9 @@ struct text_channel {
     int32_t   sub;
     uint32_t  hash;
     bool      finished, labelled;
+    bool      is_named;     /* PK_NAME: complete in each event, and judged with it */
     pl_screen_stream *scan; /* in a stream: judged piece by piece              */
-    pl_buf    whole;        /* in a whole answer: judged when the text is complete */
+    pl_buf    whole;        /* in a whole answer: judged when the text is complete; in a stream: a name */
     uint64_t  fed;    /* bytes of text so far, unescaped */
     unescaper escape; /* PK_ARGS only */
     pl_buf    pending;      /* said by the upstream, not released to the client */

@@ -48,7 +48,7 @@ enum path_flags {
     PF_REQUIRED = 1 << 6, /* its object must have it                                 */
     PF_FILLED = 1 << 7,   /* its array must not be empty                             */
     PF_LABEL = 1 << 8,    /* PK_FULL: repeats an answer's text with its label        */
-    PF_ENTIRE = 1 << 9    /* unlisted strings inside are complete, never continued   */
+    PF_ENTIRE = 1 << 9    /* unlisted strings inside, or a tool's name, are complete, never continued */
 };
 
 enum path_types {

@@ -63,7 +63,7 @@ static const surface_path messages_response[] = {
     { "content_block", PK_NONE, 0, 0, NULL },
     { "content_block.type", PK_TYPE, 0, 0, NULL },
     { "content_block.id", PK_ONE, 0, 0, NULL },
-    { "content_block.name", PK_NAME, 0, 0, NULL },
+    { "content_block.name", PK_NAME, 0, PF_ENTIRE, NULL },
     { "content_block.text", PK_TEXT, 0, 0, NULL },
     { "content_block.thinking", PK_REASON, 0, 0, NULL },
     { "content_block.signature", PK_DATA, 0, 0, NULL },
@@ -164,7 +164,7 @@ static const surface_path ollama_chat_response[] = {
     { "message.thinking", PK_REASON, 0, 0, NULL },
     { "message.tool_calls", PK_NONE, 0, PF_TOOL, NULL },
     { "message.tool_calls[]", PK_NONE, 0, PF_SUB, NULL },
-    { "message.tool_calls[].function.name", PK_NAME, 0, 0, NULL },
+    { "message.tool_calls[].function.name", PK_NAME, 0, PF_ENTIRE, NULL },
     { "message.tool_calls[].function.arguments", PK_NONE, 0, PF_ENTIRE, NULL },
     { 0 },
 };

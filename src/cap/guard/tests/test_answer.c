@@ -339,6 +339,9 @@ static void stream__labels_text_that_ends_in_the_finishing_event(void **state)
         }
 }
 
+#define NAME(n) CHUNK("{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"" n "\"}}]}", "null")
+#define ARGS(a) CHUNK("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"" a "\"}}]}", "null")
+
 static void stream__never_shows_a_blocked_phrase(void **state)
 {
     static const char *const streams[] = {
@@ -364,6 +367,10 @@ static void stream__never_shows_a_blocked_phrase(void **state)
         CHUNK("{\"reasoning\":\"y\",\"reasoning_content\":\"zork\"}", "null") STOP DONE,
         CHUNK("{\"tool_calls\":[{\"index\":0,\"custom\":{\"input\":\"forbidden \"}}]}", "null")
         CHUNK("{\"tool_calls\":[{\"index\":0,\"custom\":{\"input\":\"zork\"}}]}", "null") STOP DONE,
+        NAME("forbidden zork") STOP DONE,
+        NAME("find_forbidden_zo") NAME("rk") STOP DONE,
+        NAME("f") NAME("orbidden_") NAME("zork") ARGS("{}") STOP DONE,
+        TEXT("a") NAME("forbidden ") TEXT("b") NAME("zork") STOP DONE,
         "data: {\"choices\":[{\"index\":0,\"text\":\"forbidden \"}]}\n\n"
         "data: {\"choices\":[{\"index\":0,\"text\":\"zork\"}]}\n\n" STOP DONE,
         /* events alike but for their text, until one says something more, before or behind it */
@@ -384,6 +391,7 @@ static void stream__never_shows_a_blocked_phrase(void **state)
             if (strcmp(pl_exchange_verdict(r.x), "block") != 0)
                 fail_msg("case %zu step %zu not blocked: %s", i, step, r.out.p);
             assert_null(strstr(r.out.p, "zork"));
+            assert_null(strstr(r.out.p, "orbidden_"));
             assert_null(strstr(r.out.p, "8bcd"));
             assert_non_null(strstr(r.out.p, EN_ANSWER));
             assert_non_null(strstr(r.out.p, "\"finish_reason\":\"content_filter\""));
@@ -409,6 +417,38 @@ static void stream__reads_every_event_to_its_end(void **state)
         assert_non_null(strstr(r.out.p, "upstream_invalid_stream"));
         run_done(&r);
     }
+}
+
+/* Never cut: clients take it from one event. */
+static void stream__holds_the_name_of_a_tool_until_it_is_decided(void **state)
+{
+    run r = stream_begin(silent, STREAM);
+
+    (void)state;
+    pl_exchange_response_feed(r.x, PL_STR(NAME("find_weather")), &r.out, 0);
+    assert_string_equal(pl_buf_str(&r.out).p, NAME("find_weather"));
+    pl_buf_clear(&r.out);
+    pl_exchange_response_feed(r.x, PL_STR(NAME(" forbid")), &r.out, 0);
+    assert_int_equal(r.out.n, 0);
+    pl_exchange_response_feed(r.x, PL_STR(TEXT("x")), &r.out, 0);
+    assert_int_equal(r.out.n, 0);
+    pl_exchange_response_feed(r.x, PL_STR(ARGS("{")), &r.out, 0);
+    assert_string_equal(pl_buf_str(&r.out).p, NAME(" forbid") TEXT("x") ARGS("{"));
+    pl_buf_clear(&r.out);
+    pl_exchange_response_feed(r.x, PL_STR(NAME("den zork") STOP), &r.out, 0);
+    assert_string_equal(pl_exchange_verdict(r.x), "error");
+    assert_null(strstr(r.out.p, "den zork"));
+    run_done(&r);
+}
+
+static void stream__passes_a_name_said_again(void **state)
+{
+    run r = stream_begin(silent, STREAM);
+
+    (void)state;
+    pl_exchange_response_feed(r.x, PL_STR(NAME("forbid") ARGS("{") NAME("forbid") ARGS("}")), &r.out, 0);
+    assert_string_equal(pl_buf_str(&r.out).p, NAME("forbid") ARGS("{") NAME("forbid") ARGS("}"));
+    run_done(&r);
 }
 
 static void stream__releases_what_turned_out_harmless(void **state)
@@ -571,6 +611,8 @@ int main(void)
         cmocka_unit_test(stream__labels_text_that_ends_in_the_finishing_event),
         cmocka_unit_test(stream__never_shows_a_blocked_phrase),
         cmocka_unit_test(stream__reads_every_event_to_its_end),
+        cmocka_unit_test(stream__holds_the_name_of_a_tool_until_it_is_decided),
+        cmocka_unit_test(stream__passes_a_name_said_again),
         cmocka_unit_test(stream__releases_what_turned_out_harmless),
         cmocka_unit_test(stream__keeps_choices_apart),
         cmocka_unit_test(stream__says_when_it_was_cut_or_broken),
