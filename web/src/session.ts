@@ -26,10 +26,15 @@ function mayHaveSession(): boolean {
 }
 
 export const who = computed(() => session.value)
-/** May stop and resume the service: provider and admin. */
-export const mayOperate = computed(
-  () => session.value?.roles.some((r) => r === 'provider' || r === 'admin') ?? false,
-)
+function hasOneOf(...roles: Session['roles']): boolean {
+  return session.value?.roles.some((r) => roles.includes(r)) ?? false
+}
+/** May stop and resume the service, and put policies into force. */
+export const mayOperate = computed(() => hasOneOf('provider', 'admin'))
+/** May lift what holds against people, and close signals. */
+export const mayReview = computed(() => hasOneOf('reviewer', 'provider', 'admin'))
+/** May read what people wrote. */
+export const mayRead = computed(() => hasOneOf('reviewer', 'admin'))
 
 function set(next: Session | null): void {
   session.value = next

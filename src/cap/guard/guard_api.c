@@ -316,14 +316,21 @@ static pl_rc api_resume(pl_api_request *q, pl_api_reply *r, pl_error *err)
 static pl_rc api_guard(pl_api_request *q, pl_api_reply *r, pl_error *err)
 {
     guard_run *g;
-    json_t    *policy = NULL;
+    json_t    *policy = NULL, *stop = NULL, *parts = NULL;
     pl_rc      rc = ready(&g, err);
 
     if (rc == PL_OK)
         rc = guard_policy_json(g, q->services, &policy, err);
     if (rc == PL_OK)
-        r->body = json_pack("{s:o, s:o, s:o, s:i}", "stop", guard_stop_json(g), "parts",
-                            guard_parts_json(g), "policy", policy, "workers", pl_gate_workers(g->gate));
+        rc = guard_stop_signed_json(g, q->db, &stop, err);
+    if (rc == PL_OK)
+        rc = guard_parts_json(g, q->db, &parts, err);
+    if (rc == PL_OK)
+        r->body = json_pack("{s:O, s:O, s:O, s:i}", "stop", stop, "parts", parts, "policy", policy,
+                            "workers", pl_gate_workers(g->gate));
+    json_decref(policy);
+    json_decref(stop);
+    json_decref(parts);
     return rc;
 }
 

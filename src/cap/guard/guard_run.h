@@ -53,7 +53,9 @@ pl_rc guard_say(pl_services *s, const char *type, json_t *predicate, uint64_t *i
 /* guard_stops.c: stops of a part of the service. */
 pl_rc guard_part_set(guard_run *g, pl_services *s, pl_db *db, bool stopped, const pl_part_stop *part,
                      const pl_principal *who, json_t **out, pl_error *err);
-json_t *guard_parts_json(const guard_run *g);
+pl_rc   guard_parts_json(const guard_run *g, pl_db *db, json_t **out, pl_error *err);
+/* As guard_stop_json, with who stopped it and where that is recorded. */
+pl_rc   guard_stop_signed_json(const guard_run *g, pl_db *db, json_t **out, pl_error *err);
 /* Stops that were set while no daemon ran become evidence. */
 pl_rc guard_parts_adopt(guard_run *g, pl_services *s, pl_db *db, pl_error *err);
 /* Takes over what daemons of other nodes stopped or resumed, at most once a second. */

@@ -12,6 +12,7 @@
 typedef struct part_row {
     pl_part_stop part;
     bool         stopped;
+    char         by[64];
     int64_t      ledger_index;
 } part_row;
 
@@ -48,18 +49,20 @@ static void text_copy(char *to, size_t size, pl_str from)
 static pl_rc parts_each(pl_db *db, void (*fn)(void *ctx, const part_row *r), void *ctx, pl_error *err)
 {
     pl_db_stmt *s;
-    pl_rc       rc = pl_db_prepare(db, "SELECT scope, name, stopped, reason, since_ms FROM guard_part_stop",
-                                   &s, err);
+    pl_rc       rc = pl_db_prepare(db, "SELECT scope, name, stopped, reason, since_ms, changed_by, ledger_index "
+                                   "FROM guard_part_stop", &s, err);
 
     if (rc != PL_OK)
         return rc;
     while ((rc = pl_db_step(s, err)) == PL_OK) {
-        part_row r = { .stopped = pl_db_int(s, 2) != 0, .part.since_ms = pl_db_int(s, 4) };
+        part_row r = { .stopped = pl_db_int(s, 2) != 0, .part.since_ms = pl_db_int(s, 4),
+                       .ledger_index = pl_db_int(s, 6) };
 
         if (pl_stop_scope_parse(pl_db_str(s, 0), &r.part.scope) != PL_OK)
             continue;
         text_copy(r.part.name, sizeof r.part.name, pl_db_str(s, 1));
         text_copy(r.part.reason, sizeof r.part.reason, pl_db_str(s, 3));
+        text_copy(r.by, sizeof r.by, pl_db_str(s, 5));
         fn(ctx, &r);
     }
     pl_db_done(s);
@@ -74,15 +77,50 @@ static json_t *part_json(const pl_part_stop *p)
                      "reason", p->reason, "since_ms", (json_int_t)p->since_ms);
 }
 
-json_t *guard_parts_json(const guard_run *g)
+/* Who stopped a part, and where that is recorded, as far as the database knows by now. */
+static void part_sign(void *ctx, const part_row *r)
+{
+    json_t *list = ctx, *p;
+    size_t  i;
+
+    json_array_foreach (list, i, p)
+        if (r->stopped && strcmp(json_string_value(json_object_get(p, "name")), r->part.name) == 0 &&
+            strcmp(json_string_value(json_object_get(p, "scope")), pl_stop_scope_name(r->part.scope)) == 0) {
+            json_object_set_new(p, "by", json_string(r->by));
+            json_object_set_new(p, "ledger_index", json_integer(r->ledger_index));
+        }
+}
+
+pl_rc guard_parts_json(const guard_run *g, pl_db *db, json_t **out, pl_error *err)
 {
     pl_part_stop part[PL_GATE_STOPS];
     size_t       n = pl_gate_part_list(g->gate, part);
     json_t      *list = json_array();
+    pl_rc        rc;
 
     for (size_t i = 0; i < n; i++)
         json_array_append_new(list, part_json(&part[i]));
-    return list;
+    rc = parts_each(db, part_sign, list, err);
+    if (rc == PL_OK)
+        *out = list;
+    else
+        json_decref(list);
+    return rc;
+}
+
+pl_rc guard_stop_signed_json(const guard_run *g, pl_db *db, json_t **out, pl_error *err)
+{
+    guard_stop_row row;
+    pl_rc          rc = guard_stop_get(db, &row, err);
+
+    if (rc != PL_OK && rc != PL_NOTFOUND)
+        return rc;
+    *out = guard_stop_json(g);
+    if (rc == PL_OK && row.stopped && pl_gate_stopped(g->gate)) {
+        json_object_set_new(*out, "by", json_string(row.by));
+        json_object_set_new(*out, "ledger_index", json_integer(row.ledger_index));
+    }
+    return PL_OK;
 }
 
 static bool is_stopped(const guard_run *g, const pl_part_stop *p, pl_part_stop *found)

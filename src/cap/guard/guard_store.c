@@ -406,18 +406,19 @@ pl_rc guard_content_get(pl_db *db, const char *digest, json_t **packs, pl_error 
 pl_rc guard_stop_get(pl_db *db, guard_stop_row *out, pl_error *err)
 {
     pl_db_stmt *s;
-    pl_rc rc = pl_db_prepare(db, "SELECT stopped, reason, since_ms, ledger_index FROM guard_stop "
-                             "WHERE id = 1", &s, err);
+    pl_rc rc = pl_db_prepare(db, "SELECT stopped, reason, since_ms, ledger_index, changed_by "
+                             "FROM guard_stop WHERE id = 1", &s, err);
 
     if (rc != PL_OK)
         return rc;
     rc = pl_db_step(s, err);
     if (rc == PL_OK) {
-        pl_str reason = pl_db_str(s, 1);
+        pl_str reason = pl_db_str(s, 1), by = pl_db_str(s, 4);
         out->stopped = pl_db_int(s, 0) != 0;
         out->since_ms = pl_db_int(s, 2);
         out->ledger_index = pl_db_int(s, 3);
         snprintf(out->reason, sizeof out->reason, PL_STR_FMT, PL_STR_ARG(reason));
+        snprintf(out->by, sizeof out->by, PL_STR_FMT, PL_STR_ARG(by));
     }
     pl_db_done(s);
     return rc;

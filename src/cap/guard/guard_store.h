@@ -47,7 +47,7 @@ pl_rc guard_content_put(pl_db *db, const char *digest, const json_t *packs, pl_e
 pl_rc guard_content_get(pl_db *db, const char *digest, json_t **packs, pl_error *err);
 typedef struct guard_stop_row {
     bool    stopped;
-    char    reason[256];
+    char    reason[256], by[64]; /* by: only read */
     int64_t since_ms, ledger_index;
 } guard_stop_row;
 /* PL_NOTFOUND while nobody ever used the switch. */

@@ -1987,6 +1987,10 @@ export interface components {
             packs: components["schemas"]["Pack"][];
         };
         PartStop: {
+            /** @description id of who stopped it */
+            by?: string;
+            /** @description of the statement about it */
+            ledger_index?: number;
             name: string;
             reason: string;
             /** @enum {string} */
@@ -2224,6 +2228,10 @@ export interface components {
             stopped: boolean;
         };
         StopState: {
+            /** @description id of who stopped it */
+            by?: string;
+            /** @description of the statement about it */
+            ledger_index?: number;
             reason: string;
             since_ms: number;
             stopped: boolean;

@@ -1,6 +1,7 @@
 // A page's data: loaded at once and on demand, with what to tell people when it fails.
 import { onMounted, ref, shallowRef, type Ref, type ShallowRef } from 'vue'
 import { useI18n } from 'vue-i18n'
+import { usePoll } from '../api/poll.ts'
 import { troubleText } from './trouble.ts'
 
 export interface Loaded<T> {
@@ -11,7 +12,7 @@ export interface Loaded<T> {
 }
 
 /** The answer of a load that a newer one has overtaken is dropped. */
-export function useLoad<T>(work: () => Promise<T>): Loaded<T> {
+function loaded<T>(work: () => Promise<T>): Loaded<T> {
   const { t } = useI18n()
   const data = shallowRef<T | null>(null)
   const trouble = ref('')
@@ -30,8 +31,22 @@ export function useLoad<T>(work: () => Promise<T>): Loaded<T> {
       if (mine === newest) busy.value = false
     }
   }
-  onMounted(load)
   return { data, trouble, busy, load }
+}
+
+export function useLoad<T>(work: () => Promise<T>): Loaded<T> {
+  const it = loaded(work)
+  onMounted(it.load)
+  return it
+}
+/** Loads again and again. A later failure leaves what is on the screen: the banner of the shell tells. */
+export function usePolled<T>(work: () => Promise<T>, everyMs: number): Loaded<T> {
+  const it = loaded(work)
+  usePoll(async () => {
+    await it.load()
+    if (it.data.value) it.trouble.value = ''
+  }, everyMs)
+  return it
 }
 
 export interface Act {
