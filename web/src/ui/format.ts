@@ -5,6 +5,11 @@ import { currentLanguage } from '../i18n/language.ts'
 export function count(n: number): string {
   return new Intl.NumberFormat(currentLanguage()).format(n)
 }
+/** 12.5% */
+export function percent(share: number | null | undefined): string {
+  if (typeof share !== 'number') return '—'
+  return new Intl.NumberFormat(currentLanguage(), { style: 'percent', maximumFractionDigits: 1 }).format(share)
+}
 /** 14:03:09 */
 export function clock(ms: number): string {
   return new Intl.DateTimeFormat(currentLanguage(), {
