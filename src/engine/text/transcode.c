@@ -70,15 +70,18 @@ void pl_units_slowly(pl_units *u, const uint8_t *stop)
 void pl_units_fill(pl_units *u)
 {
 #ifdef __x86_64__
-    if (pl_lits_path() == 3) {
+    int path = pl_lits_path();
+
+    if (path == 3) {
         pl_units_fill_avx512(u);
         return;
     }
+    if (path == 2) {
+        pl_units_fill_avx2(u);
+        return;
+    }
 #endif
-    if (pl_lits_path() == 2)
-        pl_units_fill_runs(u);
-    else
-        pl_units_slowly(u, u->end);
+    pl_units_slowly(u, u->end);
 }
 
 void pl_units_carry(pl_units *u, uint32_t keep)

@@ -58,9 +58,8 @@ static inline bool pl_value_is_rare(uint32_t v, uint32_t last)
 
 /* Characters up to `stop`, one after the other; stops early when the block is full. */
 void pl_units_slowly(pl_units *u, const uint8_t *stop);
-/* ASCII and characters of three bytes with less to ask about each. */
-void pl_units_fill_runs(pl_units *u);
 #ifdef __x86_64__
+void pl_units_fill_avx2(pl_units *u);
 void pl_units_fill_avx512(pl_units *u);
 #endif
 
