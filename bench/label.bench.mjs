@@ -48,30 +48,28 @@ function exif() {
   return Buffer.concat([Buffer.from('II*\0\x08\0\0\0', 'latin1'), Buffer.from([fields.length, 0]), ...rows, Buffer.alloc(4), ...values]);
 }
 
-const noise = crypto.randomBytes(1 << 20);
-function entropy(n) {
-  const parts = [];
-  for (let left = n; left > 0; left -= noise.length) parts.push(noise.subarray(0, Math.min(left, noise.length)));
-  return Buffer.concat(parts);
-}
+const noise = crypto.randomBytes(9 << 20);
+const scan = Buffer.from(noise); // entropy-coded data of a JPEG: FF is followed by 00, so there is none here
+for (let k = 0; k < scan.length; k++) if (scan[k] === 0xff) scan[k] = 0xfe;
+/** n bytes of noise, other ones for each photograph. */
+const entropy = (n, i, from = noise) => from.subarray((i * 7919) % (from.length - n)).subarray(0, n);
 
-/** The tables and headers of a small real JPEG around entropy-coded noise (FF is followed by 00). */
-function jpeg(n, seed) {
+/** The tables and headers of a small real JPEG around entropy-coded noise. */
+function jpeg(n, nth, seed) {
   const i = seed.indexOf(Buffer.from([0xff, 0xda]));
   const header = seed.subarray(i, i + 2 + seed.readUInt16BE(i + 2));
-  const data = entropy(n);
-  for (let k = 0; k < data.length; k++) if (data[k] === 0xff) data[k] = 0xfe;
+  const data = entropy(n, nth, scan);
   const app1 = Buffer.concat([Buffer.from('Exif\0\0', 'latin1'), exif()]);
   return Buffer.concat([seed.subarray(0, 2), Buffer.from([0xff, 0xe1]), be16(app1.length + 2), app1, seed.subarray(2, i), header, data, Buffer.from([0xff, 0xd9])]);
 }
 
-function png(n) {
+function png(n, nth) {
   const chunk = (type, data) => {
     const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
     return Buffer.concat([be32(data.length), body, be32(zlib.crc32 ? zlib.crc32(body) : crc(body))]);
   };
   const width = 1000, rows = Math.floor(n / (3 * width + 1));
-  const raw = entropy(rows * (3 * width + 1));
+  const raw = Buffer.from(entropy(rows * (3 * width + 1), nth));
   for (let r = 0; r < rows; r++) raw[r * (3 * width + 1)] = 0;
   const packed = zlib.deflateSync(raw, { level: 0 });
   const idat = [];
@@ -82,8 +80,8 @@ function png(n) {
 const table = Int32Array.from({ length: 256 }, (_, n) => { let c = n; for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1; return c; });
 function crc(b) { let c = -1; for (const x of b) c = table[(c ^ x) & 255] ^ (c >>> 8); return (c ^ -1) >>> 0; }
 
-function webp(n) {
-  const vp8 = Buffer.concat([Buffer.from([0x10, 0, 0, 0x9d, 0x01, 0x2a, 0xe8, 0x03, 0xe8, 0x03]), entropy(n & ~1)]);
+function webp(n, nth) {
+  const vp8 = Buffer.concat([Buffer.from([0x10, 0, 0, 0x9d, 0x01, 0x2a, 0xe8, 0x03, 0xe8, 0x03]), entropy(n & ~1, nth)]);
   const chunk = (id, d) => Buffer.concat([Buffer.from(id), le32(d.length), d, Buffer.alloc(d.length & 1)]);
   const x = Buffer.alloc(10);
   x[0] = 0x08;
@@ -97,14 +95,12 @@ function make(dir) {
   const seed = path.join(dir, 'seed.jpg');
   execFileSync('ffmpeg', ['-loglevel', 'error', '-nostdin', '-f', 'lavfi', '-i', 'testsrc=s=640x480', '-frames:v', '1', seed]);
   const bytes = fs.readFileSync(seed);
-  const kinds = [];
-  for (let mb = 2; mb <= 8; mb++) kinds.push(['jpg', jpeg(mb << 20, bytes)], ['png', png(mb << 20)], ['webp', webp(mb << 20)]);
   fs.mkdirSync(path.join(dir, 'in'));
-  const shared = []; // the same bytes are one file many times over, so that the set fits the disk; names differ
+  const kinds = [['jpg', (n, i) => jpeg(n, i, bytes)], ['png', png], ['webp', webp]];
   for (let i = 0; i < PHOTOS; i++) {
-    const [x, b] = kinds[i % kinds.length];
-    const to = path.join(dir, 'in', `p${String(i).padStart(5, '0')}.${x}`);
-    if (i < kinds.length) { fs.writeFileSync(to, b); shared.push(to); } else fs.linkSync(shared[i % kinds.length], to);
+    const [x, of] = kinds[i % kinds.length];
+    const size = 2e6 + Math.floor(6e6 * ((i * 0.6180339887) % 1)); // evenly over 2 to 8 MB, in no order
+    fs.writeFileSync(path.join(dir, 'in', `p${String(i).padStart(5, '0')}.${x}`), of(size, i));
   }
 }
 
