@@ -24,6 +24,7 @@ typedef struct pl_screen pl_screen;
 PL_API pl_rc pl_screen_open(const pl_policydb *db, pl_screen **out, pl_error *err);
 PL_API void  pl_screen_free(pl_screen *s);
 PL_API const pl_textdb *pl_screen_textdb(const pl_screen *s);
+PL_API void pl_screen_now(pl_screen *s, int64_t now); /* pl_textdb_now of its database */
 
 enum pl_screen_parts {
     PL_SCREEN_KEYWORDS = 1 << 0,

@@ -84,6 +84,9 @@ PL_API pl_text_rule pl_textdb_rule_get(const pl_textdb *db, uint32_t index);
  * first call the limits of rules do not count, so that nothing is missed by forgetting it. Any
  * thread may call it; a scan that runs may take the old time or the new one. */
 PL_API void pl_textdb_now(pl_textdb *db, int64_t now);
+/* The seconds around `now` in which the same rules count: *from to *to, without *to. Of use to who
+ * keeps results, and takes a pass over the rules. */
+PL_API void pl_textdb_era(const pl_textdb *db, int64_t now, int64_t *from, int64_t *to);
 
 typedef struct pl_text_stream pl_text_stream;
 

@@ -29,6 +29,7 @@ pl_exchange *pl_exchange_new(const pl_exchange_options *o)
         return NULL;
     x->o = *o;
     x->o.policy = pl_policy_ref(o->policy);
+    pl_policy_now(o->policy, o->now_ms);
     x->o.route = pl_policy_route_of(o->policy, o->route, o->tenant);
     x->route = pl_policy_route_get(o->policy, x->o.route);
     for (int d = 0; d < 2; d++)

@@ -125,6 +125,7 @@ static int cmd_test(pl_cmd_ctx *c)
 
     if (pl_policy_openat(AT_FDCWD, c->argv[0], &t.policy, &err) != PL_OK)
         return pl_cmd_fail(c, &err);
+    pl_policy_now(t.policy, pl_now_ms());
     t.route = pl_policy_route_find(t.policy, pl_str_z(route ? route : "default"));
     for (int d = 0; d < 2 && t.route >= 0; d++)
         t.cells[d] = pl_policy_cells(t.policy, t.route, d, pl_now_ms());

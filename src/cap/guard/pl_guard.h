@@ -71,6 +71,10 @@ pl_rc pl_policy_openat(int dirfd, const char *name, pl_policy **out, pl_error *e
 pl_policy *pl_policy_ref(pl_policy *p);
 void       pl_policy_unref(pl_policy *p); /* NULL-safe */
 /* "default@3" and its digest in hex: what the header and the event name. */
+/* Tells entries with a beginning or an end what time it is; before, they all count. Cheap per
+ * exchange. Of the one thread that judges by the policy. */
+void pl_policy_now(pl_policy *p, int64_t now_ms);
+
 pl_str      pl_policy_name(const pl_policy *p);
 const char *pl_policy_digest(const pl_policy *p);
 const pl_textdb *pl_policy_textdb(const pl_policy *p);

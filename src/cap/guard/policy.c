@@ -17,6 +17,7 @@
 struct pl_policy {
     atomic_uint   refs;
     uint32_t      serial;
+    int64_t       era_from, era_to; /* pl_textdb_era; both 0 before the time is known */
     pl_str        map;
     pl_screen    *screen;
     json_t       *doc; /* owns the strings the routes view */
@@ -406,16 +407,17 @@ static pl_rc map_at(int dirfd, const char *name, pl_str *out, pl_error *err)
     return PL_OK;
 }
 
+static atomic_uint serials;
+
 pl_rc pl_policy_openat(int dirfd, const char *name, pl_policy **out, pl_error *err)
 {
-    static atomic_uint opened;
     pl_policy *p = calloc(1, sizeof *p);
     pl_rc      rc;
 
     if (!p)
         return pl_fail(err, PL_NOMEM, "out of memory");
     atomic_init(&p->refs, 1);
-    p->serial = atomic_fetch_add(&opened, 1) + 1;
+    p->serial = atomic_fetch_add(&serials, 1) + 1;
     rc = map_at(dirfd, name, &p->map, err);
     if (rc == PL_OK)
         rc = policy_load(p, err);
@@ -430,6 +432,17 @@ pl_rc pl_policy_openat(int dirfd, const char *name, pl_policy **out, pl_error *e
 uint32_t pl_policy_serial(const pl_policy *p)
 {
     return p->serial;
+}
+
+void pl_policy_now(pl_policy *p, int64_t now_ms)
+{
+    int64_t now = now_ms / 1000;
+
+    if (now >= p->era_from && now < p->era_to)
+        return;
+    pl_textdb_era(pl_policy_textdb(p), now, &p->era_from, &p->era_to);
+    pl_screen_now(p->screen, now);
+    p->serial = atomic_fetch_add(&serials, 1) + 1; /* what is known of the serial before is forgotten */
 }
 
 pl_policy *pl_policy_ref(pl_policy *p)

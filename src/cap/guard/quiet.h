@@ -1,8 +1,8 @@
 /* Short strings in which nothing was found: "assistant", "chat.completion", the name of the model.
  * They come again in every exchange, and what the screen of a policy finds in a string depends on
- * nothing but the two: the policy's database is never told the time (pl_textdb_now), so entries with
- * a beginning or an end always count here. Who tells it the time has to make threads forget. A thread remembers its own, whole and not by digest, so that a hit is exact;
- * nothing leaves but the answer that this very string was judged. */
+ * nothing but the two and on which entries count at the time; the policy has another serial number
+ * when those become others (pl_policy_now). A thread remembers its own, whole and not by digest,
+ * so that a hit is exact; nothing leaves but the answer that this very string was judged. */
 #ifndef PL_GUARD_QUIET_H
 #define PL_GUARD_QUIET_H
 

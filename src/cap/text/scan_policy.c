@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "cap/guard/pl_guard.h"
 #include "cap/instance.h"
 #include "cap/text/scan_int.h"
@@ -36,7 +37,11 @@ static pl_rc load(const char *path, const char *packs, scan_policy *p, pl_error 
         rc = compile(path, packs, p, &image, err);
     if (rc == PL_OK)
         rc = pl_policydb_check(image, &db, err);
-    return rc == PL_OK ? pl_screen_open(&db, &p->screen, err) : rc;
+    if (rc == PL_OK)
+        rc = pl_screen_open(&db, &p->screen, err);
+    if (rc == PL_OK)
+        pl_screen_now(p->screen, pl_now_ms() / 1000);
+    return rc;
 }
 
 pl_rc scan_policy_open(const char *path, const char *packs, scan_policy *out, pl_error *err)

@@ -187,8 +187,9 @@ static void said_key(pii_group *g, size_t from, size_t to)
                          g->cell[to] == '='))
         to++;
     a = pii_after(g, to);
-    if (begins(g, from, "API_KEY_") && to - from == 20)
-        return; /* a pseudonym of redact.h */
+    if ((begins(g, from, "API_KEY_") && to - from == 20) ||
+        (from == 0 && b == '_' && begins(g, from, "KEY_") && to - from == 16))
+        return; /* a pseudonym of redact.h, or what a group that began inside has of one */
     if (b == '.' || b == '/' || b == '@' || a == '(' || a == '@' || a == '.' || a == '/' ||
         !looks_random(g, from, to, 2) || pii_ranges_find(&g->urls, from, to) >= 0 ||
         pii_hint_before(g, from) != PII_HINT_KEY)

@@ -132,6 +132,11 @@ const pl_textdb *pl_screen_textdb(const pl_screen *s)
     return s->text;
 }
 
+void pl_screen_now(pl_screen *s, int64_t now)
+{
+    pl_textdb_now(s->text, now);
+}
+
 /* --- whole text ------------------------------------------------------------------- */
 
 static void scan_keywords(const pl_screen *s, pl_str text, pl_text_emit_fn emit, void *ctx)

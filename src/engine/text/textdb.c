@@ -392,6 +392,25 @@ static int64_t rule_time(const pl_textdb *db, uint32_t rule, int word)
     return (int64_t)(ld32(r, (size_t)word) | (uint64_t)ld32(r, (size_t)word + 1) << 32);
 }
 
+void pl_textdb_era(const pl_textdb *db, int64_t now, int64_t *from, int64_t *to)
+{
+    *from = INT64_MIN;
+    *to = INT64_MAX;
+    for (uint32_t i = 0; i < db->rule_count && db->has_times; i++) {
+        int64_t first = rule_time(db, i, RULE_FROM), last = rule_time(db, i, RULE_TO);
+        int64_t borders[2] = { first, last == 0 || last == INT64_MAX ? 0 : last + 1 };
+
+        for (int k = 0; k < 2; k++) {
+            if (borders[k] == 0)
+                continue;
+            if (borders[k] <= now)
+                *from = borders[k] > *from ? borders[k] : *from;
+            else
+                *to = borders[k] < *to ? borders[k] : *to;
+        }
+    }
+}
+
 bool pl_textdb_rule_counts(const pl_textdb *db, uint32_t rule)
 {
     int64_t now, from, to;

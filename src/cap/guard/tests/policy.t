@@ -20,9 +20,11 @@ licence: Apache-2.0
 sources:
   - {id: own, title: own, evidence: P, date: "2026-01-01"}
 YAML
-printf 'id\ttext\tcategory\tlang\tseverity\tflags\tsource\tupdated\n%s\n%s\n' \
-    "words.one	plumbobword	harm.fraud	en	2	word	own	2026-01-01" \
-    "words.two	铅锤测试词	harm.drugs	zh	4	-	own	2026-01-01" >"$T/packs/words/entries.tsv"
+printf 'id\ttext\tcategory\tlang\tseverity\tflags\tsource\tupdated\tfrom\tto\n%s\n%s\n%s\n' \
+    "words.one	plumbobword	harm.fraud	en	2	word	own	2026-01-01	-	-" \
+    "words.two	铅锤测试词	harm.drugs	zh	4	-	own	2026-01-01	-	-" \
+    "words.may	seasonword	harm.fraud	en	4	word	own	2026-01-01	2026-05-01	2026-05-31" \
+    >"$T/packs/words/entries.tsv"
 
 # policy_of NAME LEAST: blocks from severity LEAST on, takes mail addresses out.
 policy_of() {
@@ -59,6 +61,16 @@ JSON
 printf '%s\n' '{"id":"calm","text":"nothing here","expect":{"verdict":"block"}}' \
     '{"id":"none","text":"plumbobword","expect":{"findings":[]}}' >"$T/bad.jsonl"
 printf '{"id":"a","text":"x"}\n{"id":' >"$T/broken.jsonl"
+
+# The same word before, in and after its time, and before it again: nothing is remembered wrongly.
+for at in "04-30T23:59:59 allow" "05-01T00:00:00 block" "05-31T23:59:59 block" "06-01T00:00:00 allow" \
+    "05-10T12:00:00 block" "04-01T00:00:00 allow"; do
+    printf '{"text":"seasonword","time":"2026-%sZ","expect":{"verdict":"%s"}}\n' "${at% *}" "${at#* }"
+done >"$T/season.jsonl"
+t 'an entry counts only in its time' exits 0 policy test "$T/strict.db" --cases "$T/season.jsonl"
+printf 'seasonword\nplumbobword\n' >"$T/today.txt"
+t 'and today for a scan' sh -c "'$PLUMBLINE' scan --json --policy '$T/strict.db' '$T/today.txt' |
+    jq -es '[.[].findings[]?.rule] == [\"words.one\"]'"
 
 t 'cases that hold end with 0' exits 0 policy test "$T/strict.db" --cases "$T/good.jsonl"
 t 'a case that fails ends with 1' exits 1 policy test "$T/strict.db" --cases "$T/bad.jsonl"

@@ -353,6 +353,26 @@ static void textdb_now__limits_rules_in_time(void **state)
     make_drop(&m);
 }
 
+static void textdb_era__says_when_other_rules_will_count(void **state)
+{
+    made    m = make_begin();
+    int64_t from, to;
+
+    (void)state;
+    assert_int_equal(pl_textdb_builder_valid(m.b, 0, 1000, 2000, NULL), PL_OK);
+    assert_int_equal(pl_textdb_builder_keyword(m.b, 0, PL_STR("ab"), 0, NULL), PL_OK);
+    make_end(&m);
+    pl_textdb_era(m.db, 999, &from, &to);
+    assert_true(from == INT64_MIN && to == 1000);
+    pl_textdb_era(m.db, 1000, &from, &to);
+    assert_true(from == 1000 && to == 2001);
+    pl_textdb_era(m.db, 2000, &from, &to);
+    assert_true(from == 1000 && to == 2001);
+    pl_textdb_era(m.db, 2001, &from, &to);
+    assert_true(from == 2001 && to == INT64_MAX);
+    make_drop(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +390,7 @@ int main(void)
         cmocka_unit_test(builder_combination__refuses_what_is_none),
         cmocka_unit_test(text_stream__decides_combinations_as_soon_as_it_can),
         cmocka_unit_test(textdb_now__limits_rules_in_time),
+        cmocka_unit_test(textdb_era__says_when_other_rules_will_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
