@@ -7,8 +7,8 @@ import { once } from 'node:events';
 
 const HERE = new URL('.', import.meta.url).pathname;
 
-export function cases() {
-  return ['requests', 'answers', 'streams'].flatMap((f) => fs.readFileSync(`${HERE}${f}.jsonl`, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)));
+export function cases(files = ['requests', 'answers', 'streams']) {
+  return files.flatMap((f) => fs.readFileSync(`${HERE}${f}.jsonl`, 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)));
 }
 
 const escaped = (s) => [...s].flatMap((c) => [...Array(c.length).keys()].map((i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, '0')}`)).join('');
@@ -52,6 +52,9 @@ export async function startUpstream(port = 0) {
   return { port: server.address().port, url: `http://127.0.0.1:${server.address().port}`, play(c) { now = c; calls = 0; }, calls: () => calls, close: () => new Promise((r) => { server.closeAllConnections(); server.close(r); }) };
 }
 
+/** A buffer in pieces of n bytes. */
+export const pieces = (buf, n) => Array.from({ length: Math.ceil(buf.length / n) }, (_, i) => buf.subarray(i * n, (i + 1) * n));
+
 async function answer({ surface, up, fill, cut }, asked, req, res) {
   const stream = asked.stream ?? surface.startsWith('ollama');
   if (up.kind === 'calm') {
@@ -59,12 +62,22 @@ async function answer({ surface, up, fill, cut }, asked, req, res) {
     res.writeHead(200, { 'content-type': type });
     return res.end(CALM[surface](stream));
   }
+  if (up.end === 'silent' && up.sent < 0) return once(req.socket, 'close');
   let body = Buffer.from(fill(up.body));
   if (up.encoding === 'gzip') body = zlib.gzipSync(body);
-  const head = { ...(up.type ? { 'content-type': up.type } : {}), ...(up.encoding ? { 'content-encoding': up.encoding } : {}), ...(up.length ? { 'content-length': up.length + body.length } : {}) };
+  const head = { ...(up.type ? { 'content-type': up.type } : {}), ...(up.encoding ? { 'content-encoding': up.encoding } : {}), ...(up.length !== undefined ? { 'content-length': up.length + body.length } : {}) };
+  for (let i = 0; i < (up.flood?.count ?? 0); i++) head[`x-flood-${i}`] = 'f'.repeat(up.flood.bytes);
   if (up.end === 'reset' && up.sent < 0) return req.socket.resetAndDestroy();
   res.writeHead(up.status ?? 200, head);
   res.flushHeaders();
+  if (up.end === 'silent') {
+    res.write(body.subarray(0, up.sent));
+    return once(req.socket, 'close');
+  }
+  if (up.junk) {
+    req.socket.write(Buffer.concat([body, Buffer.from(fill(up.junk))]));
+    return once(req.socket, 'close');
+  }
   if (up.end === 'reset') {
     res.write(body.subarray(0, up.sent));
     await new Promise((r) => { setTimeout(r, 20); });
@@ -75,7 +88,7 @@ async function answer({ surface, up, fill, cut }, asked, req, res) {
     await new Promise((r) => { setTimeout(r, 20); });
     return req.socket.end();
   }
-  for (const piece of cut(body)) {
+  for (const piece of up.drip ? pieces(body, up.drip) : cut(body)) {
     if (res.destroyed) return undefined;
     res.write(piece);
     await new Promise((r) => { setImmediate(r); });
@@ -144,20 +157,26 @@ export function views(buf) {
 
 const LABEL = /^\s*.{0,100}(AI|人工智能).{0,100}$/s;
 
+/** Whether one outcome is what another asks for. */
+export const fits = (got, want) => want === 'any' || got === want || (want === 'withheld' && (got === 'refused' || got === 'error'));
+
+/** Whether bytes that must not hold the phrase hold it, or its second half. */
+export const leaks = (buf, fill) => views(buf).some((v) => v.includes(fill.phrase) || v.includes(fill.b));
+
 /** Plays a case with one cut of the upstream's bytes; gives what is wrong, or null. */
 export async function play(c, { upstream, request, fill, cut = (b) => [b] }) {
   const up = c.upstream ?? { kind: 'calm' };
   upstream.play({ surface: c.surface, up, fill, cut });
   const r = await request(c.path, Buffer.from(fill(c.request.body)));
-  const leaks = ['refused', 'error'].includes(c.expect.outcome) && (c.upstream?.body ?? c.request.body).includes('{{B');
-  if (leaks && views(r.buf).some((v) => v.includes(fill.phrase) || v.includes(fill.b))) return `the phrase leaks: ${r.text.slice(0, 400)}`;
+  const secret = ['refused', 'error', 'withheld'].includes(c.expect.outcome) && (c.upstream?.body ?? c.request.body).includes('{{B');
+  if (secret && leaks(r.buf, fill)) return `the phrase leaks: ${r.text.slice(0, 400)}`;
   let got;
   try {
     got = read(c.surface, r.status, r.headers['content-type'] ?? '', r.buf);
   } catch (e) {
     return `not whole in form (${e.message}): ${r.text.slice(0, 400)}`;
   }
-  if (c.expect.outcome !== 'any' && got.outcome !== c.expect.outcome) return `${got.outcome} instead of ${c.expect.outcome}: ${r.status} ${r.text.slice(0, 400)}`;
+  if (!fits(got.outcome, c.expect.outcome)) return `${got.outcome} instead of ${c.expect.outcome}: ${r.status} ${r.text.slice(0, 400)}`;
   if (c.expect.status && r.status !== c.expect.status) return `status ${r.status}`;
   if (!c.upstream && upstream.calls() > 0) return 'reached the upstream';
   if (c.expect.text !== undefined) {

@@ -185,6 +185,8 @@ function* requestCases(name, s) {
   const twice = JSON.stringify(s.ask(`${A}${B}`, {})).replace(`"${key}":`, `"${key}":${JSON.stringify(s.ask('x', {})[key])},"${key}":`);
   yield to('a member twice', twice, 'error');
   yield to('a member twice, once escaped', twice.replace(`"${key}"`, `"\\u${key.charCodeAt(0).toString(16).padStart(4, '0')}${key.slice(1)}"`), 'error');
+  for (const [tag, text] of [['calm', CALM.join('')], ['harm', `${A}${B}`]])
+    yield { ...to(`escaped, in two packets/${tag}`, ascii(JSON.stringify(s.ask(text, {}))), tag === 'harm' ? 'refused' : 'ok'), splits: 'every' };
   yield to('stream is no boolean', JSON.stringify(s.ask('x', { stream: 'yes' })), s.events || name === 'images.generations' ? 'error' : 'ok');
 }
 
@@ -203,7 +205,14 @@ function* wholeCases(name, s) {
   yield to('compressed though nobody asked', body, { outcome: 'error' }, { encoding: 'gzip' });
   yield to('reset before the head', body, { outcome: 'error' }, { end: 'reset', sent: -1 });
   yield to('reset after the head', body, { outcome: 'error' }, { end: 'reset', sent: 0 });
-  yield to('reset inside', body, { outcome: 'error' }, { end: 'reset', sent: 40 });
+  for (const [where, sent] of [['inside', 40], ['in the middle', Math.floor(Buffer.byteLength(body) / 2)], ['a byte before the end', Buffer.byteLength(body) - 1]])
+    yield to(`reset ${where}`, body, { outcome: 'error' }, { end: 'reset', sent });
+  yield to('reset between the last byte and the end', body, { outcome: 'error' }, { end: 'reset', sent: Buffer.byteLength(body) });
+  const [key] = Object.keys(s.whole('x')).filter((k) => ['choices', 'output', 'content', 'message', 'response', 'data'].includes(k));
+  for (const [tag, first, second] of [['harm first', A + B, 'x'], ['harm last', 'x', A + B]]) {
+    const [one, two] = [first, second].map((t) => JSON.stringify(s.whole(t)[key]));
+    if (name !== 'embeddings') yield to(`a member twice, ${tag}`, JSON.stringify(s.whole(second)).replace(`"${key}":${two}`, `"${key}":${one},"${key}":${two}`), { outcome: 'error' });
+  }
   yield to('shorter than announced', body, { outcome: 'error' }, { length: Buffer.byteLength(body) + 400 });
   yield to('an error of the upstream passes', JSON.stringify({ error: { message: 'busy', type: 'server_error' } }), { outcome: 'error', status: 503 }, { status: 503 });
   yield to('an error of the upstream that says it', JSON.stringify({ error: { message: `${A}${B}`, type: 'x' } }), { outcome: 'error' }, { status: 500 });
@@ -237,6 +246,22 @@ function* streamCases(name, s) {
   yield to('cut inside an event', calm.slice(0, middle), { outcome: 'error' });
   yield to('reset after the head', calm, { outcome: 'error' }, { end: 'reset', sent: 0 });
   yield to('reset inside', calm, { outcome: 'error' }, { end: 'reset', sent: Buffer.byteLength(calm.slice(0, middle)) });
+  const events = s.events(...CALM);
+  const lastEvent = s.done ? events.length : events.length - 1; // from here on the answer is complete
+  for (let k = 1; k <= lastEvent; k++) {
+    const sent = Buffer.byteLength(frame({ ...s, done: null }, events.slice(0, k)));
+    yield { ...to(`reset after event ${k}`, calm, { outcome: 'error' }, { end: 'reset', sent }), splits: undefined };
+    yield { ...to(`reset ten bytes into event ${k + 1}`, calm, { outcome: 'error' }, { end: 'reset', sent: sent + 10 }), splits: undefined };
+  }
+  yield to('reset after its end', calm, { outcome: 'answer', text: CALM.join('') }, { end: 'reset', sent: Buffer.byteLength(calm) });
+  for (const [what, first, second] of [['half a surrogate pair in each of two events', '\\ud83d', '\\ude00'], ['surrogates the wrong way round', '\\ude00\\ud83d', 'x']])
+    yield to(what, frame(s, s.events('{{1}}', '{{2}}')).replaceAll('{{1}}', first).replaceAll('{{2}}', second), { outcome: 'error' });
+  const twice = s.events('So: ', `${A}${B}. `).map((e) => JSON.stringify(e)).map((t) => (t.includes(B) ? with_(t, `${t.slice(1, t.indexOf(':'))}:"x"`) : t));
+  yield to('an event with a member twice', s.framing === 'named' ? twice.map((t, i) => `event: ${s.events('So: ', 'x')[i].type}\ndata: ${t}\n\n`).join('') : frame(s, twice), { outcome: 'error' });
+  yield { ...to('ten megabytes in one event', frame(s, s.events('So: ', '{{10MB}}')), { outcome: 'error' }), splits: undefined };
+  for (const wrong of ['text/html', 'text/plain', null]) {
+    yield { ...to(`harm under ${wrong ?? 'no content type'}`, frame(s, s.events('So: ', `${A}${B}. `)), { outcome: 'withheld' }, { type: wrong }), splits: undefined };
+  }
   yield to('more after the end', calm + frame(s, s.events(A, B)), { outcome: 'answer', text: CALM.join('') });
   yield to('text after its end', frame({ ...s, done: null }, s.events('So: ', 'yes').slice(0, -1)) + frame(s, s.events(A, B)), { outcome: 'any' });
   if (s.framing !== 'lines') {
@@ -250,7 +275,49 @@ function* streamCases(name, s) {
   }
 }
 
-const files = { requests: requestCases, answers: wholeCases, streams: streamCases };
+// Cases of the connection: what is sent, how fast, and where it stops.
+function* wireCases(name, s) {
+  const ask = (t, extra = {}) => JSON.stringify(s.ask(t, extra));
+  const [calm, harm] = [ask(CALM.join('')), ask(`${A}${B}`)];
+  const body = (b, more = {}) => ({ body: b, ...more });
+  const to = (id, wire, answers, more = {}) => ({ id: `${name}/wire/${id}`, surface: name, path: s.path, wire, upstream: { kind: 'calm' }, expect: { answers, ...more } });
+  for (const [tag, b, says] of [['calm', calm, 'answer'], ['harm', harm, 'refused']]) {
+    const calls = says === 'answer' ? 1 : 0;
+    yield to(`a byte a packet/${tag}`, { requests: [body(b)], cut: 1 }, [says], { calls });
+    yield to(`a byte a chunk/${tag}`, { requests: [body(b, { chunked: 1 })] }, [says], { calls });
+    yield to(`chunks of seven, a byte a packet/${tag}`, { requests: [body(b, { chunked: 7 })], cut: 1 }, [says], { calls });
+    yield to(`read a byte at a time/${tag}`, { requests: [body(b)], read: 1 }, [says], { calls });
+  }
+  yield to('three in one packet', { requests: [calm, harm, calm].map((b) => body(b)) }, ['answer', 'refused', 'answer'], { calls: 2 });
+  yield to('three, a byte a packet', { requests: [harm, calm, harm].map((b) => body(b)), cut: 1 }, ['refused', 'answer', 'refused'], { calls: 1 });
+  yield to('garbage behind a request', { requests: [body(calm)], junk: '\u0001\u0002garbage\r\n\r\n' }, ['answer', 'error'], { calls: 1 });
+  yield to('a body longer than announced', { requests: [body(calm, { length: -1 })] }, ['error', 'error?'], { calls: 0, ends: true });
+  for (const [what, type] of [['text/plain', 'text/plain'], ['a form', 'application/x-www-form-urlencoded'], ['multipart', 'multipart/form-data; boundary=x'], ['nothing', null]])
+    yield to(`content type ${what}`, { requests: [body(harm, { type })] }, ['withheld'], { calls: 0 });
+  yield to('a thousand headers', { requests: [body(calm, { flood: { count: 1000, bytes: 100 } })] }, ['error'], { calls: 0, ends: true });
+  yield to('a header of 64 KB', { requests: [body(calm, { flood: { count: 1, bytes: 65_536 } })] }, ['error'], { calls: 0, ends: true });
+  yield to('an address of 64 KB', { requests: [body(calm, { query: 65_536 })] }, ['error'], { calls: 0, ends: true });
+  yield to('ten megabytes in one string', { requests: [body(ask('{{10MB}}'))] }, ['error'], { calls: 0, ends: true });
+  yield to('stops inside the head', { requests: [body(calm)], stop: 30 }, [], { calls: 0, ends: true });
+  yield to('stops before the body', { requests: [body(calm)], stop: 'body' }, ['error?'], { calls: 0, ends: true });
+  yield to('stops inside the body', { requests: [body(calm)], stop: -5 }, ['error?'], { calls: 0, ends: true });
+  yield to('leaves inside the body', { requests: [body(calm)], stop: -5, leave: true }, [], { calls: 0, ends: true });
+  const answers = s.whole ? [[s.events ? { stream: false } : {}, JSON.stringify(s.whole('x')), 'application/json']] : [];
+  if (s.events) answers.push([{ stream: true }, frame(s, s.events(...CALM)), s.framing === 'lines' ? 'application/x-ndjson' : 'text/event-stream']);
+  for (const [extra, text, type] of answers) {
+    const of = (id, up, says, more = {}) => ({ ...to(`${extra.stream ? 'stream' : 'whole'} ${id}`, { requests: [body(ask('x', extra))] }, says, more), upstream: { type, body: text, ...up } });
+    yield of('a byte a packet', { drip: 1 }, ['answer']);
+    yield of('under a thousand headers', { flood: { count: 1000, bytes: 100 } }, ['error']);
+    yield of('that never begins', { end: 'silent', sent: -1 }, ['error']);
+    yield of('that stops behind its head', { end: 'silent', sent: 0 }, ['error']);
+    yield of('that stops inside', { end: 'silent', sent: Math.floor(Buffer.byteLength(text) / 2) }, ['error']);
+    const second = { ...of('with another answer behind it', { length: 0, junk: `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: 12\r\n\r\n"${A}${B}"` }, ['answer', 'answer']) };
+    second.wire = { requests: [body(ask('x', extra)), body(ask('x', extra))], turns: true };
+    yield second;
+  }
+}
+
+const files = { requests: requestCases, answers: wholeCases, streams: streamCases, wire: wireCases };
 let differ = 0;
 for (const [file, make] of Object.entries(files)) {
   const text = Object.entries(surfaces).flatMap(([n, s]) => [...make(n, s)]).map((c) => `${JSON.stringify(c)}\n`).join('');

@@ -2,10 +2,11 @@
 import http from 'node:http';
 import { parseArgs } from 'node:util';
 import { cases, filler, play, startUpstream } from './lib.mjs';
+import { playWire } from './wire.mjs';
 
-const { values } = parseArgs({ options: { gateway: { type: 'string' }, port: { type: 'string' }, phrase: { type: 'string' }, only: { type: 'string' }, key: { type: 'string' } } });
+const { values } = parseArgs({ options: { gateway: { type: 'string' }, port: { type: 'string' }, phrase: { type: 'string' }, only: { type: 'string' }, key: { type: 'string' }, patience: { type: 'string', default: '120' } } });
 if (!values.gateway || !values.port || !values.phrase) {
-  console.error('usage: run.mjs --gateway URL --port PORT --phrase TEXT [--only PART-OF-ID] [--key KEY]');
+  console.error('usage: run.mjs --gateway URL --port PORT --phrase TEXT [--only PART-OF-ID] [--key KEY] [--patience SECONDS]');
   process.exit(2);
 }
 
@@ -24,10 +25,11 @@ const request = (path, body) => new Promise((resolve, reject) => {
 
 const upstream = await startUpstream(Number(values.port));
 const fill = filler(values.phrase);
-const list = cases().filter((c) => !values.only || c.id.includes(values.only));
+const list = cases(['requests', 'answers', 'streams', 'wire']).filter((c) => !values.only || c.id.includes(values.only));
 let failed = 0;
 for (const c of list) {
-  const wrong = await play(c, { upstream, request, fill }).catch((e) => e.message);
+  const how = { upstream, request, fill, gateway: values.gateway, key: values.key, patience: Number(values.patience) };
+  const wrong = await (c.wire ? playWire : play)(c, how).catch((e) => e.message);
   if (wrong) {
     failed += 1;
     console.log(`${c.id}: ${wrong.replace(/\s+/g, ' ')}`);

@@ -139,7 +139,13 @@ static void put_http_head(const pl_nginx_params *p, pl_buf *o)
                   p->dir);
     pl_buf_puts(o, "    server_tokens off;\n    sendfile on;\n    tcp_nopush on;\n"
                    "    keepalive_timeout 75s;\n    client_header_timeout 30s;\n"
-                   "    client_body_timeout 30s;\n\n");
+                   "    client_body_timeout 30s;\n"
+                   "    # Here, so that gateway.d may say otherwise.\n"
+                   "    proxy_connect_timeout 10s;\n    proxy_read_timeout 300s;\n"
+                   "    proxy_send_timeout 60s;\n"
+                   "    # Another server is tried only where nothing was sent: a model is not asked twice.\n"
+                   "    proxy_next_upstream error timeout;\n"
+                   "    proxy_next_upstream_tries 3;\n\n");
     pl_buf_printf(o, "    plumbline_dir \"%s/gateway\";\n", p->dir);
     pl_buf_printf(o, "    plumbline_service \"%s\";\n", p->service);
     pl_buf_printf(o, "    plumbline_index_key \"%s/keys/index.key\";\n", p->dir);
@@ -207,12 +213,7 @@ static void put_proxy_common(const pl_nginx_params *p, const pl_upstream_url *u,
                    "        # are collected by the module, never in files.\n"
                    "        proxy_buffering on;\n"
                    "        proxy_max_temp_file_size 0;\n"
-                   "        proxy_request_buffering on;\n"
-                   "        proxy_connect_timeout 10s;\n"
-                   "        proxy_read_timeout 300s;\n"
-                   "        proxy_send_timeout 60s;\n"
-                   "        # A request that reached a model is not sent twice.\n"
-                   "        proxy_next_upstream error timeout;\n");
+                   "        proxy_request_buffering on;\n");
     put_tls(p, u, o);
     put_hidden_headers(o);
 }

@@ -78,6 +78,7 @@ static void expect_verdict(const json_t *c, const pl_exchange *x, const pl_buf *
     bool        ok = strcmp(outcome, "answer") == 0    ? verdict[0] == 'a'
                      : strcmp(outcome, "refused") == 0 ? verdict[0] == 'b'
                      : strcmp(outcome, "error") == 0   ? verdict[0] == 'e' || verdict[0] == 'r'
+                     : strcmp(outcome, "withheld") == 0 ? verdict[0] != 'a'
                                                        : true;
 
     if (!ok)
