@@ -9,7 +9,7 @@
 #define PL_JWT_MAX     8192  /* bytes of a token */
 #define PL_JWT_KEY_MAX 16384 /* bytes of a key file */
 
-/* key: a public key in PEM (RS256, PS256, ES256 and their longer kin) or, when it is no PEM, a secret
+/* key: a public key in PEM (RS256, ES256 and their longer kin) or, when it is no PEM, a secret
  * of at least 32 bytes (HS256, HS384, HS512). Appends the claim: a string as it is, a number or a
  * boolean as JSON writes it. exp and nbf are checked. PL_DENIED: the token is not to be trusted;
  * PL_NOTFOUND: it is, and has no such claim. */

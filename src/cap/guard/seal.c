@@ -21,10 +21,11 @@ static void message_key(const uint8_t key[PL_SEAL_KEY], const uint8_t salt[SALT]
     pl_hmac_sha256(key, PL_SEAL_KEY, (pl_str){ text, sizeof text }, out);
 }
 
-/* Room for n more bytes at the end of out; NULL: over its limit. */
+/* Room for n more bytes at the end of out, which has no memory yet when there are none; NULL: over its limit. */
 static uint8_t *room(pl_buf *out, size_t n)
 {
     static const char zeros[4096];
+    static uint8_t    nowhere;
     size_t            at = out->n;
 
     for (size_t left = n; left > 0 && !out->failed;) {
@@ -32,7 +33,9 @@ static uint8_t *room(pl_buf *out, size_t n)
         pl_buf_put(out, (pl_str){ zeros, k });
         left -= k;
     }
-    return out->failed ? NULL : (uint8_t *)out->p + at;
+    if (out->failed)
+        return NULL;
+    return out->p ? (uint8_t *)out->p + at : &nowhere;
 }
 
 typedef struct job {

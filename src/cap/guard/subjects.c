@@ -97,6 +97,8 @@ static void slot_write(slot *s, const entry *e)
 {
     uint64_t words[WORDS], next = atomic_load_explicit(&s->seq, memory_order_relaxed) + 1;
 
+    if (next == 0) /* only in a file with something else in it: 0 would mean that it was never used */
+        next = 2;
     memcpy(words, e, sizeof *e);
     /* A reader that sees one of these words sees also that seq moved away from this copy. */
     atomic_thread_fence(memory_order_release);
