@@ -47,6 +47,7 @@ typedef struct {
     void       (*upstream_finalize)(ngx_http_request_t *r, ngx_int_t rc);
     pl_str       body;        /* of the request, as it came; lives as long as the request */
     uint64_t     stops;       /* version of the table of stops that was looked at */
+    uint32_t     begun;       /* of pl_gate_begin */
     unsigned     judged:1;    /* request phase is over */
     unsigned     asking:1;    /* a guard model is being asked */
     unsigned     reserved:1;  /* a ring place is held for the event */

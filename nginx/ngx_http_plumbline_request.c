@@ -36,6 +36,7 @@ ngx_http_plumbline_put_event(ngx_http_plumbline_ctx_t *ctx)
     ctx->put = 1;
     e = pl_exchange_event(ctx->exchange, ngx_http_plumbline_now());
     if (ctx->reserved) {
+        pl_gate_end(gate, ctx->begun);
         pl_gate_put(gate, e);
         ctx->reserved = 0;
     } else {
@@ -69,6 +70,7 @@ plumbline_cleanup(void *data)
         pl_exchange_free(ctx->exchange);
     }
     if (ctx->reserved) {
+        pl_gate_end(ctx->mcf->gate, ctx->begun);
         pl_gate_unreserve(ctx->mcf->gate);
     }
     pl_buf_done(&ctx->out);
@@ -364,7 +366,8 @@ ngx_int_t
 ngx_http_plumbline_go_on(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx,
     pl_exchange_action action)
 {
-    pl_gate *gate = ctx->mcf->gate;
+    pl_gate        *gate = ctx->mcf->gate;
+    pl_event_begun  begun;
 
     if (action == PL_EXCHANGE_ANSWER) {
         if (pl_exchange_status(ctx->exchange) == NGX_HTTP_BAD_REQUEST) {
@@ -377,6 +380,10 @@ ngx_http_plumbline_go_on(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx,
     }
     if (pl_exchange_is_stream(ctx->exchange)) {
         pl_gate_count(gate, PL_COUNT_STREAMS, 1);
+    }
+    if (ctx->reserved) {
+        begun = pl_exchange_begun(ctx->exchange);
+        ctx->begun = pl_gate_begin(gate, &begun);
     }
     return NGX_DECLINED;
 }

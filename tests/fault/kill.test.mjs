@@ -55,6 +55,35 @@ test('nginx worker, five times under load', async () => {
   });
 });
 
+// PROVES: GUARD/crash-receipt
+test('a worker killed in the middle of streams: each has a receipt that says so, and the audit counts them', async () => {
+  await withProduct(async (product, model) => {
+    const m = name();
+    model.on(m, up.slowly(Array.from({ length: 400 }, (_, i) => `word${i} `), 50));
+    const open = Array.from({ length: 6 }, () => {
+      const s = {};
+      s.done = chat(product.gateway, ask(m, 'tell me', { stream: true }), {
+        onData: (d, req) => { s.id ??= req.res.headers['x-plumbline-request-id']; },
+      }).catch(() => null);
+      return s;
+    });
+    await product.until('streams', () => open.every((s) => s.id), 10_000);
+    for (const pid of product.pids().workers) process.kill(pid, 'SIGKILL');
+    await Promise.all(open.map((s) => s.done));
+    await product.until('new workers', () => product.pids().workers.length > 0, 5000);
+    for (const s of open) {
+      const r = await product.receipt(s.id);
+      assert.equal(r.event.reason, 'worker_lost');
+      assert.equal(r.event.end, 'lost');
+      assert.equal(r.event.stream, true);
+    }
+    const { json } = await product.api('GET', `/api/v1/guard/audit?from=${new Date(Date.now() - 60_000).toISOString()}&to=${new Date(Date.now() + 1000).toISOString()}`);
+    assert.equal(json.bypasses.worker_lost, open.length);
+    assert.equal(json.uncovered, 0);
+    await verifyLedger(product);
+  });
+});
+
 test('daemon, three times under load', async () => {
   await withProduct(async (product) => {
     const promised = new Map();

@@ -344,7 +344,7 @@ test('the audit covers every request, and counts what went through unread', asyn
   assert.deepEqual(report.surfaces, { 'chat.completions': 8 });
   assert.equal(report.uncovered, 0);
   assert.ok(report.output.scanned >= report.output.bytes && report.output.bytes > 0);
-  assert.deepEqual(report.bypasses, { unknown_surface: 0, media: 1, shadow: 0, aborted: 0, not_judged: 0, second_opinion: 0, oversize: 0, without_event: 0 });
+  assert.deepEqual(report.bypasses, { unknown_surface: 0, media: 1, shadow: 0, aborted: 0, not_judged: 0, second_opinion: 0, oversize: 0, worker_lost: 0, without_event: 0 });
   assert.deepEqual(report.refusals, {});
   assert.deepEqual(report.access_log, { files: 1, unreadable: 0, requests: 8, covered: 8, without_event: 0, missing: [] });
 

@@ -143,6 +143,11 @@ static void reminders(const pl_exchange *x, pl_buf *b)
                                    : ",\"reminders\":[\"dependence\"]");
 }
 
+static pl_str surface_name(const pl_exchange *x)
+{
+    return pl_str_z(x->surface ? x->surface->name : "unknown");
+}
+
 static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
 {
     char time[25];
@@ -156,7 +161,7 @@ static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
     member(b, "route", x->o.route_name);
     if (x->o.tenant.n)
         member(b, "tenant", x->o.tenant);
-    member(b, "surface", pl_str_z(x->surface ? x->surface->name : "unknown"));
+    member(b, "surface", surface_name(x));
     if (x->facts.model.n) { /* raw as it stood in the request: escaped already */
         name_of(b, "model");
         pl_buf_putc(b, '"');
@@ -240,6 +245,15 @@ static void leaf_write(pl_exchange *x, int64_t now_ms, size_t most_findings)
     pl_exchange_review_member(x, b);
     member(b, "end", pl_str_z(x->end));
     pl_buf_putc(b, '}');
+}
+
+pl_event_begun pl_exchange_begun(const pl_exchange *x)
+{
+    return (pl_event_begun){ .time_ms = x->o.now_ms, .is_stream = x->facts.is_stream,
+                             .id = { x->o.id, PL_ID_LEN }, .surface = surface_name(x),
+                             .service = x->o.service, .route = x->o.route_name,
+                             .policy = pl_policy_name(x->o.policy),
+                             .policy_sha256 = { pl_policy_digest(x->o.policy), 64 } };
 }
 
 const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms)

@@ -2,6 +2,7 @@
 #ifndef PL_GUARD_GATE_INT_H
 #define PL_GUARD_GATE_INT_H
 
+#include "cap/guard/gate_open.h"
 #include "cap/guard/pl_gate.h"
 #include "cap/guard/ring.h"
 
@@ -93,6 +94,7 @@ struct pl_gate {
     uint64_t    generation;
     int         slot;  /* worker: claimed slot or -1 */
     slot_map    own;
+    open_table  open; /* worker */
     uint64_t    reserved;
     slot_map    drain[PL_GATE_SLOTS];
     review_map  review;                 /* worker */

@@ -154,19 +154,29 @@ static bool slot_take(pl_gate *g, int i, uint64_t me)
     return !owner_alive(seen) && atomic_compare_exchange_strong(owner, &seen, me);
 }
 
+/* Those of the dead first: their exchanges wait for somebody to tell of them. PL_GATE_SLOTS: none. */
+static int slot_find(pl_gate *g, uint64_t me)
+{
+    for (int i = 0; i < PL_GATE_SLOTS; i++)
+        if (atomic_load(&g->state->slot[i].owner) != 0 && slot_take(g, i, me))
+            return i;
+    for (int i = 0; i < PL_GATE_SLOTS; i++)
+        if (slot_take(g, i, me))
+            return i;
+    return PL_GATE_SLOTS;
+}
+
 pl_rc pl_gate_claim(pl_gate *g, pl_error *err)
 {
     uint64_t me;
-    int      i = 0;
+    int      i;
     char     name[32];
     pl_rc    rc;
 
     if (g->slot >= 0)
         return PL_OK;
     me = owner_of((int)getpid());
-
-    while (i < PL_GATE_SLOTS && !slot_take(g, i, me))
-        i++;
+    i = slot_find(g, me);
     if (i == PL_GATE_SLOTS)
         return pl_fail(err, PL_LIMIT, "all %d event slots are taken by running workers",
                        PL_GATE_SLOTS);
@@ -183,6 +193,7 @@ pl_rc pl_gate_claim(pl_gate *g, pl_error *err)
     }
     g->slot = i;
     gate_review_claim(g, i);
+    gate_open_claim(g, i);
     return PL_OK;
 }
 
@@ -190,7 +201,8 @@ void pl_gate_release(pl_gate *g)
 {
     if (g->slot < 0)
         return;
-    if (g->reserved) /* exchanges cut off with the process leave no event */
+    gate_open_release(g);
+    if (g->reserved) /* exchanges that were not noted and are cut off with the process leave no event */
         pl_gate_count(g, PL_COUNT_LOST, g->reserved);
     slot_unmap(&g->own);
     gate_review_unmap(&g->review);

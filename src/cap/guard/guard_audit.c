@@ -22,7 +22,7 @@ typedef struct audit {
     size_t   n, cap;
     uint64_t unlogged, uncovered;
     uint64_t bytes[2], scanned[2]; /* input, output */
-    uint64_t unknown_surface, media, shadow, aborted, not_judged, second_opinion, oversize;
+    uint64_t unknown_surface, media, shadow, aborted, not_judged, second_opinion, oversize, worker_lost;
     json_t  *verdicts, *surfaces, *refusals;
     pl_error *err;
 } audit;
@@ -62,6 +62,7 @@ static void bypasses(audit *a, const json_t *leaf)
     a->media += json_integer_value(json_object_get(leaf, "unscreened")) > 0;
     a->shadow += says(leaf, "mode", "shadow");
     a->aborted += says(leaf, "end", "aborted");
+    a->worker_lost += says(leaf, "reason", "worker_lost");
     a->not_judged += holds(leaf, "bypasses", pl_bypass_name(PL_BYPASS_NOT_JUDGED));
     a->second_opinion += holds(leaf, "bypasses", pl_bypass_name(PL_BYPASS_OPINION));
     a->oversize += holds(leaf, "bypasses", pl_bypass_name(PL_BYPASS_OVER_IN)) ||
@@ -229,14 +230,14 @@ static json_t *audit_json(const audit *a, const guard_audit_range *r, json_t *lo
 
     pl_time_format(r->from_ms, from);
     pl_time_format(r->to_ms, to);
-    return json_pack("{s:s, s:s, s:I, s:I, s:O, s:O, s:O, s:o, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:o}",
+    return json_pack("{s:s, s:s, s:I, s:I, s:O, s:O, s:O, s:o, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:o}",
                      "from", from, "to", to, "exchanges", (json_int_t)a->n, "not_in_ledger",
                      (json_int_t)a->unlogged, "verdicts", a->verdicts, "refusals", a->refusals, "surfaces", a->surfaces, "input",
                      amount_json(a, 0), "output", amount_json(a, 1), "uncovered",
                      (json_int_t)a->uncovered, "bypasses", "unknown_surface",
                      (json_int_t)a->unknown_surface, "media", (json_int_t)a->media, "shadow",
                      (json_int_t)a->shadow, "aborted", (json_int_t)a->aborted, "not_judged",
-                     (json_int_t)a->not_judged, "second_opinion", (json_int_t)a->second_opinion, "oversize", (json_int_t)a->oversize, "without_event",
+                     (json_int_t)a->not_judged, "second_opinion", (json_int_t)a->second_opinion, "oversize", (json_int_t)a->oversize, "worker_lost", (json_int_t)a->worker_lost, "without_event",
                      json_integer_value(json_object_get(log, "without_event")), "access_log", log);
 }
 

@@ -73,6 +73,12 @@ pl_rc pl_gate_reserve(pl_gate *g);
 void  pl_gate_unreserve(pl_gate *g);
 void  pl_gate_put(pl_gate *g, const pl_event *e);
 void  pl_gate_count(pl_gate *g, pl_counter c, uint64_t n);
+
+/* Notes an exchange that reserve made room for: if the process dies before its end, its slot's next owner puts an
+ * event with the reason "worker_lost" for it. 0: it could not be noted. */
+uint32_t pl_gate_begin(pl_gate *g, const pl_event_begun *b);
+/* Right before put or unreserve; 0 is nothing. A worker that dies between the two leaves no event. */
+void pl_gate_end(pl_gate *g, uint32_t begun);
 /* Hands sealed content to the daemon; before the event that names it. PL_LIMIT: there is no room now. */
 pl_rc pl_gate_review_put(pl_gate *g, pl_str id, int64_t now_ms, pl_str sealed);
 

@@ -241,6 +241,14 @@ pl_str      pl_exchange_id(const pl_exchange *x);
 const char *pl_exchange_verdict(const pl_exchange *x); /* "allow", "block", "refuse", "error" */
 const char *pl_exchange_label(const pl_exchange *x);   /* "text", "header", "none" so far      */
 
+/* What is known of an exchange before its end; views of it. */
+typedef struct pl_event_begun {
+    int64_t time_ms;
+    bool    is_stream;
+    pl_str  id, surface, service, route, policy, policy_sha256;
+} pl_event_begun;
+pl_event_begun pl_exchange_begun(const pl_exchange *x);
+
 /* The event. Finalises it on first call after the end (or at abort), stable after. */
 #define PL_EVENT_MAX         4096
 #define PL_EVENT_OUTPUTS_MAX 16 /* choices whose text is indexed for trace */

@@ -1417,7 +1417,7 @@ export interface components {
             /** @enum {string} */
             direction: "" | "input" | "output";
             /** @enum {string} */
-            end: "complete" | "truncated" | "aborted" | "stopped";
+            end: "complete" | "truncated" | "aborted" | "stopped" | "lost";
             id: string;
             /** @enum {string} */
             label: "text" | "header" | "none";
@@ -1765,6 +1765,8 @@ export interface components {
                 shadow: number;
                 unknown_surface: number;
                 without_event: number;
+                /** @description the worker died before the end: of what was answered there is no proof */
+                worker_lost: number;
             };
             exchanges: number;
             /** Format: date-time */

@@ -180,6 +180,97 @@ static void slot__of_a_dead_worker_is_taken_over_with_its_events(void **state)
     assert_int_equal(pl_gate_workers(f->daemon), 1);
 }
 
+static const pl_event_begun begun = {
+    .time_ms = 1790000000000, .is_stream = true, .surface = { "messages", 8 }, .service = { "a \"b\"", 5 },
+    .route = { "default", 7 }, .policy = { "test@7", 6 }, .policy_sha256 = { "", 0 },
+};
+
+static uint32_t begin(pl_gate *g, uint32_t i, bool reserve)
+{
+    uint8_t        rnd[10] = { 0 };
+    char           id[PL_ID_LEN + 1];
+    pl_event_begun b = begun;
+
+    memcpy(rnd, &i, sizeof i);
+    pl_id_format(b.time_ms, rnd, id);
+    b.id = pl_str_z(id);
+    return !reserve || pl_gate_reserve(g) == PL_OK ? pl_gate_begin(g, &b) : 0;
+}
+
+/* Reads n events that say that a worker was lost. */
+static void expect_lost(pl_gate *g, size_t n)
+{
+    pl_gate_item it;
+    pl_error     err;
+
+    for (size_t i = 0; i < n; i++) {
+        json_t *leaf;
+
+        assert_ok(pl_gate_drain_next(g, &it, &err), &err);
+        assert_ok(pl_json_parse(it.event.leaf, "leaf", &leaf, &err), &err);
+        assert_string_equal(json_string_value(json_object_get(leaf, "reason")), "worker_lost");
+        assert_string_equal(json_string_value(json_object_get(leaf, "service")), "a \"b\"");
+        assert_true(pl_str_eqz(it.event.id, json_string_value(json_object_get(leaf, "id"))));
+        json_decref(leaf);
+    }
+    assert_rc(pl_gate_drain_next(g, &it, &err), PL_NOTFOUND);
+    pl_gate_drain_ack(g);
+}
+
+/* PROVES: GUARD/crash-receipt */
+static void exchanges__of_a_dead_worker_leave_an_event_each(void **state)
+{
+    fx   *f = *state;
+    pid_t pid;
+    int   status;
+
+    pl_gate_release(f->worker);
+    pid = fork();
+    if (pid == 0) {
+        pl_gate *g;
+        uint32_t ended;
+        if (pl_gate_open(f->dir, &g, NULL) != PL_OK || pl_gate_claim(g, NULL) != PL_OK)
+            _exit(1);
+        ended = begin(g, 1, true);
+        (void)begin(g, 2, true);
+        (void)begin(g, 3, true);
+        pl_gate_end(g, ended); /* and its event was on the way */
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(pl_gate_claim(f->worker, NULL), PL_OK);
+    expect_lost(f->daemon, 2);
+    pl_gate_release(f->worker);
+    assert_int_equal(pl_gate_claim(f->worker, NULL), PL_OK);
+    expect_lost(f->daemon, 0); /* once */
+}
+
+static void exchanges__cut_off_by_an_end_in_order_leave_an_event_each(void **state)
+{
+    fx *f = *state;
+
+    assert_true(begin(f->worker, 1, true) > 0);
+    assert_true(begin(f->worker, 2, true) > 0);
+    assert_int_equal(pl_gate_reserve(f->worker), PL_OK); /* one that was not noted */
+    pl_gate_release(f->worker);
+    expect_lost(f->daemon, 2);
+    assert_int_equal(pl_gate_counter(f->daemon, PL_COUNT_LOST), 1);
+}
+
+static void exchanges__beyond_the_table_are_not_noted(void **state)
+{
+    fx *f = *state;
+
+    for (uint32_t i = 0; i < PL_OPEN_SLOTS; i++)
+        assert_true(begin(f->worker, i, false) > 0);
+    assert_int_equal(begin(f->worker, PL_OPEN_SLOTS, false), 0);
+    pl_gate_end(f->worker, 0);
+    for (uint32_t i = 0; i < PL_OPEN_SLOTS; i++)
+        pl_gate_end(f->worker, i + 1);
+    assert_true(begin(f->worker, 1, false) > 0);
+}
+
 static void slot__is_not_shared_by_two_living_workers(void **state)
 {
     fx      *f = *state;
@@ -411,6 +502,9 @@ int main(void)
         T(spill__continues_a_full_ring_in_order),
         T(spill__refuses_to_promise_what_it_cannot_keep),
         T(slot__of_a_dead_worker_is_taken_over_with_its_events),
+        T(exchanges__of_a_dead_worker_leave_an_event_each),
+        T(exchanges__cut_off_by_an_end_in_order_leave_an_event_each),
+        T(exchanges__beyond_the_table_are_not_noted),
         T(slot__is_not_shared_by_two_living_workers),
         T(damage__is_reported_and_skipped),
         T(stop__is_seen_by_every_process),
