@@ -7,6 +7,7 @@
 #define PL_LABEL_INSPECT_H
 
 #include "base/json.h"
+#include "cap/label/label_int.h"
 #include "cap/label/listen.h"
 #include "cap/label/sidecar.h"
 #include "cap/label/traces.h"
@@ -25,7 +26,7 @@ typedef struct label_site {
     bool               is_visible, is_outside, is_older;
     pl_aigc_report     aigc;     /* not of visible ones */
     pl_security_report producer, propagator;
-    const char        *visible_problem; /* NULL: conforms */
+    const label_problem *visible_problem; /* NULL: conforms */
 } label_site;
 
 typedef struct label_hit {

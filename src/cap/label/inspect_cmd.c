@@ -59,7 +59,7 @@ static const char *pick(const pl_cmd_ctx *c, const char *en, const char *zh)
 static void print_problems(pl_cmd_ctx *c, const label_site *s)
 {
     if (s->is_visible && s->visible_problem)
-        (void)fprintf(c->out, "    - %s\n", s->visible_problem);
+        (void)fprintf(c->out, "    - %s\n", pl_cmd_say(c, s->visible_problem->en, s->visible_problem->zh));
     for (size_t i = 0; !s->is_visible && i < s->aigc.n; i++) {
         const pl_aigc_problem *p = &s->aigc.problem[i];
         (void)fprintf(c->out, "    - [%s] %s%s%s (%s)\n",

@@ -35,7 +35,7 @@ static json_t *problems_text(const label_site *s)
 
     if (s->is_visible) {
         if (s->visible_problem)
-            (void)json_array_append_new(list, json_string(s->visible_problem));
+            (void)json_array_append_new(list, json_string(s->visible_problem->en));
         return list;
     }
     for (size_t i = 0; i < s->aigc.n; i++) {
@@ -174,7 +174,7 @@ json_t *label_lint_json(const label_inspection *i, const char *file)
         if (s->is_visible && s->visible_problem)
             (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "code", "visible.wording",
                                                         "clause", "GB 45438-2025 5.1", "severity", "error", "en",
-                                                        s->visible_problem, "zh", "显式标识文字缺少必要要素", "detail", "",
+                                                        s->visible_problem->en, "zh", s->visible_problem->zh, "detail", "",
                                                         "carrier", s->carrier));
     }
     return json_pack("{s:o, s:s, s:s, s:i, s:o}", "file", text(pl_str_z(file)), "format",

@@ -21,11 +21,16 @@ typedef enum pl_label_place { PL_LABEL_END, PL_LABEL_START } pl_label_place;
  * PL_CONFLICT when the text already carries it at that place. */
 pl_rc pl_label_text_add(pl_str text, pl_str label, pl_label_place place, pl_buf *out, pl_error *err);
 
+/* Why what people read is no label that conforms; static texts. */
+typedef struct label_problem {
+    const char *en, *zh;
+} label_problem;
+
 typedef struct label_found {
-    pl_str      value;    /* inside the text */
-    int         position; /* as in pl_textlabel_result */
-    bool        conforms;
-    const char *problem;  /* NULL when it conforms; static */
+    pl_str               value;    /* inside the text */
+    int                  position; /* as in pl_textlabel_result */
+    bool                 conforms;
+    const label_problem *problem;  /* NULL when it conforms; static */
 } label_found;
 
 /* True when a label, conforming or not, was found. */
