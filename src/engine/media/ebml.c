@@ -202,6 +202,8 @@ static void segment(pl_media *m, ebml_layout *l)
                 c.end = cluster_end(m, &c, end);
             if ((m->flags & PL_MEDIA_QUICK) && m->walked > 65536)
                 return;
+        } else if (c.unknown) { /* RFC 9559 5.1: only Segment and Cluster may leave theirs open */
+            media_stop(m, PL_MEDIA_MALFORMED, "ebml.size", c.at, "an element that must say its size does not");
         } else if (c.id == ID_SEEKHEAD || c.id == ID_CUES || c.id == ID_INFO || c.id == ID_TAGS) {
             size_t before = m->n;
             children(m, l, &c, 0);

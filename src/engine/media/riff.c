@@ -15,6 +15,7 @@ typedef struct riff_layout {
     uint64_t vp8x_at;       /* payload of VP8X, 0: none */
     uint64_t image_at;      /* first VP8, VP8L chunk */
     char     image_type[4];
+    bool     is_rf64;       /* RF64 or BW64: sizes beyond 32 bits stand in ds64, the first chunk */
     uint64_t ds64_at;       /* payload of ds64, 0: none */
     uint64_t cut[CUT_LIST]; /* LIST INFO chunks that hold nothing but a label */
     uint64_t cut_n[CUT_LIST];
@@ -111,7 +112,7 @@ static void leaf(pl_media *m, riff_layout *l, const riff_chunk *c)
     else if (webp && (is(c, "VP8 ") || is(c, "VP8L")) && !l->image_at) {
         l->image_at = c->data;
         memcpy(l->image_type, c->id, 4);
-    } else if (is(c, "ds64") && c->n >= 24)
+    } else if (is(c, "ds64") && c->n >= 24 && l->is_rf64 && c->at == 12)
         l->ds64_at = c->data;
     else if (is(c, "id3 ") || is(c, "ID3 ")) {
         uint64_t size;
@@ -196,6 +197,8 @@ static void scan(pl_media *m)
             break;
         if (at > 0 && (memcmp(h, "RIFF", 4) != 0 || memcmp(h + 8, "AVIX", 4) != 0))
             break;
+        if (at == 0)
+            l->is_rf64 = memcmp(h, "RIFF", 4) != 0;
         n = riff_size(m, at, rd_le32((uint8_t *)h + 4), h);
         l->riff_at = at;
         if (n < 4 || n > m->io.size - at - 8) {

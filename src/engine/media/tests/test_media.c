@@ -274,6 +274,50 @@ static void riff__stops_in_lists_nested_too_deep(void **state)
     pl_buf_done(&b);
 }
 
+static pl_media_state state_of(pl_str bytes, const char *name)
+{
+    pl_media_io    io = pl_media_io_of(&bytes);
+    pl_media      *m = mt_scan(&io, name);
+    pl_media_state state = pl_media_state_of(m);
+
+    pl_media_free(m);
+    return state;
+}
+
+/* Tags that leave their size open would take in all that is put behind them. */
+static void mkv__elements_without_a_size_end_the_walk(void **state)
+{
+    (void)state;
+    assert_int_equal(state_of(BYTES("\x1A\x45\xDF\xA3\x8B\x42\x82\x88matroska" "\x18\x53\x80\x67\xFF"
+                                    "\x1F\x43\xB6\x75\x82\xE7\x80" "\x12\x54\xC3\x67\xFF"), "a.mkv"),
+                     PL_MEDIA_MALFORMED);
+    assert_int_equal(state_of(BYTES("\x1A\x45\xDF\xA3\x8B\x42\x82\x88matroska" "\x18\x53\x80\x67\xFF"
+                                    "\x1F\x43\xB6\x75\xFF\xE7\x80"), "a.mkv"),
+                     PL_MEDIA_WHOLE);
+}
+
+#define DS64 "ds64\x1C\0\0\0" "\x4C\0\0\0\0\0\0\0" "\4\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\0" "\0\0\0\0"
+#define FMT "fmt \x10\0\0\0\1\0\1\0\x40\x1F\0\0\x40\x1F\0\0\1\0\x08\0"
+
+/* The size of a RIFF file stands in its header, whatever a chunk named ds64 says. */
+static void riff__sizes_stand_in_ds64_of_rf64_only(void **state)
+{
+    static const pl_str files[] = {
+        BYTES("RF64\xFF\xFF\xFF\xFF" "WAVE" DS64 FMT "data\xFF\xFF\xFF\xFF" "abcd"),
+        BYTES("RIFF\x4C\0\0\0" "WAVE" DS64 FMT "data\4\0\0\0" "abcd"),
+    };
+    pl_error err = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        pl_str out;
+        assert_ok(mt_label(files[i], "a.wav", LABEL, &out, &err), &err);
+        assert_int_equal((uint8_t)out.p[i == 0 ? 20 : 4] | (uint8_t)out.p[i == 0 ? 21 : 5] << 8, out.n - 8);
+        assert_int_equal((uint8_t)out.p[i == 0 ? 4 : 20], i == 0 ? 0xFF : 0x4C); /* the other stays */
+        free((void *)(uintptr_t)out.p);
+    }
+}
+
 /* A reader that says it is 8 TiB long: what is read of it is little. */
 static uint64_t asked;
 static pl_rc huge_read(void *ctx, uint64_t at, void *p, size_t n, pl_error *err)
@@ -317,6 +361,8 @@ int main(void)
         cmocka_unit_test(xmp__refuses_entities),
         cmocka_unit_test(wav__lists_labels_that_disagree_and_keeps_one),
         cmocka_unit_test(riff__stops_in_lists_nested_too_deep),
+        cmocka_unit_test(mkv__elements_without_a_size_end_the_walk),
+        cmocka_unit_test(riff__sizes_stand_in_ds64_of_rf64_only),
         cmocka_unit_test(mp4__of_any_size_is_planned_in_little_memory),
     };
 
