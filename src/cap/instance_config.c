@@ -88,7 +88,7 @@ static const char *check_upstream(pl_str s)
         return NULL;
     if (!pl_str_starts(s, PL_STR("http://")) && !pl_str_starts(s, PL_STR("https://")))
         return "must begin with 'http://' or 'https://'";
-    if (!only(s, ":/.-_~%[]"))
+    if (!only(s, ":/.-_~%[],;="))
         return "may not hold blanks, quotes, a query or a user name";
     return NULL;
 }

@@ -115,7 +115,7 @@ static void instance_create__takes_options_into_the_file(void **state)
 {
     fx                 *f = *state;
     pl_instance_options o = { .dir = f->dir,
-                              .upstream = "https://models.example:8443/openai/v1",
+                              .upstream = "https://models.example:8443/openai/v1;weight=2,https://models.example/openai/v1;backup",
                               .listen = "[::1]:9000",
                               .gateway = "0.0.0.0:9001",
                               .database = "postgresql://db/plumbline",
@@ -140,6 +140,7 @@ static void instance_create__refuses_bad_options_and_leaves_nothing(void **state
         { .dir = f->dir, .upstream = "ftp://x" },
         { .dir = f->dir, .upstream = "http://x/;}" },
         { .dir = f->dir, .upstream = "http://x\n.y" },
+        { .dir = f->dir, .upstream = "http://x, http://y" },
         { .dir = f->dir, .service = "has blank" },
         { .dir = f->dir, .database = "mysql://x" },
         { .dir = f->dir, .listen = "127.0.0.1:8421" }, /* the gateway's default */

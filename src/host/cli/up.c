@@ -119,14 +119,14 @@ static pl_rc lock_take(up *u, pl_error *err)
 /* What is wrong with what was asked for is said before anything is made. */
 static pl_rc addresses_check(const up *u, pl_error *err)
 {
-    pl_upstream_url url;
-    pl_rc           rc = PL_OK;
+    pl_upstreams servers;
+    pl_rc        rc = PL_OK;
 
     if (strcmp(u->inst.listen, u->inst.gateway) == 0)
         return pl_fail(err, PL_INVALID, "console and gateway cannot both listen on '%s'",
                        u->inst.listen);
     if (!u->is_demo)
-        rc = pl_upstream_url_parse(u->inst.upstream, &url, err);
+        rc = pl_upstreams_parse(u->inst.upstream, &servers, err);
     if (rc == PL_OK)
         rc = pl_up_port_check(u->inst.listen, "listen", "listen", err);
     if (rc == PL_OK)

@@ -35,7 +35,8 @@ static const char log_format[] =
     "        '\"verdict\":\"$plumbline_verdict\",\"bytes_in\":$request_length,'\n"
     "        '\"bytes_out\":$bytes_sent,\"time_s\":$request_time,'\n"
     "        '\"upstream_time_s\":\"$upstream_response_time\",'\n"
-    "        '\"upstream_status\":\"$upstream_status\",\"remote\":\"$remote_addr\"}';\n";
+    "        '\"upstream_status\":\"$upstream_status\",\"upstream\":\"$upstream_addr\",'\n"
+    "        '\"remote\":\"$remote_addr\"}';\n";
 
 /* For pages; answers of the daemon carry their own. add_header is not inherited by a
  * location that has one, so each location that needs them gets them all. */
@@ -152,13 +153,28 @@ static void put_http_head(const pl_nginx_params *p, pl_buf *o)
     pl_buf_printf(o, "    plumbline_max_response %llu;\n\n", (unsigned long long)p->max_response);
 }
 
-static void put_upstreams(const pl_nginx_params *p, const pl_upstream_url *u, pl_buf *o)
+/* Answers take from a second to minutes: who has the fewest open gets the next. A server is
+ * left alone for ten seconds after two failures within ten, then tried with one request. */
+static void put_servers(const pl_upstreams *u, pl_buf *o)
+{
+    if (u->n > 1)
+        pl_buf_puts(o, "        zone plumbline_model 256k;\n        least_conn;\n");
+    for (size_t i = 0; i < u->n; i++) {
+        pl_buf_printf(o, "        server %s:%u", u->server[i].host, u->server[i].port);
+        if (u->n > 1)
+            pl_buf_printf(o, " weight=%u max_fails=2 fail_timeout=10s%s", u->server[i].weight,
+                          u->server[i].is_backup ? " backup" : "");
+        pl_buf_puts(o, ";\n");
+    }
+}
+
+static void put_upstreams(const pl_nginx_params *p, const pl_upstreams *u, pl_buf *o)
 {
     pl_buf_puts(o, "    upstream plumbline_model {\n");
     if (p->upstream_socket != NULL)
         pl_buf_printf(o, "        server \"unix:%s\"; # the demo upstream\n", p->upstream_socket);
     else
-        pl_buf_printf(o, "        server %s:%u;\n", u->host, u->port);
+        put_servers(u, o);
     pl_buf_puts(o, "        keepalive 64;\n        keepalive_timeout " UPSTREAM_IDLE ";\n    }\n");
     pl_buf_printf(o, "    upstream plumbline_daemon {\n"
                      "        server \"unix:%s/run/plumblined.sock\";\n"
@@ -361,18 +377,18 @@ static void put_console(const pl_nginx_params *p, pl_buf *o)
 
 pl_rc pl_nginx_conf(const pl_nginx_params *p, pl_buf *out, pl_error *err)
 {
-    pl_upstream_url u = { .base = "/v1" };
-    pl_rc           rc = values_check(p, err);
+    pl_upstreams u = { .url.base = "/v1" };
+    pl_rc        rc = values_check(p, err);
 
     if (rc == PL_OK && p->upstream_socket == NULL)
-        rc = pl_upstream_url_parse(p->upstream, &u, err);
+        rc = pl_upstreams_parse(p->upstream, &u, err);
     if (rc != PL_OK)
         return rc;
     put_main(p, out);
     pl_buf_puts(out, "http {\n");
     put_http_head(p, out);
     put_upstreams(p, &u, out);
-    put_gateway(p, &u, out);
+    put_gateway(p, &u.url, out);
     put_console(p, out);
     pl_buf_puts(out, "}\n");
     return pl_buf_check(out, err);

@@ -115,3 +115,81 @@ pl_rc pl_upstream_url_parse(const char *url, pl_upstream_url *out, pl_error *err
     *out = u;
     return PL_OK;
 }
+
+/* --- several ----------------------------------------------------------------------------- */
+
+static pl_rc option_parse(pl_str word, const char *item, pl_upstreams *u, pl_error *err)
+{
+    uint64_t weight;
+
+    if (pl_str_eqz(word, "backup")) {
+        u->server[u->n].is_backup = true;
+        return PL_OK;
+    }
+    if (!pl_str_starts(word, PL_STR("weight=")) ||
+        pl_str_u64((pl_str){ word.p + 7, word.n - 7 }, &weight, NULL) != PL_OK || weight < 1 ||
+        weight > 1000)
+        return bad(err, item, "may say ';weight=' with 1 to 1000, and ';backup'");
+    u->server[u->n].weight = (unsigned)weight;
+    return PL_OK;
+}
+
+/* What one request is made of (path, Host, TLS name) is the same whoever answers it. */
+static pl_rc same_service(const pl_upstreams *u, const pl_upstream_url *url, const char *item,
+                          pl_error *err)
+{
+    if (url->is_https != u->url.is_https || strcmp(url->base, u->url.base) != 0)
+        return bad(err, item, "must have the scheme and the path of the first");
+    if (url->is_https && strcmp(url->host, u->url.host) != 0)
+        return bad(err, item, "over https must have the host name of the first, which certificates are checked by");
+    for (size_t i = 0; i < u->n; i++)
+        if (u->server[i].port == url->port && strcmp(u->server[i].host, url->host) == 0)
+            return bad(err, item, "stands there twice");
+    return PL_OK;
+}
+
+static pl_rc server_parse(char *item, pl_upstreams *u, pl_error *err)
+{
+    char           *options = strchr(item, ';'), *word, *save = NULL;
+    pl_upstream_url url;
+    pl_rc           rc;
+
+    if (u->n == PL_UPSTREAMS_MAX)
+        return bad(err, item, "is one too many (32 at most)");
+    if (options != NULL)
+        *options++ = '\0';
+    rc = pl_upstream_url_parse(item, &url, err);
+    if (rc == PL_OK && u->n == 0)
+        u->url = url;
+    else if (rc == PL_OK)
+        rc = same_service(u, &url, item, err);
+    if (rc != PL_OK)
+        return rc;
+    memcpy(u->server[u->n].host, url.host, sizeof url.host);
+    u->server[u->n].port = url.port;
+    u->server[u->n].weight = 1;
+    for (word = options != NULL ? strtok_r(options, ";", &save) : NULL; rc == PL_OK && word != NULL;
+         word = strtok_r(NULL, ";", &save))
+        rc = option_parse(pl_str_z(word), item, u, err);
+    u->n++;
+    return rc;
+}
+
+pl_rc pl_upstreams_parse(const char *list, pl_upstreams *out, pl_error *err)
+{
+    pl_upstreams u = { 0 };
+    char        *copy = strdup(list), *at = copy, *item;
+    size_t       backups = 0;
+    pl_rc        rc = copy == NULL ? PL_NOMEM : PL_OK;
+
+    while (rc == PL_OK && (item = strsep(&at, ",")) != NULL)
+        rc = server_parse(item, &u, err);
+    for (size_t i = 0; i < u.n; i++)
+        backups += u.server[i].is_backup;
+    if (rc == PL_OK && backups == u.n)
+        rc = bad(err, list, "must have a server that is no backup");
+    free(copy);
+    if (rc == PL_OK)
+        *out = u;
+    return rc;
+}

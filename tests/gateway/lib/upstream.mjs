@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import zlib from 'node:zlib';
 
 /** Starts a model. `tls` is the options of https.createServer. */
-export async function startUpstream({ tls, host = '127.0.0.1' } = {}) {
+export async function startUpstream({ tls, host = '127.0.0.1', port: wanted = 0 } = {}) {
   const behaviours = new Map();
   const calls = [];
   const sockets = new Set();
@@ -40,7 +40,7 @@ export async function startUpstream({ tls, host = '127.0.0.1' } = {}) {
   });
   server.on('tlsClientError', () => {});
   server.on('clientError', (_e, s) => s.destroy());
-  server.listen(0, host);
+  server.listen(wanted, host);
   await once(server, 'listening');
   const { port } = server.address();
   return {

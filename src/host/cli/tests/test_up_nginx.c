@@ -209,6 +209,73 @@ static void upstream_url__refuses_what_cannot_be_served(void **state)
     }
 }
 
+/* --- several upstreams ------------------------------------------------------------------- */
+
+static void upstreams__are_parsed_with_weights_and_backups(void **state)
+{
+    pl_upstreams u;
+    pl_error     err = { 0 };
+
+    (void)state;
+    assert_ok(pl_upstreams_parse("http://a:8000/v1;weight=3,http://b:8000/v1/,http://[::1]:9/v1;backup;weight=2",
+                                 &u, &err), &err);
+    assert_int_equal(u.n, 3);
+    assert_string_equal(u.url.base, "/v1");
+    assert_string_equal(u.server[0].host, "a");
+    assert_int_equal(u.server[0].weight, 3);
+    assert_false(u.server[0].is_backup);
+    assert_int_equal(u.server[1].weight, 1);
+    assert_string_equal(u.server[2].host, "[::1]");
+    assert_int_equal(u.server[2].port, 9);
+    assert_int_equal(u.server[2].weight, 2);
+    assert_true(u.server[2].is_backup);
+    assert_ok(pl_upstreams_parse("https://m.example:1/v1,https://m.example:2/v1", &u, &err), &err);
+}
+
+static void upstreams__that_are_no_one_service_are_refused(void **state)
+{
+    static const char *const bad[] = {
+        "", ",", "http://a,", "http://a,,http://b", "http://a,https://a", "http://a/v1,http://b/v2",
+        "https://a,https://b", "http://a,http://a", "http://a:80,http://a", "http://a;backup",
+        "http://a;backup,http://b;backup", "http://a;weight=0", "http://a;weight=1001",
+        "http://a;weight=", "http://a;weight=x", "http://a;down", "http://a;max_fails=0",
+    };
+    pl_buf many = PL_BUF_INIT(1u << 16);
+
+    (void)state;
+    for (unsigned i = 0; i <= PL_UPSTREAMS_MAX; i++)
+        pl_buf_printf(&many, "%shttp://a:%u", i == 0 ? "" : ",", 8000 + i);
+    for (size_t i = 0; i <= sizeof bad / sizeof bad[0]; i++) {
+        const char  *list = i < sizeof bad / sizeof bad[0] ? bad[i] : many.p;
+        pl_upstreams u;
+        pl_error     err = { 0 };
+
+        if (pl_upstreams_parse(list, &u, &err) != PL_INVALID)
+            fail_msg("'%s' was accepted", list);
+    }
+    pl_buf_done(&many);
+}
+
+static void nginx_conf__of_several_upstreams_shares_what_workers_know_of_them(void **state)
+{
+    pl_nginx_params p = demo_params();
+    char           *conf;
+
+    (void)state;
+    p.upstream_socket = NULL;
+    p.upstream = "http://a:8000/m,http://b:8001/m;weight=3,http://c:8002/m;backup";
+    conf = conf_of(&p);
+    assert_has(conf, "    upstream plumbline_model {\n"
+                     "        zone plumbline_model 256k;\n"
+                     "        least_conn;\n"
+                     "        server a:8000 weight=1 max_fails=2 fail_timeout=10s;\n"
+                     "        server b:8001 weight=3 max_fails=2 fail_timeout=10s;\n"
+                     "        server c:8002 weight=1 max_fails=2 fail_timeout=10s backup;\n"
+                     "        keepalive 64;");
+    assert_has(conf, "proxy_pass http://plumbline_model/m/v1/chat/completions;");
+    free(conf);
+}
+
 /* --- addresses ------------------------------------------------------------------------- */
 
 static void port_check__names_busy_addresses_and_the_way_out(void **state)
@@ -271,6 +338,9 @@ int main(void)
         cmocka_unit_test(nginx_conf__refuses_what_would_change_its_meaning),
         cmocka_unit_test(upstream_url__replaces_or_prefixes_v1),
         cmocka_unit_test(upstream_url__refuses_what_cannot_be_served),
+        cmocka_unit_test(upstreams__are_parsed_with_weights_and_backups),
+        cmocka_unit_test(upstreams__that_are_no_one_service_are_refused),
+        cmocka_unit_test(nginx_conf__of_several_upstreams_shares_what_workers_know_of_them),
         cmocka_unit_test(port_check__names_busy_addresses_and_the_way_out),
         cmocka_unit_test(port_check__refuses_addresses_of_other_machines),
         cmocka_unit_test(up_url__is_one_a_browser_can_open),
