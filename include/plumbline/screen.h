@@ -13,6 +13,8 @@
 #include <plumbline/policydb.h>
 #include <plumbline/text.h>
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -42,6 +44,13 @@ enum pl_screen_parts {
 #define PL_SCREEN_WINDOW (256u << 10)
 PL_API pl_rc pl_screen_scan(const pl_screen *s, pl_str text, unsigned parts, pl_text_emit_fn emit,
                             void *ctx, pl_error *err);
+
+/* The classifier over a text that comes in pieces: judges the windows that are complete in `text`,
+ * which begins at byte `at` of the whole, and all of it where it is the last piece. Gives the number
+ * of bytes judged, which are not to come again; the others are, in front of the next piece. The
+ * findings are those of pl_screen_scan. */
+PL_API size_t pl_screen_model(const pl_screen *s, pl_str text, uint64_t at, bool is_last,
+                              pl_text_emit_fn emit, void *ctx);
 
 /* Keywords and structured data of a text that comes in pieces. The memory is the caller's
  * (8-aligned); done frees what long structured data needed and is due once per init. */

@@ -57,7 +57,8 @@ typedef struct policy_route {
     policy_budget budget[PL_BUDGETS_MAX];
     size_t       budget_count;
     bool         counts_tokens; /* one of them has a limit of tokens */
-    bool         masks; /* some findings of answers are replaced */
+    bool         masks;  /* some findings of answers are replaced */
+    bool         models; /* the classifier is asked about answers */
     unsigned     enforce_share; /* percent of exchanges that are acted on; the rest is only recorded */
     bool         label_explicit;
     pl_str       label_zh, label_en;
@@ -181,6 +182,8 @@ struct text_channel {
     bool      is_named;     /* PK_NAME: complete in each event, and judged with it */
     pl_screen_stream *scan; /* in a stream: judged piece by piece              */
     pl_buf    whole;        /* in a whole answer: judged when the text is complete; in a stream: a name */
+    pl_buf    window;       /* in a stream: text that the classifier has not judged yet */
+    uint64_t  windowed;     /* bytes that it has */
     uint64_t  fed;    /* bytes of text so far, unescaped */
     unescaper escape; /* PK_ARGS only */
     pl_buf    pending;      /* said by the upstream, not released to the client */
@@ -344,7 +347,7 @@ struct pl_exchange {
     bool     event_done;
 };
 
-/* --- exchange.c: scanning ------------------------------------------------------------ */
+/* --- exchange_channel.c: scanning ------------------------------------------------------------ */
 
 /* Scans a piece as the continuation of its channel; NULL for pieces without one, and when
  * memory or channels ran out (x->oom). *c (may be NULL) gets its choice. */
@@ -353,6 +356,7 @@ text_channel *pl_exchange_take(pl_exchange *x, answer_piece *p, choice **c);
 bool pl_exchange_says_label(const pl_exchange *x, const answer_piece *p);
 /* The texts of a choice are complete: all, or those of one part. */
 void pl_choice_finish(pl_exchange *x, choice *c);
+void pl_choice_free(choice *c);
 void pl_choice_finish_sub(pl_exchange *x, choice *c, int32_t sub);
 /* Scans a string by itself, its inner escapes undone as well. */
 void pl_exchange_scan_single(pl_exchange *x, pl_str s);

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cap/guard/guard_int.h"
+#include "engine/text/model.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,6 +145,11 @@ static pl_rc periods_find(policy_route *r, const json_t *o, pl_error *err)
     return PL_OK;
 }
 
+static bool is_model_rule(const pl_textdb *db, uint32_t rule)
+{
+    return pl_str_starts(pl_textdb_rule_get(db, rule).id, PL_STR(PL_MODEL_RULE_PREFIX));
+}
+
 static pl_rc periods_fill(policy_route *r, const pl_textdb *db, const json_t *o, pl_error *err)
 {
     static const char *const direction[] = { "input", "output" };
@@ -163,6 +169,7 @@ static pl_rc periods_fill(policy_route *r, const pl_textdb *db, const json_t *o,
                 pl_cell c = at->cells[d][i];
                 r->closes[d] |= pl_cell_act(c) >= PL_ACTION_BLOCK && !(c & PL_CELL_OPEN);
                 r->masks |= d == 1 && pl_cell_act(c) >= PL_ACTION_REDACT;
+                r->models |= d == 1 && pl_cell_act(c) > PL_ACTION_ALLOW && is_model_rule(db, i);
             }
         }
     return PL_OK;

@@ -252,34 +252,51 @@ static void window_scan(const pl_screen *s, pl_str text, unsigned parts, collect
             all_parts[i].scan(s, (pl_str){ text.p + begin, (size_t)(end - begin) }, collect, c);
 }
 
-static void model_report(const pl_screen *s, const pl_model_score *scores, uint64_t start,
-                         uint64_t end, collector *c)
+/* Judges one window, which begins at `start` of its text; false: the receiver wants no more. */
+static bool model_window(const pl_screen *s, pl_str window, uint64_t start, pl_text_emit_fn emit,
+                         void *ctx)
 {
+    pl_model_score scores[PL_MODEL_LABELS_MAX];
+
+    (void)pl_model_run(s->model, window, scores);
     for (size_t i = 0; i < pl_model_label_count(s->model); i++) {
         pl_model_verdict v = scores[i].verdict;
         uint32_t         rule = v == PL_MODEL_YES ? s->label[i].yes : s->label[i].uncertain;
-        pl_text_finding  f = { .rule = rule, .start = start, .end = end,
+        pl_text_finding  f = { .rule = rule, .start = start, .end = start + window.n,
                                .score = (uint16_t)(scores[i].probability * PL_SCORE_MAX + 0.5f) };
 
-        if (v != PL_MODEL_NO && rule != NO_RULE && collect(c, &f) != 0)
-            return;
+        if (v != PL_MODEL_NO && rule != NO_RULE && emit(ctx, &f) != 0)
+            return false;
     }
+    return true;
+}
+
+size_t pl_screen_model(const pl_screen *s, pl_str text, uint64_t at, bool is_last,
+                       pl_text_emit_fn emit, void *ctx)
+{
+    size_t from = 0;
+
+    while (s->model && from < text.n && (is_last || text.n - from > PL_MODEL_WINDOW)) {
+        size_t end = pl_model_window(text, from);
+
+        if (!model_window(s, (pl_str){ text.p + from, end - from }, at + from, emit, ctx))
+            return text.n;
+        from = end;
+    }
+    return s->model ? from : text.n;
 }
 
 /* The classifier cuts the text into windows of its own, from the beginning of the text; those
  * that end in the collector's window are due. *next is where the first of them begins. */
 static void model_scan(const pl_screen *s, pl_str text, collector *c, size_t *next)
 {
-    pl_model_score scores[PL_MODEL_LABELS_MAX];
-
     c->shift = 0;
     while (*next < c->to && !c->failed) {
         size_t end = pl_model_window(text, *next);
 
         if (end > c->to)
             return;
-        (void)pl_model_run(s->model, (pl_str){ text.p + *next, end - *next }, scores);
-        model_report(s, scores, *next, end, c);
+        (void)model_window(s, (pl_str){ text.p + *next, end - *next }, *next, collect, c);
         *next = end;
     }
 }

@@ -278,6 +278,59 @@ static void budgets__must_say_of_whom_how_much_and_for_how_long(void **state)
     refused(BUDGETED("{per: all, window: 1m, tokens: 1}"), "must be a list of at most 8");
 }
 
+/* --- the classifier over answers ----------------------------------------------------------------- */
+
+#define CLASSIFIED(action) HEAD "model: {pack: model-default}\nroutes:\n  default:\n" \
+    "    input: [{category: \"*\", action: log}]\n    output: [{category: quality.refusal, action: " action "}]\n" REST
+#define REFUSAL "I'm sorry, but I can't help with that request. As an AI language model, I cannot assist with this."
+
+static size_t output_findings(const json_t *event)
+{
+    return json_array_size(json_object_get(json_object_get(event, "output"), "findings"));
+}
+
+static void model__judges_what_an_answer_says(void **state)
+{
+    static const char whole[] = "{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"message\":"
+                                "{\"role\":\"assistant\",\"content\":\"" REFUSAL "\"}}]}";
+    static const char *const actions[] = { CLASSIFIED("allow"), CLASSIFIED("log"), CLASSIFIED("block"),
+                                           CLASSIFIED("replace") };
+
+    (void)state;
+    for (int is_stream = 0; is_stream < 2; is_stream++)
+        for (int i = 0; i < 4; i++) {
+            pl_buf  out = PL_BUF_INIT(65536);
+            json_t *e = answered(actions[i], is_stream, is_stream ? DELTA(REFUSAL) : whole,
+                                 is_stream ? FINISH : "", &out);
+
+            assert_string_equal(text_in(e, "verdict"), i < 2 ? "allow" : "block");
+            assert_int_equal(output_findings(e), i == 0 ? 0 : 1);
+            assert_true((strstr(out.p, "cannot assist") != NULL) == (is_stream || i < 2));
+            assert_true((strstr(out.p, "no\"") != NULL) == (i >= 2)); /* the safe answer */
+            json_decref(e);
+            pl_buf_done(&out);
+        }
+}
+
+/* The first window of a stream is judged when it is full, not when the answer is over. */
+static void model__ends_a_stream_at_the_end_of_a_window(void **state)
+{
+    pl_buf  out = PL_BUF_INIT(1u << 20), first = PL_BUF_INIT(65536);
+    json_t *e;
+
+    (void)state;
+    for (int i = 0; i < 50; i++)
+        pl_buf_puts(&first, DELTA(REFUSAL "\\n"));
+    pl_buf_putc(&first, '\0');
+    e = answered(CLASSIFIED("block"), true, first.p, DELTA("the end") FINISH, &out);
+    assert_string_equal(text_in(e, "verdict"), "block");
+    assert_null(strstr(out.p, "the end"));
+    assert_non_null(strstr(out.p, "[DONE]"));
+    json_decref(e);
+    pl_buf_done(&out);
+    pl_buf_done(&first);
+}
+
 /* --- who else is looked at -------------------------------------------------------------------- */
 
 #define ROUTE "routes:\n  default:\n    input: [{category: \"*\", action: log}]\n    output: [{category: \"*\", action: log}]\n" REST
@@ -600,6 +653,8 @@ int main(void)
         cmocka_unit_test(limits__lose_nothing_that_was_held_back_when_the_rest_passes),
         cmocka_unit_test(limits__must_say_what_happens_over_them),
         cmocka_unit_test(budgets__must_say_of_whom_how_much_and_for_how_long),
+        cmocka_unit_test(model__judges_what_an_answer_says),
+        cmocka_unit_test(model__ends_a_stream_at_the_end_of_a_window),
         cmocka_unit_test(review__says_share_time_and_what_follows_on_disagreement),
         cmocka_unit_test(escalate__blocks_or_passes_as_then_says_and_asks_for_a_person),
         cmocka_unit_test(shadow__records_actions_and_asks_nobody),

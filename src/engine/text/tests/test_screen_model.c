@@ -153,6 +153,41 @@ static void screen_scan__judges_each_byte_of_a_long_text_once(void **state)
     free(text);
 }
 
+/* Whatever the pieces, what is judged is what a scan of the whole judges. */
+static void screen_model__judges_pieces_as_the_whole(void **state)
+{
+    enum { N = 40000 };
+    fx      *f = *state;
+    char    *text = malloc(N);
+    findings want = { 0 };
+
+    for (size_t i = 0; i < N; i++)
+        text[i] = i % 97 == 0 ? '\n' : i % 13 == 0 ? ' ' : "xy\xE4\xBD\xA0"[i % 5];
+    assert_int_equal(pl_screen_scan(f->screen, (pl_str){ text, N }, PL_SCREEN_MODEL, findings_add, &want,
+                                    NULL), PL_OK);
+    for (size_t piece = 1; piece <= N; piece = piece * 3 + 1) {
+        findings got = { 0 };
+        size_t   at = 0;
+
+        for (size_t have = 0; have < N;) {
+            have = have + piece < N ? have + piece : N;
+            at += pl_screen_model(f->screen, (pl_str){ text + at, have - at }, at, have == N,
+                                  findings_add, &got);
+            assert_true(have - at <= PL_MODEL_WINDOW);
+        }
+        assert_int_equal(at, N);
+        assert_int_equal(got.n, want.n);
+        for (size_t i = 0; i < got.n; i++) {
+            assert_int_equal(got.list[i].start, want.list[i].start);
+            assert_int_equal(got.list[i].end, want.list[i].end);
+            assert_int_equal(got.list[i].score, want.list[i].score);
+        }
+        findings_drop(&got);
+    }
+    findings_drop(&want);
+    free(text);
+}
+
 static void screen_open__refuses_a_damaged_model(void **state)
 {
     fx         *f = *state;
@@ -177,6 +212,7 @@ int main(void)
         T(screen_scan__reports_labels_over_the_whole_text),
         T(screen_scan__runs_the_model_only_when_asked),
         T(screen_scan__judges_each_byte_of_a_long_text_once),
+        T(screen_model__judges_pieces_as_the_whole),
         T(screen_open__refuses_a_damaged_model),
     };
 
