@@ -43,6 +43,8 @@ typedef struct {
     pl_buf       out;         /* bytes the guard released, being copied out */
     ngx_chain_t *in;          /* upstream buffers not consumed yet (back-pressure) */
     ngx_chain_t *free, *busy;
+    int64_t      begun_ms;    /* of the exchange, as the clock of the machine said */
+    ngx_msec_t   begun_tick;
     ngx_uint_t   http_version; /* the client's: an HTTP/0.9 upstream would change it */
     void       (*upstream_finalize)(ngx_http_request_t *r, ngx_int_t rc);
     pl_str       body;        /* of the request, as it came; lives as long as the request */
@@ -109,6 +111,21 @@ ngx_http_plumbline_now(void)
 {
     ngx_time_t *tp = ngx_timeofday();
     return (int64_t) tp->sec * 1000 + (int64_t) tp->msec;
+}
+
+#define PLUMBLINE_CLOCK_JUMP 1000 /* ms; less is how clocks are corrected every day */
+
+/* The time of an exchange that began: a jump of the machine's clock does not move it, and is noted. */
+static ngx_inline int64_t
+ngx_http_plumbline_time(const ngx_http_plumbline_ctx_t *ctx)
+{
+    int64_t now = ctx->begun_ms + (int64_t) (ngx_current_msec - ctx->begun_tick);
+    int64_t off = ngx_http_plumbline_now() - now;
+
+    if (off > PLUMBLINE_CLOCK_JUMP || off < -PLUMBLINE_CLOCK_JUMP) {
+        pl_exchange_note_clock(ctx->exchange, off);
+    }
+    return now;
 }
 
 #endif

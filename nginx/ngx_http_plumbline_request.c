@@ -34,7 +34,7 @@ ngx_http_plumbline_put_event(ngx_http_plumbline_ctx_t *ctx)
         return;
     }
     ctx->put = 1;
-    e = pl_exchange_event(ctx->exchange, ngx_http_plumbline_now());
+    e = pl_exchange_event(ctx->exchange, ngx_http_plumbline_time(ctx));
     if (ctx->reserved) {
         pl_gate_end(gate, ctx->begun);
         pl_gate_put(gate, e);
@@ -63,7 +63,7 @@ plumbline_cleanup(void *data)
     if (ctx->exchange) {
         if (!ctx->put && !pl_exchange_event_is_done(ctx->exchange)) {
             pl_exchange_response_end(ctx->exchange, PL_END_ABORTED, &ctx->out,
-                                     ngx_http_plumbline_now());
+                                     ngx_http_plumbline_time(ctx));
             pl_gate_count(ctx->mcf->gate, PL_COUNT_ABORTED, 1);
         }
         ngx_http_plumbline_put_event(ctx);
@@ -175,7 +175,8 @@ plumbline_exchange(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_plumbline_module);
     ngx_memzero(&o, sizeof(o));
-    o.now_ms = ngx_http_plumbline_now();
+    o.now_ms = ctx->begun_ms = ngx_http_plumbline_now();
+    ctx->begun_tick = ngx_current_msec;
     if (pl_random(rnd, sizeof(rnd), NULL) != PL_OK
         || pl_random(o.salt, sizeof(o.salt), NULL) != PL_OK
         || plumbline_people(r, lcf, &o) != NGX_OK)

@@ -279,7 +279,7 @@ static void
 plumbline_upstream_finalize(ngx_http_request_t *r, ngx_int_t rc)
 {
     ngx_http_plumbline_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_plumbline_module);
-    int64_t                   now = ngx_http_plumbline_now();
+    int64_t                   now = ngx_http_plumbline_time(ctx);
 
     ctx->upstream_finalize(r, rc);
     if (rc != NGX_ERROR || ctx->last_sent || r->connection->error) {
@@ -376,7 +376,7 @@ plumbline_stream_buf(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx_b
     pl_exchange *x = ctx->exchange;
     pl_str       bytes = { (const char *) b->pos, ngx_buf_size(b) };
     ngx_uint_t   last = b->last_buf;
-    int64_t      now = ngx_http_plumbline_now();
+    int64_t      now = ngx_http_plumbline_time(ctx);
     ngx_uint_t   was_ended = pl_exchange_ended(x);
 
     if (!was_ended && ngx_http_plumbline_is_stopped(ctx)) {
@@ -446,7 +446,7 @@ plumbline_whole_filter(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx
 {
     ngx_uint_t      last = 0;
     pl_response_end how = PL_END_COMPLETE;
-    int64_t         now = ngx_http_plumbline_now();
+    int64_t         now = ngx_http_plumbline_time(ctx);
     ngx_int_t       rc;
 
     for ( ; in; in = in->next) {

@@ -2,6 +2,7 @@
 // that is asked first, escalation.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI from 'openai';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -105,6 +106,7 @@ for (const [what, behaviour] of Object.entries({
   'answers with an error': () => guardSays('safe', { status: 500 }),
   'answers nonsense': () => guardSays('perhaps'),
   'answers no JSON': () => model.on(GUARD, up.body(Buffer.from('safe'), { headers: { 'content-type': 'text/plain' } })),
+  'closes the connection': () => model.on(GUARD, up.hangup({ reset: true })),
   'does not answer in time': () => model.on(GUARD, up.json(up.completion(GUARD, ['safe']), { delay: 3000 })),
 }))
   test(`a guard model that ${what}: each rule fails as it says`, async () => {
@@ -174,7 +176,9 @@ test('a model, a tenant, a service: only that part is stopped, within a second',
     assert.equal((await hit()).status, 200);
     const said = await turn('stop', option, value);
     assert.equal(said.name, value);
-    await within(`${option} is stopped`, async () => (await hit()).status === 503);
+    const took = await within(`${option} is stopped`, async () => (await hit()).status === 503);
+    await sleep(1000 - took); // by now every worker knows
+    for (let i = 0; i < 8; i++) assert.equal((await hit()).status, 503);
     const r = await hit();
     assert.equal(r.json().error.code, 'stopped');
     const { event } = await product.receipt(r.headers['x-plumbline-request-id']);

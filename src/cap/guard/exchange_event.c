@@ -157,6 +157,8 @@ static void head(pl_exchange *x, pl_buf *b, int64_t now_ms)
     member(b, "id", (pl_str){ x->o.id, PL_ID_LEN });
     member(b, "time", (pl_str){ time, 24 });
     number_member(b, "ms", (uint64_t)(now_ms > x->o.now_ms ? now_ms - x->o.now_ms : 0));
+    if (x->clock_off_ms)
+        pl_buf_printf(b, ",\"clock_ms\":%lld", (long long)x->clock_off_ms);
     member(b, "service", x->o.service);
     member(b, "route", x->o.route_name);
     if (x->o.tenant.n)
@@ -254,6 +256,11 @@ pl_event_begun pl_exchange_begun(const pl_exchange *x)
                              .service = x->o.service, .route = x->o.route_name,
                              .policy = pl_policy_name(x->o.policy),
                              .policy_sha256 = { pl_policy_digest(x->o.policy), 64 } };
+}
+
+void pl_exchange_note_clock(pl_exchange *x, int64_t off_ms)
+{
+    x->clock_off_ms = off_ms;
 }
 
 const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms)

@@ -302,6 +302,7 @@ struct pl_exchange {
     tally    in, out;
     pl_hash  input_commitment;
     uint64_t input_bytes, output_bytes;
+    int64_t  clock_off_ms;  /* by which the machine's clock jumped meanwhile, 0: it did not */
     uint64_t received;      /* bytes of the upstream's events so far */
 
     int      status, upstream_status;
