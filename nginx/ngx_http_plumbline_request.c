@@ -367,12 +367,16 @@ ngx_int_t
 ngx_http_plumbline_go_on(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx,
     pl_exchange_action action)
 {
+    int             status;
     pl_gate        *gate = ctx->mcf->gate;
     pl_event_begun  begun;
 
     if (action == PL_EXCHANGE_ANSWER) {
-        if (pl_exchange_status(ctx->exchange) == NGX_HTTP_BAD_REQUEST) {
+        status = pl_exchange_status(ctx->exchange);
+        if (status == NGX_HTTP_BAD_REQUEST) {
             pl_gate_count(gate, PL_COUNT_BAD_REQUESTS, 1);
+        } else if (status == NGX_HTTP_TOO_MANY_REQUESTS || status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
+            pl_gate_count(gate, PL_COUNT_LIMITED, 1);
         }
         return NGX_DONE;
     }

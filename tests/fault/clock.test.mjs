@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as up from '../gateway/lib/upstream.mjs';
 import { makeTemp, NGINX, startProduct } from '../gateway/lib/product.mjs';
 import { ask, chat, readStream } from '../gateway/lib/client.mjs';
@@ -104,5 +105,19 @@ test('an hour forward, two hours back, and right again', { skip }, async () => {
       if (next.status === 429) assert.ok(Number(next.headers['retry-after']) <= 600, next.headers['retry-after']);
     }
     await verifyLedger(product);
+  });
+});
+
+// PROVES: GUARD/clock-jump
+test('a clock that is a year ahead destroys nothing for its age', { skip }, async () => {
+  await withClock(async ({ product, set }) => {
+    const r = await chat(product.gateway, ask(name('old'), CALM.en));
+    const id = r.headers['x-plumbline-request-id'];
+    await product.receipt(id);
+    set(400 * 24 * HOUR);
+    const problems = async () => (await product.api('GET', '/healthz')).json?.problems?.join() ?? '';
+    await product.until('health says that the clock jumped', async () => /clock jumped by 345\d{5} s/.test(await problems()), 20_000);
+    await sleep(3000); // several ticks
+    assert.equal((await product.receipt(id)).event.verdict, 'allow');
   });
 });

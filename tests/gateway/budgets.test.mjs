@@ -65,6 +65,7 @@ test('exactly as many requests pass as the budget has, however many come at once
   assert.equal(all.filter((r) => r.status === 200).length, 5);
   assert.equal(refused.length, 15);
   assert.equal(model.callsFor(m).length, 5, 'the upstream hears of no more');
+  assert.equal((await product.api('GET', '/api/v1/overview')).json.counters.limited, 15);
   const r = refused[0];
   assert.deepEqual([r.json().error.type, r.json().error.code], ['rate_limit_error', 'rate_limit_exceeded']);
   assert.ok(Math.abs(Number(r.headers['retry-after']) - untilMidnight()) <= 5, r.headers['retry-after']);

@@ -25,7 +25,7 @@ const char *pl_counter_name(pl_counter c)
     static const char *const names[PL_COUNT__N] = {
         "requests",  "streams",     "blocked_input", "blocked_output", "bad_requests",
         "upstream_errors", "stopped", "fail_open",   "fail_closed",    "events",
-        "spilled",   "lost",        "labelled",      "aborted",
+        "spilled",   "lost",        "labelled",      "aborted",       "limited",
     };
     return names[c];
 }

@@ -35,6 +35,7 @@ typedef struct state_slot {
     _Alignas(64) _Atomic uint64_t owner;
     _Atomic uint64_t count[PL_COUNT__N];
 } state_slot;
+_Static_assert(sizeof(state_slot) == 128, "the layout of running instances");
 
 typedef struct state_file {
     union {

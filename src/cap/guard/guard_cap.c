@@ -121,6 +121,22 @@ static pl_rc tick(pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
     return rc == PL_OK ? guard_record_tick(running, s, db, now_ms, err) : rc;
 }
 
+static void health(pl_services *s, pl_db *db, json_t *problems)
+{
+    guard_clock c = { 0 };
+
+    (void)s;
+    (void)db;
+    if (!running)
+        return;
+    pthread_mutex_lock(&running->lock);
+    c = running->clock;
+    pthread_mutex_unlock(&running->lock);
+    if (c.jumped)
+        json_array_append_new(problems, json_sprintf("warning: the clock jumped by %lld s; nothing is destroyed for its age "
+                                                     "until it has run straight for a day", (long long)(c.jump_ms / 1000)));
+}
+
 static void metrics(pl_services *s, pl_db *db, pl_buf *out)
 {
     (void)s;
@@ -173,6 +189,7 @@ const pl_capability pl_cap_guard = {
     .stop = stop,
     .tick_ms = 200,
     .tick = tick,
+    .health = health,
     .metrics = metrics,
     .observe = guard_observe,
 };

@@ -342,6 +342,13 @@ static pl_rc publish(guard_run *g, pl_services *s, int64_t now_ms, pl_error *err
 
 static pl_rc expire(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
 {
+    bool is_believed;
+
+    pthread_mutex_lock(&g->lock);
+    is_believed = guard_clock_look(&g->clock, pl_now_ms(), pl_mono_ms());
+    pthread_mutex_unlock(&g->lock);
+    if (!is_believed)
+        g->last_expire_ms = now_ms; /* not by this clock */
     if (now_ms - g->last_expire_ms < EXPIRE_MS)
         return PL_OK;
     g->last_expire_ms = now_ms;

@@ -4,6 +4,7 @@
 #define PL_GUARD_RUN_H
 
 #include "cap/capability.h"
+#include "cap/guard/guard_clock.h"
 #include "cap/guard/guard_store.h"
 #include "cap/ledger/pl_ledger.h"
 
@@ -31,7 +32,8 @@ typedef struct guard_run {
     uint64_t reviews_missing; /* contents that were announced and could not be kept */
     uint64_t subjects_unseen; /* places in the workers' table that could not be had */
     pthread_mutex_t people;   /* guards that table */
-    pthread_mutex_t lock; /* guards rate, and serialises stop/resume/activate */
+    pthread_mutex_t lock; /* guards rate and clock, and serialises stop/resume/activate */
+    guard_clock clock;
     guard_rate rate[GUARD_RATE_SECONDS];
 } guard_run;
 

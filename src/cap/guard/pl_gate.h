@@ -39,6 +39,7 @@ typedef enum pl_counter {
     PL_COUNT_LOST,           /* events without room (fail-open only)           */
     PL_COUNT_LABELLED,
     PL_COUNT_ABORTED,        /* the client went away                           */
+    PL_COUNT_LIMITED,        /* refused by a budget (429) or as too large (413) */
     PL_COUNT__N
 } pl_counter;
 const char *pl_counter_name(pl_counter c); /* "requests", "blocked_input", … */
