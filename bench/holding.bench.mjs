@@ -21,7 +21,7 @@ const policy = (parts) => `policy: holding\nversion: 1\npacks: [lexicon-starter]
 const DETECTORS = {
   keywords: policy(''),
   structured: policy(`detectors: ${STRUCTURED}\n`).replace(ACTS, '[{category: "harm.*", action: allow}, {category: "*", action: log}]'),
-  all: policy('detectors: all\nmodel: model-default\n'),
+  all: policy('detectors: all\nmodel: {pack: model-default, severity: 1}\n'),
 };
 
 /** Pieces as tokenizers cut text: words and their beginnings, up to three digits, one or two Han. */

@@ -167,7 +167,7 @@ export const FULL = `policy: full
 version: 1
 packs: [lexicon-starter]
 detectors: all
-model: model-default
+model: {pack: model-default, severity: 1}
 routes: {default: {input: ${ACTS}, output: ${ACTS}, label: ${LABEL}, answers: ${ANSWERS}}}
 `;
 
