@@ -226,6 +226,7 @@ typedef struct run {
     uint32_t            bucket[RUN_MAX];
     uint32_t            n;
     unsigned            shift;
+    const int8_t       *rows; /* fetched ahead of the pass that needs them; NULL: none does */
     uint64_t            features;
     pl_model_buckets_fn emit;
     void               *ctx;
@@ -240,18 +241,21 @@ WALK_INLINE void run_flush(run *r)
 
 WALK_INLINE void run_add(void *ctx, uint64_t hash, size_t start, size_t end)
 {
-    run *r = ctx;
+    run     *r = ctx;
+    uint32_t bucket = (uint32_t)(hash >> r->shift);
 
     (void)start, (void)end;
-    r->bucket[r->n++] = (uint32_t)(hash >> r->shift);
+    if (r->rows)
+        __builtin_prefetch(r->rows + (size_t)bucket * PL_MODEL_LABELS_MAX);
+    r->bucket[r->n++] = bucket;
     if (r->n == RUN_MAX)
         run_flush(r);
 }
 
-WALK_INLINE pl_model_facts features_each(pl_str text, unsigned bits, pl_model_buckets_fn emit,
-                                         void *ctx)
+WALK_INLINE pl_model_facts features_each(pl_str text, unsigned bits, const int8_t *rows,
+                                         pl_model_buckets_fn emit, void *ctx)
 {
-    run    r = { .shift = 64 - bits, .emit = emit, .ctx = ctx };
+    run    r = { .shift = 64 - bits, .rows = rows, .emit = emit, .ctx = ctx };
     walker w = walk(text, run_add, &r);
 
     run_flush(&r);
@@ -260,7 +264,7 @@ WALK_INLINE pl_model_facts features_each(pl_str text, unsigned bits, pl_model_bu
 
 pl_model_facts pl_model_features(pl_str window, unsigned bits, pl_model_buckets_fn emit, void *ctx)
 {
-    return features_each(window, bits, emit, ctx);
+    return features_each(window, bits, NULL, emit, ctx);
 }
 
 /* --- scoring -------------------------------------------------------------------------------- */
@@ -336,7 +340,7 @@ static pl_model_score judge(const pl_model_scale *s, int64_t raw, pl_model_facts
 pl_model_facts pl_model_run(const pl_model *m, pl_str window, pl_model_score *out)
 {
     sums           s = { .weights = m->weights };
-    pl_model_facts f = features_each(window, m->bits, m->add, &s);
+    pl_model_facts f = features_each(window, m->bits, m->weights, m->add, &s);
 
     for (size_t i = 0; i < m->labels; i++)
         out[i] = judge(&m->scale[i][f.lang], s.raw[i], f);
