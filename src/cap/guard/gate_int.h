@@ -7,6 +7,7 @@
 #include "cap/guard/ring.h"
 
 #define PL_GATE_VERSION 2u
+#define PL_GATE_RING_OLD_BYTES (256u << 10)
 #define PL_STATE_MAGIC  0x3154415453504c50ull /* "PLPSTAT1" */
 #define PL_RING_MAGIC   0x31474e4952504c50ull /* "PLPRING1" */
 #define PL_RING_PAGE    4096u

@@ -55,9 +55,15 @@ int pl_gate_workers(const pl_gate *g)
 
 /* --- ring files ------------------------------------------------------------------------ */
 
-static size_t file_bytes(void)
+static size_t file_bytes(uint64_t hot)
 {
-    return PL_RING_PAGE + PL_GATE_RING_BYTES + PL_GATE_SPILL_BYTES;
+    return PL_RING_PAGE + (size_t)hot + PL_GATE_SPILL_BYTES;
+}
+
+/* Files of instances made earlier have smaller hot rings; they stay as they are. */
+static bool is_hot_size(uint64_t hot)
+{
+    return hot == PL_GATE_RING_BYTES || hot == PL_GATE_RING_OLD_BYTES;
 }
 
 static pl_rc ring_create(pl_gate *g, const char *name, pl_error *err)
@@ -78,31 +84,31 @@ static pl_rc ring_create(pl_gate *g, const char *name, pl_error *err)
         return pl_fail(err, PL_IO, "cannot create '%s': %s", name, strerror(errno));
     (void)fchmod(fd, 0660); /* gateway and daemon may run as two users of one group */
     /* Every block now, so that a full disk later cannot fail a store into the mapping. */
-    e = posix_fallocate(fd, 0, (off_t)file_bytes());
+    e = posix_fallocate(fd, 0, (off_t)file_bytes(PL_GATE_RING_BYTES));
     if (e == 0 && (pwrite(fd, &h, sizeof h, 0) != (ssize_t)sizeof h || fsync(fd) != 0))
         e = errno;
     if (e == 0 && linkat(g->dirfd, tmp, g->dirfd, name, 0) != 0 && errno != EEXIST)
         e = errno;
     (void)unlinkat(g->dirfd, tmp, 0);
     close(fd);
-    return e ? pl_fail(err, PL_IO, "cannot reserve %zu bytes for '%s': %s", file_bytes(), name,
-                       strerror(e))
+    return e ? pl_fail(err, PL_IO, "cannot reserve %zu bytes for '%s': %s",
+                       file_bytes(PL_GATE_RING_BYTES), name, strerror(e))
              : PL_OK;
 }
 
 static pl_rc map_check(slot_map *m, const char *name, pl_error *err)
 {
     const ring_head *h = m->head;
+    uint64_t         hot = h->hot_bytes;
 
-    if (h->magic != PL_RING_MAGIC || h->version != PL_GATE_VERSION ||
-        h->hot_bytes != PL_GATE_RING_BYTES || h->spill_bytes != PL_GATE_SPILL_BYTES)
+    if (h->magic != PL_RING_MAGIC || h->version != PL_GATE_VERSION || !is_hot_size(hot) ||
+        m->bytes != file_bytes(hot) || h->spill_bytes != PL_GATE_SPILL_BYTES)
         return pl_fail(err, PL_INVALID, "event ring '%s' has another version or size", name);
-    m->hot = (ring){ &m->head->hot, (uint8_t *)m->head + PL_RING_PAGE, PL_GATE_RING_BYTES };
-    m->spill = (ring){ &m->head->spill, (uint8_t *)m->head + PL_RING_PAGE + PL_GATE_RING_BYTES,
-                       PL_GATE_SPILL_BYTES };
+    m->hot = (ring){ &m->head->hot, (uint8_t *)m->head + PL_RING_PAGE, hot };
+    m->spill = (ring){ &m->head->spill, (uint8_t *)m->head + PL_RING_PAGE + hot, PL_GATE_SPILL_BYTES };
     m->hot_at = atomic_load(&m->head->hot.tail);
     m->spill_at = atomic_load(&m->head->spill.tail);
-    if (atomic_load(&m->head->hot.head) - m->hot_at > PL_GATE_RING_BYTES ||
+    if (atomic_load(&m->head->hot.head) - m->hot_at > hot ||
         atomic_load(&m->head->spill.head) - m->spill_at > PL_GATE_SPILL_BYTES)
         return pl_fail(err, PL_INVALID, "event ring '%s' has impossible ends", name);
     return PL_OK;
@@ -112,7 +118,7 @@ pl_rc slot_map_open(pl_gate *g, int slot, slot_map *out, pl_error *err)
 {
     char        name[32];
     struct stat st;
-    slot_map    m = { .bytes = file_bytes() };
+    slot_map    m = { .head = NULL };
     void       *p = MAP_FAILED;
     int         fd;
     pl_rc       rc;
@@ -122,15 +128,18 @@ pl_rc slot_map_open(pl_gate *g, int slot, slot_map *out, pl_error *err)
     if (fd < 0)
         return errno == ENOENT ? PL_NOTFOUND
                                : pl_fail(err, PL_IO, "cannot open '%s': %s", name, strerror(errno));
-    if (fstat(fd, &st) == 0 && st.st_size == (off_t)file_bytes())
-        p = mmap(NULL, file_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fstat(fd, &st) == 0 && (st.st_size == (off_t)file_bytes(PL_GATE_RING_BYTES) ||
+                                st.st_size == (off_t)file_bytes(PL_GATE_RING_OLD_BYTES))) {
+        m.bytes = (size_t)st.st_size;
+        p = mmap(NULL, m.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    }
     close(fd);
     if (p == MAP_FAILED)
         return pl_fail(err, PL_INVALID, "event ring '%s' is cut short or cannot be mapped", name);
     m.head = p;
     rc = map_check(&m, name, err);
     if (rc != PL_OK) {
-        munmap(p, file_bytes());
+        munmap(p, m.bytes);
         return rc;
     }
     *out = m;

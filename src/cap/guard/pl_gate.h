@@ -18,7 +18,7 @@
 #include <plumbline/log.h>
 
 #define PL_GATE_SLOTS       32
-#define PL_GATE_RING_BYTES  (256u << 10)
+#define PL_GATE_RING_BYTES  (8u << 20)  /* what a busy worker says between two visits of the daemon */
 #define PL_GATE_SPILL_BYTES (16u << 20) /* room for about 3,500 exchanges in flight */
 #define PL_GATE_REVIEW_BYTES (4u << 20) /* sealed content on its way to the daemon  */
 

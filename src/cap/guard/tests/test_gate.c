@@ -126,7 +126,7 @@ static void ring__keeps_everything_until_acknowledged(void **state)
 static void spill__continues_a_full_ring_in_order(void **state)
 {
     fx      *f = *state;
-    uint32_t n = 4000; /* about 2 MB: far more than the hot ring holds */
+    uint32_t n = 24000; /* about 13 MB: far more than the hot ring holds */
 
     for (uint32_t i = 0; i < n; i++)
         put(f->worker, i);
@@ -137,6 +137,33 @@ static void spill__continues_a_full_ring_in_order(void **state)
         put(f->worker, i);
     expect_run(f->daemon, n, n + 100);
     assert_int_equal(pl_gate_counter(f->daemon, PL_COUNT_LOST), 0);
+}
+
+/* A ring file of an instance made earlier: its hot ring is smaller, and it stays in use. */
+static void ring__of_the_earlier_size_is_used_as_it_is(void **state)
+{
+    fx       *f = *state;
+    char      path[512];
+    ring_head h = { .magic = PL_RING_MAGIC, .version = PL_GATE_VERSION, .hot_bytes = PL_GATE_RING_OLD_BYTES,
+                    .spill_bytes = PL_GATE_SPILL_BYTES, .next_seq = 1 };
+    uint32_t  n = PL_GATE_RING_OLD_BYTES / 600;
+    int       fd;
+
+    pl_gate_release(f->worker);
+    snprintf(path, sizeof path, "%s/ring-00.plr", f->dir);
+    assert_int_equal(unlink(path), 0);
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    assert_int_equal(write(fd, &h, sizeof h), sizeof h);
+    assert_int_equal(ftruncate(fd, PL_RING_PAGE + PL_GATE_RING_OLD_BYTES + PL_GATE_SPILL_BYTES), 0);
+    close(fd);
+    assert_int_equal(pl_gate_claim(f->worker, NULL), PL_OK);
+    for (uint32_t i = 0; i < n; i++)
+        put(f->worker, i);
+    assert_true(pl_gate_counter(f->daemon, PL_COUNT_SPILLED) > 0);
+    expect_run(f->daemon, 0, n);
+    assert_int_equal(truncate(path, PL_RING_PAGE + PL_GATE_RING_BYTES + PL_GATE_SPILL_BYTES), 0);
+    pl_gate_release(f->worker);
+    assert_int_equal(pl_gate_claim(f->worker, NULL), PL_INVALID); /* it is not as long as it says */
 }
 
 static void spill__refuses_to_promise_what_it_cannot_keep(void **state)
@@ -500,6 +527,7 @@ int main(void)
         T(ring__gives_back_what_was_put_in_order),
         T(ring__keeps_everything_until_acknowledged),
         T(spill__continues_a_full_ring_in_order),
+        T(ring__of_the_earlier_size_is_used_as_it_is),
         T(spill__refuses_to_promise_what_it_cannot_keep),
         T(slot__of_a_dead_worker_is_taken_over_with_its_events),
         T(exchanges__of_a_dead_worker_leave_an_event_each),
