@@ -113,18 +113,13 @@ ngx_http_plumbline_now(void)
     return (int64_t) tp->sec * 1000 + (int64_t) tp->msec;
 }
 
-#define PLUMBLINE_CLOCK_JUMP 1000 /* ms; less is how clocks are corrected every day */
-
-/* The time of an exchange that began: a jump of the machine's clock does not move it, and is noted. */
+/* The time of an exchange that began: a jump of the machine's clock does not move it. */
 static ngx_inline int64_t
 ngx_http_plumbline_time(const ngx_http_plumbline_ctx_t *ctx)
 {
     int64_t now = ctx->begun_ms + (int64_t) (ngx_current_msec - ctx->begun_tick);
-    int64_t off = ngx_http_plumbline_now() - now;
 
-    if (off > PLUMBLINE_CLOCK_JUMP || off < -PLUMBLINE_CLOCK_JUMP) {
-        pl_exchange_note_clock(ctx->exchange, off);
-    }
+    pl_exchange_note_clock(ctx->exchange, ngx_http_plumbline_now() - now);
     return now;
 }
 

@@ -8,6 +8,8 @@
 #include "cap/guard/guard_int.h"
 #include "engine/text/textlabel.h"
 
+#define CLOCK_JUMP_MS 1000 /* less is how clocks are corrected every day */
+
 /* One leaf per request: formatted by hand, printf would cost more than the rest of it. */
 static void name_of(pl_buf *b, const char *name)
 {
@@ -260,7 +262,8 @@ pl_event_begun pl_exchange_begun(const pl_exchange *x)
 
 void pl_exchange_note_clock(pl_exchange *x, int64_t off_ms)
 {
-    x->clock_off_ms = off_ms;
+    if (off_ms > CLOCK_JUMP_MS || off_ms < -CLOCK_JUMP_MS)
+        x->clock_off_ms = off_ms;
 }
 
 const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms)

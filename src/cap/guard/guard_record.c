@@ -340,15 +340,20 @@ static pl_rc publish(guard_run *g, pl_services *s, int64_t now_ms, pl_error *err
     return pl_ledger_publish(s->ledger, err);
 }
 
-static pl_rc expire(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
+bool guard_clock_is_believed(guard_run *g)
 {
-    bool is_believed;
+    bool yes;
 
     pthread_mutex_lock(&g->lock);
-    is_believed = guard_clock_look(&g->clock, pl_now_ms(), pl_mono_ms());
+    yes = guard_clock_look(&g->clock, pl_now_ms(), pl_mono_ms());
     pthread_mutex_unlock(&g->lock);
-    if (!is_believed)
-        g->last_expire_ms = now_ms; /* not by this clock */
+    return yes;
+}
+
+static pl_rc expire(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms, pl_error *err)
+{
+    if (!guard_clock_is_believed(g))
+        g->last_expire_ms = now_ms;
     if (now_ms - g->last_expire_ms < EXPIRE_MS)
         return PL_OK;
     g->last_expire_ms = now_ms;

@@ -236,18 +236,19 @@ pl_rc guard_review_tick(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms,
     char   *dir;
     uint8_t c[32];
     int64_t expires_ms;
-    bool    any = false;
+    bool    any = false, is_believed;
     pl_rc   rc = PL_OK;
 
     if (now_ms >= g->last_review_ms && now_ms - g->last_review_ms < TICK_MS)
         return PL_OK;
     g->last_review_ms = now_ms;
+    is_believed = guard_clock_is_believed(g);
     dir = pl_instance_path(s->instance, "private");
     if (!dir)
         return pl_fail(err, PL_NOMEM, "out of memory");
     if (!g->review_node[0])
         rc = node_id(g, dir, err);
-    while (rc == PL_OK && (rc = review_key_due(db, g->review_node, now_ms, c, &expires_ms, err)) == PL_OK) {
+    while (rc == PL_OK && is_believed && (rc = review_key_due(db, g->review_node, now_ms, c, &expires_ms, err)) == PL_OK) {
         rc = destroy_one(g, s, db, dir, c, expires_ms, err);
         any |= rc == PL_OK;
     }

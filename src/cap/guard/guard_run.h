@@ -40,6 +40,8 @@ typedef struct guard_run {
 guard_run *guard_run_get(void); /* NULL before start */
 
 /* guard_record.c */
+/* Looks at the clock; false: nothing may be destroyed for its age now. */
+bool  guard_clock_is_believed(guard_run *g);
 pl_rc guard_record_recover(guard_run *g, pl_services *s, pl_db *db, pl_error *err);
 pl_rc guard_record_tick(guard_run *g, pl_services *s, pl_db *db, int64_t now_ms, pl_error *err);
 

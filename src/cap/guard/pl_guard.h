@@ -262,7 +262,7 @@ typedef struct pl_event {
     uint8_t outputs[PL_EVENT_OUTPUTS_MAX][32]; /* trace index of each output */
 } pl_event;
 const pl_event *pl_exchange_event(pl_exchange *x, int64_t now_ms);
-/* The clock of the machine jumped by this much since the exchange began; the event says so. */
+/* How far the clock of the machine ran off since the exchange began; by more than a second, the event says so. */
 void pl_exchange_note_clock(pl_exchange *x, int64_t off_ms);
 /* Appends the event's compact receipt as a comment of an event stream, where the route wants one; for
  * after the last event. */

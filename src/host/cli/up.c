@@ -149,8 +149,12 @@ static void addresses_of(up *u, const pl_instance_options *o)
  * fails on a busy port must not have shown a password. */
 static pl_rc before_making(up *u, const pl_instance_options *o, pl_error *err)
 {
-    pl_rc rc = pl_instance_open(o->dir, &u->inst, err);
+    pl_rc rc;
 
+    /* Cut off, a list would name another server. */
+    if (o->upstream != NULL && strlen(o->upstream) >= sizeof u->inst.upstream)
+        return pl_fail(err, PL_LIMIT, "--upstream is longer than %zu bytes", sizeof u->inst.upstream - 1);
+    rc = pl_instance_open(o->dir, &u->inst, err);
     if (rc == PL_NOTFOUND) {
         u->is_fresh = true;
         addresses_of(u, o);
