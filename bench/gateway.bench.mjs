@@ -10,7 +10,7 @@ import assert from 'node:assert/strict';
 import { makeTemp, run } from '../tests/gateway/lib/product.mjs';
 import { chat, readStream } from '../tests/gateway/lib/client.mjs';
 import { labelOf } from '../tests/gateway/lib/cases.mjs';
-import { FULL, REQUESTS, startModSecurity, startOpenStreams, startOurs, startPlain, startPortkey, startUpstream, TOKENS, words } from './lib/gateway-servers.mjs';
+import { FULL, memory, REQUESTS, startModSecurity, startOpenStreams, startOurs, startPlain, startPortkey, startUpstream, TOKENS, words } from './lib/gateway-servers.mjs';
 import { median, Report } from './lib/report.mjs';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
@@ -130,14 +130,6 @@ async function latency(report, s, perSecond) {
   report.add('gateway.delay.p50_added', 'us', 'lower', a.map((r, i) => r.p50Us - b[i].p50Us), of(b, 'p50Us'));
   report.add('gateway.delay.p50', 'us', 'lower', of(a, 'p50Us'), of(b, 'p50Us'));
   report.add('gateway.delay.p99', 'us', 'lower', of(a, 'p99Us'), of(b, 'p99Us'));
-}
-
-/** Bytes of memory that belong to these processes alone. */
-function memory(pids) {
-  let kb = 0;
-  for (const pid of pids)
-    for (const m of fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8').matchAll(/^(?:Private_Dirty|Private_Clean|Swap): +(\d+) kB$/gm)) kb += Number(m[1]);
-  return kb * 1024;
 }
 
 async function streamMemory(c, up) {

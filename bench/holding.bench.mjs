@@ -9,14 +9,13 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import assert from 'node:assert/strict';
 import { startProduct } from '../tests/gateway/lib/product.mjs';
+import { ACTS, STRUCTURED } from './lib/gateway-servers.mjs';
 import { Report } from './lib/report.mjs';
 
 const DATA = process.env.PL_TEST_DATA ?? new URL('../../shared/data', import.meta.url).pathname;
 const PACE_MS = 20;
 const TOKENS = 200;
 const STREAMS = Number(process.env.BENCH_STREAMS ?? 60); // of each language
-const ACTS = '[{category: "harm.*", min_severity: 2, action: block}, {category: "*", action: log}]';
-const STRUCTURED = '[pii.email, pii.phone, pii.cn_mobile, pii.cn_id, pii.bank_card, pii.uscc, pii.passport, pii.plate, pii.ip, pii.url, pii.iban, pii.us_ssn, secret.api_key, secret.private_key, secret.url_credential]';
 const policy = (parts) => `policy: holding\nversion: 1\npacks: [lexicon-starter]\n${parts}routes: {default: {input: [{category: "*", action: allow}], output: ${ACTS}, label: {explicit: false}, answers: {default: {zh: 不能回答, en: "not answered"}}}}\n`;
 const DETECTORS = {
   keywords: policy(''),

@@ -8,7 +8,7 @@
 import fs from 'node:fs';
 import assert from 'node:assert/strict';
 import { makeTemp, run } from '../tests/gateway/lib/product.mjs';
-import { startOurs, startUpstream } from './lib/gateway-servers.mjs';
+import { memory, startOurs, startUpstream } from './lib/gateway-servers.mjs';
 
 const WANTED = Number(process.env.SOAK_REQUESTS ?? 1_000_000);
 const LUA = new URL('lib/chat.lua', import.meta.url).pathname;
@@ -23,14 +23,7 @@ async function load(c, connections, seconds) {
   return { requests, perSecond: requests / (us / 1e6) };
 }
 
-/** MiB that belong to these processes alone. */
-function memory(pids) {
-  let kb = 0;
-  for (const pid of pids)
-    for (const m of fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8').matchAll(/^(?:Private_Dirty|Private_Clean|Swap): +(\d+) kB$/gm)) kb += Number(m[1]);
-  return kb / 1024;
-}
-
+const mib = (pids) => Number((memory(pids) / 2 ** 20).toFixed(1));
 const counters = async (c) => (await c.product.api('GET', '/api/v1/overview')).json.counters;
 
 /** The number of connections whose rate comes nearest to this. */
@@ -39,7 +32,7 @@ async function connectionsFor(c, perSecond) {
   for (const n of [1, 2, 3, 4, 6, 8]) {
     const r = await load(c, n, 3);
     const off = Math.abs(r.perSecond - perSecond);
-    if (off < best.off) best = { n, off, share: r.perSecond };
+    if (off < best.off) best = { n, off };
   }
   return best;
 }
@@ -61,7 +54,7 @@ try {
   while (done < WANTED) {
     done += (await load(ours, 16, per)).requests;
     const c = await counters(ours);
-    console.log(JSON.stringify({ soak: 'memory', requests: done, workers_mib: Number(memory(ours.pids()).toFixed(1)), daemon_mib: Number(memory(ours.behind()).toFixed(1)), spilled: c.spilled, lost: c.lost, refused: c.fail_closed }));
+    console.log(JSON.stringify({ soak: 'memory', requests: done, workers_mib: mib(ours.pids()), daemon_mib: mib(ours.behind()), spilled: c.spilled, lost: c.lost, refused: c.fail_closed }));
   }
 } finally {
   await ours.stop();

@@ -160,7 +160,9 @@ export async function startPortkey(upstreamUrl) {
 
 const LABEL = '{explicit: true, zh: 内容由AI生成, en: AI生成 · AI-generated content}';
 const ANSWERS = '{default: {zh: 不能回答, en: "not answered"}}';
-const ACTS = '[{category: "harm.*", min_severity: 2, action: block}, {category: "*", action: log}]';
+/** Personal and secret data with a structure. */
+export const STRUCTURED = '[pii.email, pii.phone, pii.cn_mobile, pii.cn_id, pii.bank_card, pii.uscc, pii.passport, pii.plate, pii.ip, pii.url, pii.iban, pii.us_ssn, secret.api_key, secret.private_key, secret.url_credential]';
+export const ACTS = '[{category: "harm.*", min_severity: 2, action: block}, {category: "*", action: log}]';
 
 /** Everything that can be judged, in both directions, and the label. */
 export const FULL = `policy: full
@@ -175,9 +177,17 @@ routes: {default: {input: ${ACTS}, output: ${ACTS}, label: ${LABEL}, answers: ${
 export const REQUESTS = `policy: requests
 version: 1
 packs: [lexicon-starter]
-detectors: [pii.email, pii.phone, pii.cn_mobile, pii.cn_id, pii.bank_card, pii.uscc, pii.passport, pii.plate, pii.ip, pii.url, pii.iban, pii.us_ssn, secret.api_key, secret.private_key, secret.url_credential]
+detectors: ${STRUCTURED}
 routes: {default: {input: ${ACTS}, output: [{category: "*", action: allow}], label: {explicit: false}, answers: ${ANSWERS}}}
 `;
+
+/** Bytes of memory that belong to these processes alone. */
+export function memory(pids) {
+  let kb = 0;
+  for (const pid of pids)
+    for (const m of fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8').matchAll(/^(?:Private_Dirty|Private_Clean|Swap): +(\d+) kB$/gm)) kb += Number(m[1]);
+  return kb * 1024;
+}
 
 /** policy: a source, or nothing for the one that is shipped. */
 export async function startOurs(name, upstreamUrl, policy) {
