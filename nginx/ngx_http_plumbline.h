@@ -51,7 +51,10 @@ typedef struct {
     uint64_t     stops;       /* version of the table of stops that was looked at */
     uint32_t     begun;       /* of pl_gate_begin */
     unsigned     judged:1;    /* request phase is over */
+    pl_opinion   opinion;     /* what it said about the answer, if has_opinion */
     unsigned     asking:1;    /* a guard model is being asked */
+    unsigned     has_opinion:1;
+    unsigned     last_waits:1;/* the upstream's last buffer came while it was asked */
     unsigned     reserved:1;  /* a ring place is held for the event */
     unsigned     responding:1;/* the upstream's head went through the header filter */
     unsigned     header_held:1;
@@ -78,8 +81,17 @@ ngx_int_t ngx_http_plumbline_body(ngx_http_request_t *r, pl_str *out);
 /* The stop switch, or a stop of this request's part. */
 ngx_uint_t ngx_http_plumbline_is_stopped(ngx_http_plumbline_ctx_t *ctx);
 
-/* _opinion.c: asks the guard model; the phases run again when its answer is there. */
+/* _opinion.c: asks the guard model about the request or, once the upstream responds, about its answer. The
+ * phases, or the body filter, run again when its word is there. */
 ngx_int_t ngx_http_plumbline_ask(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx);
+
+/* _headers.c; the value is copied, the name is not. */
+ngx_int_t ngx_http_plumbline_add_header(ngx_http_request_t *r, const char *name, const char *value);
+/* Everything that the gateway says of the exchange. */
+ngx_int_t ngx_http_plumbline_headers(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx);
+/* Type (which must live as long as the request) and length, -1: none, of what is sent instead of the upstream's. */
+void ngx_http_plumbline_content(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, const char *type,
+    off_t length);
 
 /* _response.c */
 ngx_int_t ngx_http_plumbline_filter_init(ngx_conf_t *cf);

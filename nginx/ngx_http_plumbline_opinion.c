@@ -1,19 +1,14 @@
 /* The second opinion: a subrequest to the location of a guard model, whose answer decides about
- * a request before it is forwarded. Address, time-outs and keys are that location's. */
+ * a request before it is forwarded, or about an answer before it goes on. Address, time-outs and
+ * keys are that location's. */
 #include "ngx_http_plumbline.h"
 
-static ngx_int_t
-plumbline_opinion_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
+static pl_opinion
+plumbline_opinion_of(ngx_http_request_t *r, ngx_http_request_t *sr, ngx_int_t rc)
 {
-    ngx_http_plumbline_ctx_t *ctx = data;
-    ngx_http_request_t       *r = ctx->request;
-    pl_opinion                opinion = PL_OPINION_NONE;
-    pl_str                    answer = { "", 0 }, body;
+    pl_opinion opinion = PL_OPINION_NONE;
+    pl_str     answer = { "", 0 };
 
-    if (!ctx->asking) {
-        return rc;
-    }
-    ctx->asking = 0;
     if (sr->out != NULL && sr->out->buf != NULL) {
         answer = (pl_str){ (const char *) sr->out->buf->pos, ngx_buf_size(sr->out->buf) };
     }
@@ -24,6 +19,22 @@ plumbline_opinion_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "plumbline: no second opinion, status %ui", sr->headers_out.status);
     }
+    return opinion;
+}
+
+static ngx_int_t
+plumbline_request_opinion_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
+{
+    ngx_http_plumbline_ctx_t *ctx = data;
+    ngx_http_request_t       *r = ctx->request;
+    pl_opinion                opinion;
+    pl_str                    body;
+
+    if (!ctx->asking) {
+        return rc;
+    }
+    ctx->asking = 0;
+    opinion = plumbline_opinion_of(r, sr, rc);
     ctx->status = ngx_http_plumbline_body(r, &body);
     if (ctx->status == NGX_OK) {
         ctx->status = ngx_http_plumbline_go_on(r, ctx,
@@ -31,6 +42,25 @@ plumbline_opinion_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     }
     ctx->judged = 1;
     return rc;
+}
+
+/* The answer goes on where it stood still: its body filter is called again. A failed subrequest is
+ * over, too, and must not take the answer with it. */
+static ngx_int_t
+plumbline_answer_opinion_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
+{
+    ngx_http_plumbline_ctx_t *ctx = data;
+
+    if (!ctx->asking) {
+        return NGX_OK;
+    }
+    ctx->asking = 0;
+    if (!pl_exchange_asks(ctx->exchange)) { /* it was not waited for */
+        return NGX_OK;
+    }
+    ctx->opinion = plumbline_opinion_of(ctx->request, sr, rc);
+    ctx->has_opinion = 1;
+    return ngx_http_post_request(ctx->request, NULL);
 }
 
 /* The subrequest asks for itself, whatever the client sent. */
@@ -72,11 +102,13 @@ ngx_http_plumbline_ask(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     if (lcf->opinion.len == 0 || ps == NULL) {
         return NGX_ERROR;
     }
-    ps->handler = plumbline_opinion_done;
+    ps->handler = ctx->responding ? plumbline_answer_opinion_done : plumbline_request_opinion_done;
     ps->data = ctx;
+    /* An answer has its own way to wait: bytes of it may be on their way already. */
     if (pl_exchange_question(ctx->exchange, &question) == PL_OK
-        && ngx_http_subrequest(r, &lcf->opinion, NULL, &sr, ps,
-                               NGX_HTTP_SUBREQUEST_IN_MEMORY|NGX_HTTP_SUBREQUEST_WAITED) == NGX_OK)
+        && ngx_http_subrequest(r, &lcf->opinion, NULL, &sr, ps, NGX_HTTP_SUBREQUEST_IN_MEMORY
+                               |(ctx->responding ? NGX_HTTP_SUBREQUEST_BACKGROUND
+                                                 : NGX_HTTP_SUBREQUEST_WAITED)) == NGX_OK)
     {
         ctx->asking = 1;
         rc = plumbline_opinion_body(r, sr, &question);

@@ -11,148 +11,6 @@ static ngx_http_output_body_filter_pt   plumbline_next_body_filter;
 
 #define OUT_BUF_SIZE 16384
 
-/* --- headers -------------------------------------------------------------------------- */
-
-static ngx_int_t
-plumbline_add_header(ngx_http_request_t *r, const char *name, pl_str value)
-{
-    ngx_table_elt_t *h = ngx_list_push(&r->headers_out.headers);
-
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value.len = value.n;
-    h->value.data = ngx_pnalloc(r->pool, value.n ? value.n : 1);
-    if (h->value.data == NULL) {
-        h->hash = 0;
-        return NGX_ERROR;
-    }
-    ngx_memcpy(h->value.data, value.p, value.n);
-    return NGX_OK;
-}
-
-static ngx_int_t
-plumbline_add_header_z(ngx_http_request_t *r, const char *name, const char *value)
-{
-    pl_str v = { value, ngx_strlen(value) };
-
-    return plumbline_add_header(r, name, v);
-}
-
-/* Nobody upstream may speak in our name. */
-static void
-plumbline_drop_foreign(ngx_http_request_t *r)
-{
-    static const char prefix[] = "x-plumbline-";
-    ngx_list_part_t  *part = &r->headers_out.headers.part;
-    ngx_table_elt_t  *h = part->elts;
-    ngx_uint_t        i;
-
-    for (i = 0; ; i++) {
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return;
-            }
-            part = part->next;
-            h = part->elts;
-            i = 0;
-            if (part->nelts == 0) {
-                return;
-            }
-        }
-        if (h[i].key.len >= sizeof(prefix) - 1
-            && ngx_strncasecmp(h[i].key.data, (u_char *) prefix, sizeof(prefix) - 1) == 0)
-        {
-            h[i].hash = 0;
-        }
-    }
-}
-
-static ngx_int_t
-plumbline_policy_header(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
-{
-    const pl_policy *policy = pl_exchange_policy(ctx->exchange);
-    u_char           text[256], *p;
-
-    p = ngx_snprintf(text, sizeof(text), "%*s;sha256=%*s", pl_policy_name(policy).n,
-                     pl_policy_name(policy).p, (size_t) 16, pl_policy_digest(policy));
-    return plumbline_add_header(r, "x-plumbline-policy", (pl_str){ (char *) text, p - text });
-}
-
-/* Reminders that belong to an answer, and when a refusal ends. */
-static ngx_int_t
-plumbline_people_headers(ngx_http_request_t *r, const pl_exchange *x)
-{
-    static const char *const names[] = { "session", "dependence", "session, dependence" };
-    unsigned                 bits = pl_exchange_reminders(x);
-    int64_t                  retry = pl_exchange_retry_after(x);
-    u_char                   text[NGX_INT64_LEN], *p;
-
-    if (bits && plumbline_add_header_z(r, "x-plumbline-reminder", names[bits - 1]) != NGX_OK) {
-        return NGX_ERROR;
-    }
-    if (retry <= 0) {
-        return NGX_OK;
-    }
-    p = ngx_sprintf(text, "%L", retry);
-    return plumbline_add_header(r, "Retry-After", (pl_str){ (char *) text, p - text });
-}
-
-static ngx_int_t
-plumbline_headers(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
-{
-    pl_exchange *x = ctx->exchange;
-
-    plumbline_drop_foreign(r);
-    if (plumbline_add_header(r, "x-plumbline-request-id", pl_exchange_id(x)) != NGX_OK
-        || plumbline_policy_header(r, ctx) != NGX_OK
-        || plumbline_add_header_z(r, "x-plumbline-verdict", pl_exchange_verdict(x)) != NGX_OK
-        || plumbline_add_header_z(r, "x-plumbline-label", pl_exchange_label(x)) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-    if (!pl_exchange_is_own(x) && pl_exchange_is_generated(x) && pl_exchange_verdict(x)[0] == 'a'
-        && plumbline_add_header_z(r, "x-plumbline-ai-generated", "1") != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-    if (pl_exchange_event_is_done(x) && pl_exchange_is_recorded(x)
-        && plumbline_add_header_z(r, "x-plumbline-event-digest",
-                                  pl_exchange_event(x, 0)->digest) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-    if (plumbline_people_headers(r, x) != NGX_OK) {
-        return NGX_ERROR;
-    }
-    if ((r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE
-         || r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS) && pl_exchange_is_own(x)
-        && !pl_exchange_may_retry(x)) {
-        /* Stock SDKs otherwise retry a stopped service three times. */
-        return plumbline_add_header_z(r, "x-should-retry", "false");
-    }
-    return NGX_OK;
-}
-
-static void
-plumbline_content(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, const char *type,
-                  off_t length)
-{
-    ngx_http_clear_content_length(r);
-    ngx_http_clear_accept_ranges(r);
-    ngx_http_clear_etag(r);
-    ngx_http_clear_last_modified(r);
-    r->headers_out.content_type.data = (u_char *) type;
-    r->headers_out.content_type.len = ngx_strlen(type);
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-    r->headers_out.charset.len = 0;
-    r->headers_out.content_length_n = length;
-}
-
 /* --- replies in one piece ----------------------------------------------------------------- */
 
 static ngx_int_t
@@ -192,8 +50,8 @@ plumbline_finish_whole(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
         r->headers_out.content_encoding->hash = 0;
         r->headers_out.content_encoding = NULL;
     }
-    plumbline_content(r, ctx, pl_exchange_content_type(x), (off_t) body.n);
-    if (plumbline_headers(r, ctx) != NGX_OK) {
+    ngx_http_plumbline_content(r, ctx, pl_exchange_content_type(x), (off_t) body.n);
+    if (ngx_http_plumbline_headers(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
     rc = plumbline_next_header_filter(r);
@@ -212,9 +70,9 @@ ngx_http_plumbline_send_reply(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *c
     if (ctx->exchange) {
         return plumbline_finish_whole(r, ctx);
     }
-    plumbline_content(r, ctx, "application/json", (off_t) ctx->out.n);
+    ngx_http_plumbline_content(r, ctx, "application/json", (off_t) ctx->out.n);
     if (r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE
-        && plumbline_add_header_z(r, "x-should-retry", "false") != NGX_OK)
+        && ngx_http_plumbline_add_header(r, "x-should-retry", "false") != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -329,11 +187,11 @@ plumbline_header_filter(ngx_http_request_t *r)
         r->upstream->buffering = 0; /* whatever proxy_buffering says: a stream is not collected */
     }
     if (pl_exchange_is_raw(ctx->exchange)) { /* bytes as they are, under the head as it is */
-        return plumbline_headers(r, ctx) == NGX_OK ? plumbline_next_header_filter(r) : NGX_ERROR;
+        return ngx_http_plumbline_headers(r, ctx) == NGX_OK ? plumbline_next_header_filter(r) : NGX_ERROR;
     }
-    plumbline_content(r, ctx, pl_exchange_content_type(ctx->exchange), -1);
-    if (plumbline_headers(r, ctx) != NGX_OK
-        || plumbline_add_header_z(r, "x-accel-buffering", "no") != NGX_OK)
+    ngx_http_plumbline_content(r, ctx, pl_exchange_content_type(ctx->exchange), -1);
+    if (ngx_http_plumbline_headers(r, ctx) != NGX_OK
+        || ngx_http_plumbline_add_header(r, "x-accel-buffering", "no") != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -371,6 +229,20 @@ plumbline_stream_ended(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
 }
 
 static ngx_int_t
+plumbline_stream_send(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx_uint_t was_ended,
+                      ngx_uint_t last)
+{
+    if (!was_ended && pl_exchange_ended(ctx->exchange) && !last) {
+        return plumbline_stream_ended(r, ctx);
+    }
+    if (pl_exchange_ended(ctx->exchange) && !ctx->put) {
+        ngx_http_plumbline_put_event(ctx);
+        pl_exchange_comment(ctx->exchange, &ctx->out);
+    }
+    return plumbline_flush(r, ctx, last);
+}
+
+static ngx_int_t
 plumbline_stream_buf(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx_buf_t *b)
 {
     pl_exchange *x = ctx->exchange;
@@ -394,21 +266,66 @@ plumbline_stream_buf(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx_b
         pl_exchange_response_end(x, PL_END_COMPLETE, &ctx->out, now);
     }
     b->pos = b->last;
-    if (!was_ended && pl_exchange_ended(x) && !last) {
-        return plumbline_stream_ended(r, ctx);
+    ctx->last_waits |= last && pl_exchange_asks(x);
+    return plumbline_stream_send(r, ctx, was_ended, last && !ctx->last_waits);
+}
+
+static ngx_int_t
+plumbline_stream_opinion(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
+{
+    pl_exchange *x = ctx->exchange;
+
+    ctx->has_opinion = 0;
+    if (ngx_http_plumbline_is_stopped(ctx)) {
+        pl_exchange_stop(x, &ctx->out, ngx_http_plumbline_time(ctx));
     }
-    if (pl_exchange_ended(x) && !ctx->put) {
-        ngx_http_plumbline_put_event(ctx);
-        pl_exchange_comment(x, &ctx->out);
+    pl_exchange_answer_opinion(x, ctx->opinion, &ctx->out, ngx_http_plumbline_time(ctx));
+    return plumbline_stream_send(r, ctx, 0, ctx->last_waits && !pl_exchange_asks(x));
+}
+
+/* One step of a stream: the word of a guard model, or a buffer of the upstream. NGX_DECLINED: neither
+ * can be taken now. */
+static ngx_int_t
+plumbline_stream_step(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
+{
+    ngx_chain_t *cl = ctx->in;
+    ngx_int_t    rc;
+
+    if (ctx->busy || ctx->last_sent) {
+        return NGX_DECLINED;
     }
-    return plumbline_flush(r, ctx, last);
+    if (pl_exchange_asks(ctx->exchange)) {
+        if (!ctx->has_opinion && !ctx->asking && ngx_http_plumbline_ask(r, ctx) != NGX_OK) {
+            ctx->opinion = PL_OPINION_NONE;
+            ctx->has_opinion = 1;
+        }
+        return ctx->has_opinion ? plumbline_stream_opinion(r, ctx) : NGX_DECLINED;
+    }
+    if (cl == NULL) {
+        return NGX_DECLINED;
+    }
+    ctx->in = cl->next;
+    rc = plumbline_stream_buf(r, ctx, cl->buf);
+    ngx_free_chain(r->pool, cl);
+    return rc;
+}
+
+/* The request is not over, whatever nginx has sent: it comes back to the body filter. */
+static ngx_uint_t
+plumbline_waits(ngx_http_request_t *r, ngx_uint_t on)
+{
+    if (on) {
+        r->connection->buffered |= NGX_HTTP_SSI_BUFFERED; /* ours while we hold something */
+    } else {
+        r->connection->buffered &= ~NGX_HTTP_SSI_BUFFERED;
+    }
+    return on;
 }
 
 static ngx_int_t
 plumbline_stream_filter(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx_chain_t *in)
 {
-    ngx_chain_t *cl;
-    ngx_int_t    rc;
+    ngx_int_t rc;
 
     if (in && ngx_chain_add_copy(r->pool, &ctx->in, in) != NGX_OK) {
         return NGX_ERROR;
@@ -419,26 +336,19 @@ plumbline_stream_filter(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ng
             return rc;
         }
     }
-    while (ctx->in && !ctx->busy && !ctx->last_sent) {
-        cl = ctx->in;
-        ctx->in = cl->next;
-        rc = plumbline_stream_buf(r, ctx, cl->buf);
-        ngx_free_chain(r->pool, cl);
+    do {
+        rc = plumbline_stream_step(r, ctx);
         if (rc == NGX_ERROR) {
             return rc;
         }
-    }
+    } while (rc != NGX_DECLINED);
     if (ctx->last_sent) { /* swallow what the upstream still says */
         for ( ; ctx->in; ctx->in = ctx->in->next) {
             ctx->in->buf->pos = ctx->in->buf->last;
         }
     }
-    if (ctx->in) {
-        r->connection->buffered |= NGX_HTTP_SSI_BUFFERED; /* ours while it holds input */
-    } else {
-        r->connection->buffered &= ~NGX_HTTP_SSI_BUFFERED;
-    }
-    return ctx->busy || ctx->in ? NGX_AGAIN : NGX_OK;
+    return plumbline_waits(r, ctx->in != NULL || pl_exchange_asks(ctx->exchange)) || ctx->busy
+               ? NGX_AGAIN : NGX_OK;
 }
 
 static ngx_int_t
@@ -460,10 +370,22 @@ plumbline_whole_filter(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, ngx
         in->buf->pos = in->buf->last;
         last |= in->buf->last_buf;
     }
-    if (!last) {
-        return NGX_OK;
+    if (last) {
+        pl_exchange_response_end(ctx->exchange, how, &ctx->out, now);
+    } else if (ctx->has_opinion) {
+        ctx->has_opinion = 0;
+        pl_exchange_answer_opinion(ctx->exchange, ctx->opinion, &ctx->out, now);
+    } else {
+        return pl_exchange_asks(ctx->exchange) ? NGX_AGAIN : NGX_OK;
     }
-    pl_exchange_response_end(ctx->exchange, how, &ctx->out, now);
+    if (pl_exchange_asks(ctx->exchange)) {
+        if (ngx_http_plumbline_ask(r, ctx) == NGX_OK) {
+            (void) plumbline_waits(r, 1);
+            return NGX_AGAIN;
+        }
+        pl_exchange_answer_opinion(ctx->exchange, PL_OPINION_NONE, &ctx->out, now);
+    }
+    (void) plumbline_waits(r, 0);
     rc = plumbline_finish_whole(r, ctx);
     return rc > NGX_OK ? NGX_ERROR : rc;
 }

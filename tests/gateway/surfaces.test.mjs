@@ -3,14 +3,12 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import http2 from 'node:http2';
 import path from 'node:path';
 import zlib from 'node:zlib';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import * as up from './lib/upstream.mjs';
 import { answers, AUDIO } from './lib/surfaces.mjs';
-import { cleanEnv, freePorts, NGINX, startProduct, takeDown } from './lib/product.mjs';
+import { startProduct, takeDown } from './lib/product.mjs';
+import { overHttp2 } from './lib/http2.mjs';
 import { ask, chat, readStream, request, tcp } from './lib/client.mjs';
 import { CALM, HARM, expectAbsent, expectError, inParallel, labelOf, name } from './lib/cases.mjs';
 
@@ -76,44 +74,16 @@ test('sound that breaks off is seen to be broken off', async () => {
   }
 });
 
-test('HTTP/2 clients: whole, streamed, refused', async () => {
-  const [port, other] = await freePorts(2);
-  const dir = path.join(product.dir, 'h2');
-  fs.mkdirSync(path.join(dir, 'nginx'), { recursive: true });
-  const { port: gatewayPort } = new URL(product.gateway);
-  const { port: consolePort } = new URL(product.console);
-  const conf = fs.readFileSync(path.join(product.dir, 'nginx/nginx.conf'), 'utf8')
-    .replace(`listen 127.0.0.1:${gatewayPort};`, `listen 127.0.0.1:${port} http2;`).replace(`listen 127.0.0.1:${consolePort};`, `listen 127.0.0.1:${other};`)
-    .replace(/pid "[^"]+"/, `pid "${dir}/nginx.pid"`).replace(/error_log "[^"]+"/, `error_log "${dir}/error.log"`).replace(/worker_processes \w+/, 'worker_processes 1');
-  fs.writeFileSync(path.join(dir, 'nginx.conf'), conf);
-  const child = spawn('setpriv', ['--pdeathsig', 'TERM', NGINX, '-p', dir, '-c', path.join(dir, 'nginx.conf')], { env: cleanEnv(), stdio: 'ignore' });
-  try {
-    await product.until('nginx speaks HTTP/2', () => new Promise((r) => {
-      const c = http2.connect(`http://127.0.0.1:${port}`, () => { c.close(); r(true); });
-      c.on('error', () => r(false));
-    }));
-    const client = http2.connect(`http://127.0.0.1:${port}`);
-    const send = async (value) => {
-      const s = client.request({ ':method': 'POST', ':path': '/v1/chat/completions', 'content-type': 'application/json' });
-      const parts = [];
-      s.on('data', (d) => parts.push(d));
-      const [head] = await Promise.all([once(s, 'response').then(([h]) => h), (async () => { s.end(JSON.stringify(value)); await once(s, 'end'); })()]);
-      return { status: head[':status'], headers: head, buf: Buffer.concat(parts) };
-    };
-    const m = name('h2');
-    model.on(m, answers.chat({ pieces: ['Tulips ', 'open.'], gap: 0, cut: up.bytes(9) }));
-    const [a, b, c, d] = await Promise.all([send(ask(m, CALM.en)), send(ask(m, CALM.en, { stream: true })), send(ask(m, HARM.en)), send(ask(m, HARM.en, { stream: true }))]);
-    labelOf(JSON.parse(a.buf).choices[0].message.content, 'Tulips open.');
-    labelOf(readStream(b.buf).text, 'Tulips open.');
-    assert.equal(JSON.parse(c.buf).choices[0].finish_reason, 'content_filter');
-    assert.equal(readStream(d.buf).choices[0].finish, 'content_filter');
-    for (const r of [a, b, c, d]) assert.equal(r.status, 200);
-    client.close();
-  } finally {
-    child.kill('SIGTERM');
-    await once(child, 'exit');
-  }
-});
+test('HTTP/2 clients: whole, streamed, refused', () => overHttp2(product, async (send) => {
+  const m = name('h2');
+  model.on(m, answers.chat({ pieces: ['Tulips ', 'open.'], gap: 0, cut: up.bytes(9) }));
+  const [a, b, c, d] = await Promise.all([send(ask(m, CALM.en)), send(ask(m, CALM.en, { stream: true })), send(ask(m, HARM.en)), send(ask(m, HARM.en, { stream: true }))]);
+  labelOf(JSON.parse(a.buf).choices[0].message.content, 'Tulips open.');
+  labelOf(readStream(b.buf).text, 'Tulips open.');
+  assert.equal(JSON.parse(c.buf).choices[0].finish_reason, 'content_filter');
+  assert.equal(readStream(d.buf).choices[0].finish, 'content_filter');
+  for (const r of [a, b, c, d]) assert.equal(r.status, 200);
+}));
 
 test('no request sees another\'s data: tenants side by side on every surface', async () => {
   const kinds = { '/v1/chat/completions': ['chat', (t) => ({ messages: [{ role: 'user', content: t }] })], '/v1/messages': ['messages', (t) => ({ max_tokens: 9, messages: [{ role: 'user', content: t }] })], '/v1/responses': ['responses', (t) => ({ input: t })], '/api/chat': ['ollamaChat', (t) => ({ messages: [{ role: 'user', content: t }] })] };

@@ -136,20 +136,7 @@ static pl_exchange_action settle(pl_exchange *x, pl_str body)
 pl_exchange_action pl_exchange_opinion(pl_exchange *x, pl_opinion o, pl_str body)
 {
     x->opinion = o;
-    if (o == PL_OPINION_UNSAFE)
-        x->in.blocking = x->in.asking;
-    for (size_t i = 0; o == PL_OPINION_NONE && i < x->in.n; i++) {
-        const tally_row *row = &x->in.row[i];
-
-        if (!(row->cell & PL_CELL_OPINION))
-            continue;
-        if (pl_cell_act(row->cell) == PL_ACTION_BLOCK)
-            x->in.blocking = row->rule;
-        else
-            x->bypasses |= PL_BYPASS_OPINION;
-    }
-    if (x->in.blocking >= 0)
-        x->bypasses &= ~PL_BYPASS_OPINION;
+    pl_opinion_settle(x, false, o);
     return settle(x, body);
 }
 
@@ -323,6 +310,8 @@ pl_response_mode pl_exchange_response_begin(pl_exchange *x, int status, pl_str t
 {
     bool ok = status >= 200 && status < 300;
 
+    x->question.failed = false; /* that of the request is settled */
+    pl_buf_clear(&x->question);
     x->upstream_status = x->status = status;
     snprintf(x->upstream_type, sizeof x->upstream_type, "%.*s",
              (int)(type.n < sizeof x->upstream_type ? type.n : 0), type.p ? type.p : "");
@@ -370,8 +359,15 @@ void pl_exchange_response_feed(pl_exchange *x, pl_str bytes, pl_buf *out, int64_
 
 void pl_exchange_response_end(pl_exchange *x, pl_response_end how, pl_buf *out, int64_t now_ms)
 {
+    while (how == PL_END_TRUNCATED && x->asked.asks && !x->ended) /* nobody waits any longer */
+        pl_exchange_answer_opinion(x, PL_OPINION_NONE, out, now_ms);
     if (x->ended)
         return;
+    if (x->asked.asks && how == PL_END_COMPLETE) {
+        x->asked.has_end = true;
+        return;
+    }
+    x->asked.asks = false;
     if (how == PL_END_ABORTED)
         x->end = "aborted";
     else if (x->is_raw)
@@ -380,7 +376,8 @@ void pl_exchange_response_end(pl_exchange *x, pl_response_end how, pl_buf *out, 
         pl_stream_end(x, how, out, now_ms);
     else if (!x->replied)
         pl_whole_end(x, how);
-    x->ended = true;
+    x->asked.has_end = x->asked.asks && x->is_stream;
+    x->ended = !x->asked.asks;
 }
 
 bool pl_exchange_ended(const pl_exchange *x)

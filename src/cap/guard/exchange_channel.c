@@ -15,6 +15,7 @@ void pl_choice_free(choice *c)
             pl_screen_stream_done(c->ch[i]->scan);
         pl_buf_done(&c->ch[i]->whole);
         pl_buf_done(&c->ch[i]->window);
+        pl_buf_done(&c->ch[i]->context);
         pl_buf_done(&c->ch[i]->pending);
         pl_buf_done(&c->ch[i]->echo.bytes);
         free(c->ch[i]->mask);
@@ -31,6 +32,8 @@ static int on_finding(void *ctx, const pl_text_finding *f)
     pl_cell      cell = pl_policy_cell(x->o.policy, x->cells[1], f->rule);
 
     tally_add(&x->out, f->rule, cell);
+    if (cell & PL_CELL_OPINION)
+        pl_opinion_note(x);
     if (pl_cell_act(cell) >= PL_ACTION_REDACT && !x->out.shadow && !pl_mask_add(x, f) && x->out.blocking < 0)
         x->out.blocking = f->rule; /* it cannot be replaced where it stands */
     return 0;
@@ -63,6 +66,11 @@ static void scan_one(pl_exchange *x, pl_str s)
         return;
     x->out.scanned += s.n;
     x->oom |= pl_quiet_scan(x->o.policy, s, on_finding, x) != PL_OK;
+    if (!x->asked.single)
+        return;
+    x->asked.single = false;
+    pl_buf_put(&x->question, s);
+    pl_buf_putc(&x->question, '\n');
 }
 
 void pl_exchange_scan_single(pl_exchange *x, pl_str s)
@@ -135,6 +143,7 @@ static text_channel *channel_get(pl_exchange *x, choice *c, const answer_piece *
     ch->hash = p->hash;
     ch->whole = PL_BUF_INIT(x->o.max_response);
     ch->window = PL_BUF_INIT(x->o.max_response);
+    ch->context = PL_BUF_INIT(x->o.max_response + 2 * PL_CONTEXT_KEPT);
     ch->pending = PL_BUF_INIT(x->o.max_response);
     ch->echo.bytes = PL_BUF_INIT(x->o.max_response);
     ch->text_from = c->text_bytes;
@@ -188,6 +197,8 @@ static void channel_say(pl_exchange *x, text_channel *ch, pl_str s)
     }
     if (!ch->scan || x->out.skip)
         return;
+    if (x->route->asks)
+        pl_opinion_keep(x, ch, s);
     x->scanning = ch;
     pl_screen_stream_feed(ch->scan, s, on_finding, x);
     x->scanning = NULL;
@@ -257,6 +268,7 @@ static void full_take(pl_exchange *x, choice *c, answer_piece *p)
     if (ch->scan)
         pl_screen_stream_reset(ch->scan);
     pl_buf_clear(&ch->whole);
+    pl_buf_clear(&ch->context);
     ch->fed = ch->mask_n = 0;
     ch->finished = false;
     p->ch = ch;

@@ -243,6 +243,8 @@ static void leaf_write(pl_exchange *x, int64_t now_ms, size_t most_findings)
     number_member(b, "unscreened", x->facts.unscreened);
     if (x->in.asking >= 0 && !x->in.shadow)
         member(b, "second_opinion", pl_str_z(opinions[x->opinion]));
+    if (x->out.asking >= 0 && !x->out.shadow)
+        member(b, "second_opinion_output", pl_str_z(opinions[x->asked.said]));
     bypasses(x, b);
     pl_exchange_budget_members(x, b);
     reminders(x, b);

@@ -103,6 +103,12 @@ static void event_take(pl_exchange *x, pl_buf *out, int64_t now_ms)
     stream_state *s = &x->stream;
 
     pl_stream_event(x, pl_buf_str(&s->raw), out, now_ms);
+    if (!pl_exchange_asks(x))
+        pl_frame_next(s);
+}
+
+void pl_frame_next(stream_state *s)
+{
     pl_buf_clear(&s->raw);
     s->line_start = 0;
 }
@@ -111,7 +117,7 @@ void pl_stream_feed(pl_exchange *x, pl_str in, pl_buf *out, int64_t now_ms)
 {
     stream_state *s = &x->stream;
 
-    while (in.n && !x->ended) {
+    while (in.n && !x->ended && !pl_exchange_asks(x)) {
         bool complete = take_line(s, &in, x->surface->framing == FRAMING_LINES);
 
         if (s->raw.failed) {
@@ -122,6 +128,12 @@ void pl_stream_feed(pl_exchange *x, pl_str in, pl_buf *out, int64_t now_ms)
         if (complete)
             event_take(x, out, now_ms);
     }
+    if (in.n == 0 || x->ended)
+        return;
+    pl_buf_put(&s->later, in); /* until the second opinion is there */
+    if (s->later.failed)
+        pl_stream_end_error(x, out, now_ms, "error", "upstream_too_large",
+                            "the upstream said more than the gateway keeps while a second opinion is awaited");
 }
 
 void pl_frame_rest(pl_exchange *x, pl_buf *out, int64_t now_ms)

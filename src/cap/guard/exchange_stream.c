@@ -11,6 +11,7 @@ void pl_stream_init(stream_state *s, size_t max)
     s->data = PL_BUF_INIT(max);
     s->held = PL_BUF_INIT(max * 2);
     s->edit_text = PL_BUF_INIT(max * 6 + 65536);
+    s->later = PL_BUF_INIT(max);
     s->built = PL_BUF_INIT(max * 7 + 65536);
     s->same.bytes = PL_BUF_INIT(4096); /* longer ones are few */
     s->id = PL_BUF_INIT(512);
@@ -23,6 +24,7 @@ void pl_stream_done(stream_state *s)
     pl_buf_done(&s->raw);
     pl_buf_done(&s->data);
     pl_buf_done(&s->held);
+    pl_buf_done(&s->later);
     pl_buf_done(&s->edit_text);
     pl_buf_done(&s->built);
     pl_buf_done(&s->same.bytes);
@@ -31,132 +33,6 @@ void pl_stream_done(stream_state *s)
     free(s->events);
     free(s->marks);
     free(s->edits);
-}
-
-/* --- ends -------------------------------------------------------------------------- */
-
-/* The event record is complete from here on; its digest goes on the wire as a comment, which
- * every event-stream parser ignores. Lines of JSON have no room for one. */
-static void comment(pl_exchange *x, pl_buf *out, int64_t now_ms)
-{
-    const pl_event *e = pl_exchange_event(x, now_ms);
-
-    if (!x->unrecorded && x->surface->framing == FRAMING_SSE)
-        pl_buf_printf(out, ": plumbline event=%s digest=%s\n\n", x->o.id, e->digest);
-}
-
-void pl_stream_end_error(pl_exchange *x, pl_buf *out, int64_t now_ms, const char *verdict,
-                         const char *code, const char *message)
-{
-    voice_args a = { .type = "server_error", .code = code, .message = message };
-
-    x->verdict = verdict;
-    snprintf(x->reason_store, sizeof x->reason_store, "%s", code);
-    x->reason = x->reason_store;
-    pl_hold_drop(&x->stream);
-    pl_voice_put(x, out, x->surface->voice->stream_error, &a);
-    x->ended = true;
-    comment(x, out, now_ms);
-}
-
-static void choice_block(pl_exchange *x, int i, pl_buf *out)
-{
-    const surface_voice *v = x->surface->voice;
-    choice     *c = x->choices[i];
-    pl_buf      text = PL_BUF_INIT(64u << 10);
-    bool        structured = x->facts.is_structured && v->delta_refusal;
-    voice_args  a = { .choice = i };
-
-    if (c && c->text_bytes && !structured)
-        pl_buf_puts(&text, "\\n\\n");
-    pl_reply_safe_answer(x, x->out.blocking, &text);
-    if (c && pl_choice_takes_label(x, c)) { /* what was shown before was generated too */
-        pl_exchange_label_json(x, &text);
-        c->labelled = true;
-    }
-    a.text = pl_buf_str(&text);
-    pl_voice_put(x, out, structured ? v->delta_refusal : v->delta, &a);
-    pl_voice_put(x, out, v->close, &a);
-    pl_buf_done(&text);
-}
-
-/* Where parts are opened and closed, the safe answer is a part or a choice of its own. */
-static pl_buf block_anew(pl_exchange *x, pl_buf *out)
-{
-    const surface_voice *v = x->surface->voice;
-    const stream_place  *at = &x->stream.sent;
-    pl_buf     text = PL_BUF_INIT(64u << 10);
-    voice_args a = { .choice = x->surface->flags & SF_NEW_CHOICE ? at->next_choice : 0,
-                     .sub = at->next_sub };
-    voice_args open = { .sub = at->open_sub };
-
-    pl_reply_safe_answer(x, x->out.blocking, &text);
-    for (int i = 0; i < x->choice_count; i++)
-        if (x->choices[i] && pl_choice_takes_label(x, x->choices[i])) {
-            if (!x->choices[i]->labelled)
-                pl_exchange_label_json(x, &text);
-            x->choices[i]->labelled = true;
-            break;
-        }
-    a.text = pl_buf_str(&text);
-    if (!at->begun)
-        pl_voice_put(x, out, v->begin, &a);
-    if (at->open_sub >= 0)
-        pl_voice_put(x, out, v->shut, &open);
-    pl_voice_put(x, out, v->open, &a);
-    pl_voice_put(x, out, v->delta, &a);
-    pl_voice_put(x, out, v->close, &a);
-    return text;
-}
-
-static void block(pl_exchange *x, pl_buf *out, int64_t now_ms)
-{
-    bool       anew = x->surface->flags & (SF_NEW_PLACE | SF_NEW_CHOICE);
-    pl_buf     text = { 0 };
-    voice_args a = { 0 };
-
-    x->verdict = "block";
-    x->direction = "output";
-    pl_hold_drop(&x->stream);
-    if (!x->surface->voice->delta) { /* nothing to say it in */
-        pl_stream_end_error(x, out, now_ms, "block", x->surface->voice->block_code,
-                            "the answer was withheld");
-        return;
-    }
-    if (anew)
-        text = block_anew(x, out);
-    for (int i = 0; !anew && i < (x->choice_count ? x->choice_count : 1); i++)
-        if (!x->choices[i] || !x->choices[i]->closed)
-            choice_block(x, i, out);
-    x->ended = true;
-    comment(x, out, now_ms);
-    a.text = pl_buf_str(&text);
-    a.choice = x->stream.sent.next_choice;
-    pl_voice_put(x, out, x->surface->voice->end, &a);
-    pl_buf_done(&text);
-}
-
-/* True when the stream ended because of what was just scanned. */
-static bool judged(pl_exchange *x, pl_buf *out, int64_t now_ms)
-{
-    if (pl_exchange_blocked(x))
-        block(x, out, now_ms);
-    else if (x->late)
-        pl_stream_end_error(x, out, now_ms, "error", "upstream_invalid_stream",
-                            "the upstream sent text after the end of that text");
-    else if (x->oom)
-        pl_stream_end_error(x, out, now_ms, "error", "guard_limit",
-                            "the stream needs more memory or channels than allowed");
-    return x->ended;
-}
-
-void pl_stream_stop(pl_exchange *x, pl_buf *out, int64_t now_ms)
-{
-    x->end = "stopped";
-    pl_stream_end_error(x, out, now_ms, "refuse", "stopped",
-                        "the service was stopped by its operator");
-    if (x->surface->done)
-        pl_buf_printf(out, "data: %s\n\n", x->surface->done);
 }
 
 /* --- labels ------------------------------------------------------------------------ */
@@ -410,7 +286,7 @@ static void stream_over(stream_event *e, event_role role, int64_t now_ms)
         x->verdict = "error";
         x->reason = "upstream_stream_error";
     }
-    comment(x, e->out, now_ms);
+    pl_stream_comment(x, e->out, now_ms);
 }
 
 static bool event_read(stream_event *e, event_role *role)
@@ -430,21 +306,27 @@ static bool event_read(stream_event *e, event_role *role)
     return true;
 }
 
-static void json_event(stream_event *e, int64_t now_ms)
+/* Judges the event in hand; false: it cannot be read, and the stream ended. */
+static bool json_judge(stream_event *e, int64_t now_ms)
 {
     pl_exchange *x = e->x;
-    event_role   role;
-    bool         ends;
 
-    if (!event_read(e, &role)) {
+    if (!event_read(e, &e->role)) {
         pl_stream_end_error(x, e->out, now_ms, "error", "upstream_invalid_stream",
                             "the upstream sent an event that is not valid JSON");
-        return;
+        return false;
     }
     texts_take(e);
-    event_finishes(x, role);
-    if (judged(x, e->out, now_ms))
-        return;
+    event_finishes(x, e->role);
+    return true;
+}
+
+static void json_send(stream_event *e, int64_t now_ms)
+{
+    pl_exchange *x = e->x;
+    event_role   role = e->role;
+    bool         ends;
+
     head_keep(x);
     ends = role == ER_END || role == ER_ERROR ||
            (x->surface->framing == FRAMING_LINES && event_has(&x->answer, PK_FINISH));
@@ -458,7 +340,7 @@ static void json_event(stream_event *e, int64_t now_ms)
     }
     pl_hold_event(e);
     place_keep(x, role);
-    if (!ends && judged(x, e->out, now_ms))
+    if (!ends && pl_stream_judged(x, e->out, now_ms))
         return;
     pl_hold_release(x, e->out);
     closed_keep(x);
@@ -474,19 +356,28 @@ static void rest_say(pl_exchange *x, pl_buf *out)
     pl_hold_release(x, out);
 }
 
-static void done_event(stream_event *e, int64_t now_ms)
+/* The end: the upstream said so, or closed after a proper last event. */
+static void over_send(stream_event *e, int64_t now_ms)
 {
     pl_exchange *x = e->x;
 
-    finish_all(x);
-    if (judged(x, e->out, now_ms))
-        return;
     rest_say(x, e->out);
-    if (judged(x, e->out, now_ms))
+    if (pl_stream_judged(x, e->out, now_ms))
         return;
     x->ended = true;
-    comment(x, e->out, now_ms);
+    pl_stream_comment(x, e->out, now_ms);
     pl_buf_put(e->out, e->raw);
+}
+
+static void broken_send(stream_event *e, int64_t now_ms)
+{
+    pl_exchange *x = e->x;
+
+    x->no_label = true; /* it is not complete */
+    rest_say(x, e->out);
+    x->end = "truncated";
+    pl_stream_end_error(x, e->out, now_ms, "error", "upstream_incomplete",
+                        "the upstream broke off its answer");
 }
 
 /* Comments and field lines reach the client too: they are scanned like text. */
@@ -498,54 +389,87 @@ static void others_scan(pl_exchange *x, pl_str others)
         pl_exchange_scan_single(x, others);
 }
 
+/* Reads the event's lines; those that are no data are judged here. */
+static event_kind lines_read(stream_event *e)
+{
+    pl_exchange *x = e->x;
+    size_t       n = 1;
+
+    if (x->surface->framing == FRAMING_LINES) {
+        e->data = pl_str_trim(e->raw);
+    } else {
+        n = pl_frame_data(e, &x->stream.built);
+        others_scan(x, pl_buf_str(&x->stream.built));
+    }
+    return n == 0 || e->data.n == 0                                                     ? EV_OTHER
+           : x->surface->done && pl_str_eqz(pl_str_trim(e->data), x->surface->done) ? EV_OVER
+                                                                                        : EV_JSON;
+}
+
+/* What was judged goes on its way. */
+static void event_send(stream_event *e, int64_t now_ms)
+{
+    switch (e->kind) {
+    case EV_OTHER:
+        pl_hold_queue(e->x, e->raw, e->x->stream.marks_n, e->out);
+        pl_hold_release(e->x, e->out);
+        break;
+    case EV_JSON: json_send(e, now_ms); break;
+    case EV_OVER: over_send(e, now_ms); break;
+    case EV_BROKEN: broken_send(e, now_ms); break;
+    }
+}
+
+/* The same, at once or after a second opinion. */
+static void event_settle(stream_event *e, int64_t now_ms)
+{
+    if (pl_stream_judged(e->x, e->out, now_ms))
+        return;
+    if (pl_opinion_is_wanted(e->x)) {
+        e->x->stream.waiting = *e;
+        return;
+    }
+    if (!pl_stream_judged(e->x, e->out, now_ms))
+        event_send(e, now_ms);
+}
+
 void pl_stream_event(pl_exchange *x, pl_str raw, pl_buf *out, int64_t now_ms)
 {
     stream_event e = { .x = x, .out = out, .raw = raw };
-    size_t       n = 1;
 
     if (!x->stream.started && pl_str_starts(raw, PL_STR("\xEF\xBB\xBF")))
         e.raw = (pl_str){ raw.p + 3, raw.n - 3 };
     x->stream.started = true;
     x->received += raw.n;
     pl_exchange_limit_answer(x, x->received);
-    if (x->surface->framing == FRAMING_LINES) {
-        e.data = pl_str_trim(e.raw);
-    } else {
-        n = pl_frame_data(&e, &x->stream.built);
-        others_scan(x, pl_buf_str(&x->stream.built));
-    }
-    if (judged(x, out, now_ms))
+    e.kind = lines_read(&e);
+    if (pl_stream_judged(x, out, now_ms))
         return;
-    if (n == 0 || e.data.n == 0) {
-        pl_hold_queue(x, e.raw, x->stream.marks_n, out);
-        pl_hold_release(x, out);
-    } else if (x->surface->done && pl_str_eqz(pl_str_trim(e.data), x->surface->done)) {
-        done_event(&e, now_ms);
-    } else {
-        json_event(&e, now_ms);
-    }
+    if (e.kind == EV_OVER)
+        finish_all(x);
+    else if (e.kind == EV_JSON && !json_judge(&e, now_ms))
+        return;
+    event_settle(&e, now_ms);
+}
+
+void pl_stream_go_on(pl_exchange *x, pl_buf *out, int64_t now_ms)
+{
+    stream_event e = x->stream.waiting;
+
+    e.out = out;
+    event_settle(&e, now_ms);
 }
 
 void pl_stream_end(pl_exchange *x, pl_response_end how, pl_buf *out, int64_t now_ms)
 {
+    stream_event e = { .x = x, .out = out, .kind = EV_BROKEN, .raw = { "", 0 } };
+
     if (how == PL_END_COMPLETE)
         pl_frame_rest(x, out, now_ms); /* a last event without its blank line */
-    if (x->ended)
+    if (x->ended || pl_exchange_asks(x))
         return;
     finish_all(x);
-    if (judged(x, out, now_ms))
-        return;
-    if (how == PL_END_COMPLETE && x->stream.saw_finish) {
-        rest_say(x, out);
-        if (judged(x, out, now_ms))
-            return;
-        x->ended = true;
-        comment(x, out, now_ms);
-        return;
-    }
-    x->no_label = true; /* it is not complete */
-    rest_say(x, out);
-    x->end = "truncated";
-    pl_stream_end_error(x, out, now_ms, "error", "upstream_incomplete",
-                        "the upstream broke off its answer");
+    if (how == PL_END_COMPLETE && x->stream.saw_finish)
+        e.kind = EV_OVER;
+    event_settle(&e, now_ms);
 }

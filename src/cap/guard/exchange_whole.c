@@ -76,6 +76,8 @@ static void end_error_status(pl_exchange *x, pl_str body)
 {
     if (answer_judge(x, body, NULL) != PL_OK)
         pl_exchange_scan_single(x, body);
+    if (x->out.asking >= 0) /* a model's error is not worth a question */
+        pl_opinion_settle(x, true, PL_OPINION_NONE);
     /* What could not be read to its end was not screened. */
     if (pl_exchange_blocked(x) || x->oom || x->late || !pl_utf8_valid(body)) {
         pl_exchange_refuse(x, 502, "server_error", "upstream_error",
@@ -86,6 +88,16 @@ static void end_error_status(pl_exchange *x, pl_str body)
     x->reason = "upstream_status";
     pl_buf_put(&x->body, body);
     x->content_type = x->upstream_type[0] ? x->upstream_type : "text/plain; charset=utf-8";
+}
+
+static void judged_send(pl_exchange *x, pl_str body)
+{
+    if (pl_exchange_blocked(x)) {
+        reply_blocked(x);
+        return;
+    }
+    label_and_copy(x, body);
+    x->content_type = "application/json";
 }
 
 static void end_ok(pl_exchange *x, pl_str body)
@@ -103,12 +115,22 @@ static void end_ok(pl_exchange *x, pl_str body)
     } else if (rc != PL_OK || x->late) {
         pl_exchange_refuse(x, 502, "server_error", "upstream_invalid_json",
                            "the upstream's answer is not valid JSON");
-    } else if (pl_exchange_blocked(x)) {
-        reply_blocked(x);
-    } else {
-        label_and_copy(x, body);
-        x->content_type = "application/json";
+    } else if (pl_exchange_blocked(x) || !pl_opinion_is_wanted(x)) {
+        judged_send(x, body);
     }
+}
+
+static void replied(pl_exchange *x)
+{
+    x->replied = true;
+    if (x->body.failed)
+        pl_exchange_refuse(x, 503, "server_error", "guard_unavailable", "out of memory");
+}
+
+void pl_whole_go_on(pl_exchange *x)
+{
+    judged_send(x, pl_buf_str(&x->collect));
+    replied(x);
 }
 
 void pl_whole_end(pl_exchange *x, pl_response_end how)
@@ -131,7 +153,6 @@ void pl_whole_end(pl_exchange *x, pl_response_end how)
     } else {
         end_ok(x, body);
     }
-    x->replied = true;
-    if (x->body.failed)
-        pl_exchange_refuse(x, 503, "server_error", "guard_unavailable", "out of memory");
+    if (!pl_exchange_asks(x))
+        replied(x);
 }

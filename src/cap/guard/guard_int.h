@@ -50,7 +50,8 @@ typedef struct policy_route {
     pl_str       name, tenant; /* tenant "": the route itself */
     unsigned     form_of;      /* index of the route that a tenant's form is of */
     bool         closes[2];    /* [is_output]: a rule that acts fails closed */
-    pl_str       opinion_model, opinion_prompt;
+    pl_str       opinion_model, opinion_prompt[2]; /* [is_output] */
+    bool         asks;      /* some findings of answers want a second opinion */
     pl_fail_mode fail;
     bool         media_refuse, unknown_pass, receipt_comment;
     policy_limit limit[2]; /* [is_output] */
@@ -108,6 +109,7 @@ uint32_t pl_policy_serial(const pl_policy *p);
 
 typedef struct tally_row {
     uint32_t rule, count;
+    uint32_t settled; /* findings that a second opinion was had about */
     pl_cell  cell;
 } tally_row;
 
@@ -180,6 +182,8 @@ struct text_channel {
     uint32_t  hash;
     bool      finished, labelled;
     bool      is_named;     /* PK_NAME: complete in each event, and judged with it */
+    bool         in_question; /* something was found in it that wants a second opinion */
+    pl_buf       context;  /* in a stream where that may happen: the end of its text so far */
     pl_screen_stream *scan; /* in a stream: judged piece by piece              */
     pl_buf    whole;        /* in a whole answer: judged when the text is complete; in a stream: a name */
     pl_buf    window;       /* in a stream: text that the classifier has not judged yet */
@@ -249,8 +253,27 @@ typedef struct same_event {
     event_role   role;
 } same_event;
 
+typedef enum event_kind {
+    EV_OTHER,  /* no data: a comment                              */
+    EV_JSON,
+    EV_OVER,   /* the end, as the upstream says it or by its close */
+    EV_BROKEN  /* the upstream broke off                           */
+} event_kind;
+
+/* One event of the upstream. */
+typedef struct stream_event {
+    pl_exchange *x;
+    pl_buf      *out;
+    event_kind   kind;
+    event_role   role; /* of EV_JSON */
+    pl_str       raw, data;
+    size_t       first_mark;
+} stream_event;
+
 typedef struct stream_state {
     pl_buf   raw;           /* bytes of the event in the making */
+    stream_event waiting;   /* it was judged, and a second opinion is awaited; views raw */
+    pl_buf   later;         /* what the upstream said after it */
     size_t   line_start;    /* offset in raw */
     bool     skip_lf, started, saw_finish;
     pl_buf   data;          /* data lines of one event, joined, when there are several */
@@ -273,14 +296,6 @@ typedef struct stream_state {
     int64_t  created;
 } stream_state;
 
-/* One event of the upstream. */
-typedef struct stream_event {
-    pl_exchange *x;
-    pl_buf      *out;
-    pl_str       raw, data;
-    size_t       first_mark;
-} stream_event;
-
 /* Ways in which something went through unjudged; event.md names them. */
 #define PL_BYPASS_NOT_JUDGED 1u /* judging failed, and every rule that acts fails open  */
 #define PL_BYPASS_OPINION    2u /* no second opinion could be had, and the rule fails open */
@@ -290,6 +305,21 @@ typedef struct stream_event {
 
 /* In place of a blocking rule: the answer is over its limit. */
 #define PL_BLOCK_OVERSIZE INT64_MAX
+
+/* Second opinions about an answer. */
+#define PL_QUESTIONS_MAX 16          /* about one answer; what is found after that has no opinion */
+#define PL_CONTEXT_KEPT  (16u << 10) /* bytes of a text in a stream that a guard model is shown */
+typedef struct answer_opinion {
+    bool       asks;       /* a guard model is being asked, and nothing is released */
+    bool       single;     /* the string being scanned by itself is in question */
+    bool       has_end;    /* the upstream ended meanwhile */
+    bool       is_said;
+    unsigned   times;
+    pl_opinion said;       /* the gravest so far */
+    uint8_t    about[16];  /* what is asked, hashed (half of a SHA-256)                */
+    uint8_t    safe[PL_QUESTIONS_MAX][16]; /* what was safe: the same is not asked again */
+    unsigned   safe_n;
+} answer_opinion;
 
 struct pl_exchange {
     pl_exchange_options o;
@@ -322,8 +352,9 @@ struct pl_exchange {
     pl_buf   scratch, inner;
     text_channel *scanning; /* the one being fed, for findings */
     pl_buf   forward;       /* the request with its replacements */
-    pl_buf   question;      /* texts that a guard model is asked about */
-    pl_opinion opinion;
+    pl_buf   question;      /* texts that a guard model is asked about; of the answer, those without a channel */
+    pl_opinion opinion;     /* about the request */
+    answer_opinion asked;   /* about the answer */
     uint8_t subject[PL_SUBJECT_KEY], session[PL_SUBJECT_KEY];
     bool    has_subject, has_session;
     people_admission people;
@@ -409,24 +440,48 @@ void pl_review_transport_key(const uint8_t index_key[32], uint8_t out[32]);
 /* The event's member `review`, when there is something to look at. */
 void pl_exchange_review_member(const pl_exchange *x, pl_buf *b);
 
+/* --- exchange_opinion.c --------------------------------------------------------------------- */
+
+/* Notes a finding of the answer that wants a second opinion. */
+void pl_opinion_note(pl_exchange *x);
+/* Keeps text of a channel for the question. */
+void pl_opinion_keep(pl_exchange *x, text_channel *ch, pl_str s);
+/* True: a guard model is to be asked before what was judged may go on (pl_exchange_asks). False: it need not be,
+ * or cannot be, which may have blocked the answer. */
+bool pl_opinion_is_wanted(pl_exchange *x);
+/* What the opinion means for what was found and had none yet. */
+void pl_opinion_settle(pl_exchange *x, bool is_output, pl_opinion o);
+
 /* --- exchange_whole.c, exchange_frame.c, exchange_stream.c ------------------------------- */
 
 void pl_whole_end(pl_exchange *x, pl_response_end how);
+/* After a second opinion. */
+void pl_whole_go_on(pl_exchange *x);
+void pl_stream_go_on(pl_exchange *x, pl_buf *out, int64_t now_ms);
 void pl_stream_feed(pl_exchange *x, pl_str bytes, pl_buf *out, int64_t now_ms);
 void pl_stream_end(pl_exchange *x, pl_response_end how, pl_buf *out, int64_t now_ms);
-void pl_stream_stop(pl_exchange *x, pl_buf *out, int64_t now_ms);
 void pl_stream_event(pl_exchange *x, pl_str raw, pl_buf *out, int64_t now_ms);
-void pl_stream_end_error(pl_exchange *x, pl_buf *out, int64_t now_ms, const char *verdict,
-                         const char *code, const char *message);
 void pl_stream_init(stream_state *s, size_t max);
 void pl_stream_done(stream_state *s);
 /* Sets e->data from the event's data lines, and joins its other lines in others. Gives the
  * number of data lines. */
 size_t pl_frame_data(stream_event *e, pl_buf *others);
+/* The event in hand is done with. */
+void pl_frame_next(stream_state *s);
 /* The last event when its blank line is missing. */
 void pl_frame_rest(pl_exchange *x, pl_buf *out, int64_t now_ms);
 /* Reads one line off rest, whatever ends it. */
 bool pl_frame_line(pl_str *rest, pl_str *line);
+
+/* --- exchange_block.c ----------------------------------------------------------------- */
+
+void pl_stream_end_error(pl_exchange *x, pl_buf *out, int64_t now_ms, const char *verdict,
+                         const char *code, const char *message);
+/* True when the stream ended because of what was just scanned. */
+bool pl_stream_judged(pl_exchange *x, pl_buf *out, int64_t now_ms);
+/* Makes the event record, and says its digest. */
+void pl_stream_comment(pl_exchange *x, pl_buf *out, int64_t now_ms);
+void pl_stream_stop(pl_exchange *x, pl_buf *out, int64_t now_ms);
 
 /* --- exchange_same.c ----------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
 pl_rc pl_exchange_question(const pl_exchange *x, pl_buf *out)
 {
     static const char place[] = "{text}";
-    const char       *prompt = x->route->opinion_prompt.p, *at = strstr(prompt, place);
+    const char       *prompt = x->route->opinion_prompt[x->asked.asks].p, *at = strstr(prompt, place);
 
     if (x->question.failed || !at)
         return PL_LIMIT;

@@ -168,8 +168,8 @@ void         pl_exchange_free(pl_exchange *x);
 
 /* Judges the complete request body. */
 pl_exchange_action pl_exchange_request(pl_exchange *x, pl_str body);
-/* ASK: appends the body of a chat completion that asks about the texts in question; PL_LIMIT,
- * PL_NOMEM: there is no question to ask, which is an opinion of NONE. */
+/* ASK, and while an answer asks: appends the body of a chat completion that asks about the texts in question;
+ * PL_LIMIT, PL_NOMEM: there is no question to ask, which is an opinion of NONE. */
 pl_rc pl_exchange_question(const pl_exchange *x, pl_buf *out);
 /* What a guard model answered: a chat completion whose text begins with the word "safe" or
  * "unsafe", or is a JSON object with a boolean "flagged". Anything else is NONE. */
@@ -215,6 +215,13 @@ pl_response_mode pl_exchange_response_begin(pl_exchange *x, int status, pl_str c
 /* STREAM: appends what may be sent now to out. WHOLE: collects, out stays empty. */
 void pl_exchange_response_feed(pl_exchange *x, pl_str bytes, pl_buf *out, int64_t now_ms);
 void pl_exchange_response_end(pl_exchange *x, pl_response_end how, pl_buf *out, int64_t now_ms);
+/* Is a guard model to be asked about the answer (pl_exchange_question)? Until pl_exchange_answer_opinion nothing
+ * more of it is released; what is fed meanwhile waits, and so does a proper end. An upstream that broke off is
+ * not waited for: there is no opinion then. */
+bool pl_exchange_asks(const pl_exchange *x);
+/* Goes on with the answer that asked; it may ask again. WHOLE: the reply is ready. Does nothing when nothing is
+ * asked any more. */
+void pl_exchange_answer_opinion(pl_exchange *x, pl_opinion o, pl_buf *out, int64_t now_ms);
 /* True once the reply is complete whatever upstream still sends (block mid-stream,
  * [DONE] seen): the caller stops reading upstream. */
 bool pl_exchange_ended(const pl_exchange *x);

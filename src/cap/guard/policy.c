@@ -168,6 +168,7 @@ static pl_rc periods_fill(policy_route *r, const pl_textdb *db, const json_t *o,
             for (uint32_t i = 0; i < n; i++) {
                 pl_cell c = at->cells[d][i];
                 r->closes[d] |= pl_cell_act(c) >= PL_ACTION_BLOCK && !(c & PL_CELL_OPEN);
+                r->asks |= d == 1 && (c & PL_CELL_OPINION);
                 r->masks |= d == 1 && pl_cell_act(c) >= PL_ACTION_REDACT;
                 r->models |= d == 1 && pl_cell_act(c) > PL_ACTION_ALLOW && is_model_rule(db, i);
             }
@@ -242,7 +243,8 @@ static pl_rc route_fill(policy_route *r, const pl_textdb *db, const json_t *o, p
     r->name = text_of(o, "name");
     r->tenant = text_of(o, "tenant");
     r->opinion_model = text_of(opinion, "model");
-    r->opinion_prompt = text_of(opinion, "prompt");
+    r->opinion_prompt[0] = text_of(opinion, "prompt");
+    r->opinion_prompt[1] = text_of(opinion, json_object_get(opinion, "answer_prompt") ? "answer_prompt" : "prompt");
     r->fail = pl_str_eqz(text_of(o, "fail"), "open") ? PL_FAIL_OPEN : PL_FAIL_CLOSED;
     r->enforce_share = 100;
     if (json_is_integer(json_object_get(o, "enforce_share")))

@@ -97,6 +97,8 @@ static pl_rc answer_with(pl_exchange *x, const json_t *c, pl_error *err)
     (void)pl_exchange_response_begin(x, 200, PL_STR("application/json"), PL_STR(""));
     pl_exchange_response_feed(x, pl_str_z(text), &out, 0);
     pl_exchange_response_end(x, PL_END_COMPLETE, &out, 0);
+    while (pl_exchange_asks(x))
+        pl_exchange_answer_opinion(x, opinion_of(c), &out, 0);
     pl_buf_done(&out);
     free(text);
     return PL_OK;
@@ -266,31 +268,41 @@ int policy_test_cases(pl_cmd_ctx *c, pl_policy *policy, int route, const char *p
 
 /* --- policy replay ----------------------------------------------------------------------------------- */
 
-/* The action that the other policy has for a finding of the past; -1: it has no such rule. */
-static int action_now(const trial *t, const json_t *f, bool output, int64_t now_ms)
+/* The cell that the other policy has for a finding of the past; 0: it has no such rule. */
+static pl_cell cell_now(const trial *t, const json_t *f, bool output, int64_t now_ms)
 {
     const pl_textdb *db = pl_policy_textdb(t->other);
     pl_str           id = pl_str_z(json_string_value(json_object_get(f, "rule")));
 
     for (uint32_t r = 0; r < pl_textdb_rule_count(db); r++)
         if (pl_str_eq(pl_textdb_rule_get(db, r).id, id))
-            return (int)pl_cell_act(pl_policy_cells(t->other, t->other_route, output, now_ms)[r]);
-    return -1;
+            return pl_policy_cells(t->other, t->other_route, output, now_ms)[r];
+    return 0;
 }
 
-static bool blocks_now(const trial *t, const json_t *leaf, bool output)
+typedef enum fate { PASSES, WOULD_BE_ASKED, BLOCKS } fate;
+
+/* What the findings of one direction lead to. What a guard model said then counts now, if one was asked. */
+static fate fate_now(const trial *t, const json_t *leaf, bool output)
 {
     const json_t *f;
+    const char   *said = json_string_value(json_object_get(leaf, output ? "second_opinion_output" : "second_opinion"));
+    fate          worst = PASSES;
     pl_str        time = pl_str_z(json_string_value(json_object_get(leaf, "time")));
     int64_t       now_ms = 0;
     size_t        i;
 
     (void)pl_time_parse(time, &now_ms, NULL);
     json_array_foreach (json_object_get(json_object_get(leaf, output ? "output" : "input"), "findings"),
-                        i, f)
-        if (action_now(t, f, output, now_ms) == PL_ACTION_BLOCK)
-            return true;
-    return false;
+                        i, f) {
+        pl_cell c = cell_now(t, f, output, now_ms);
+        fate    now = pl_cell_act(c) == PL_ACTION_BLOCK ? BLOCKS : PASSES;
+
+        if (c & PL_CELL_OPINION && !(said && strcmp(said, "none") == 0))
+            now = !said ? WOULD_BE_ASKED : strcmp(said, "unsafe") == 0 ? BLOCKS : PASSES;
+        worst = now > worst ? now : worst;
+    }
+    return worst;
 }
 
 /* Rules that the past did not look for: what they would have found nobody knows. */
@@ -320,6 +332,7 @@ static void event_replay(const trial *t, const json_t *leaf, replayed *r)
 {
     const char *was = json_string_value(json_object_get(leaf, "verdict"));
     const char *direction = json_string_value(json_object_get(leaf, "direction"));
+    fate        in = fate_now(t, leaf, false), out = fate_now(t, leaf, true);
 
     r->was = was ? was : "";
     r->why = "";
@@ -327,8 +340,11 @@ static void event_replay(const trial *t, const json_t *leaf, replayed *r)
         r->now = r->was; /* no judgement of the policy */
         return;
     }
-    if (blocks_now(t, leaf, false) || blocks_now(t, leaf, true)) {
+    if (in == BLOCKS || out == BLOCKS) {
         r->now = "block";
+    } else if (in == WOULD_BE_ASKED || out == WOULD_BE_ASKED) {
+        r->now = "undetermined";
+        r->why = "a guard model would be asked";
     } else if (direction && strcmp(direction, "input") == 0) {
         r->now = "undetermined";
         r->why = "the request would go through; its answer was never made";

@@ -32,8 +32,8 @@ static bool bytes_read(const json_t *v, int64_t *out)
 static pl_rc limit(compiler *c, const char *where, const json_t *o, const char *part, json_t *out)
 {
     static const char *const keys[] = { "bytes", "over", NULL };
-    static const char *const request[] = { "refuse", "pass", NULL }, *const answer[] = { "block", "pass", NULL };
-    const char *const *words = part[0] == 'r' ? request : answer;
+    static const char *const request[] = { "refuse", "pass", NULL }, *const of_answer[] = { "block", "pass", NULL };
+    const char *const *words = part[0] == 'r' ? request : of_answer;
     const json_t *v = json_object_get(o, part), *over = json_object_get(v, "over");
     char          at[POINTER_MAX], text[64];
     int64_t       bytes = 0;

@@ -48,8 +48,7 @@ static pl_rc then(compiler *c, const char *where, const json_t *row, pl_action w
 }
 
 /* The rule's cell: docs/formats/policy.md, "Actions". */
-static pl_rc cell(compiler *c, const char *where, const json_t *row, bool is_output, bool opens,
-                  json_t *out)
+static pl_rc cell(compiler *c, const char *where, const json_t *row, bool opens, json_t *out)
 {
     const json_t *name = json_object_get(row, "action"), *fail = json_object_get(row, "fail");
     pl_action     what, act;
@@ -66,8 +65,6 @@ static pl_rc cell(compiler *c, const char *where, const json_t *row, bool is_out
     rc = then(c, where, row, what, &act);
     if (rc != PL_OK)
         return rc;
-    if (what == PL_ACTION_SECOND_OPINION && is_output)
-        return policy_bad(c, where, "'second_opinion' is asked about requests: in 'output' use block or escalate");
     if (what <= PL_ACTION_REPLACE)
         act = what;
     flags |= what == PL_ACTION_ESCALATE ? PL_CELL_REVIEW : 0;
@@ -81,8 +78,7 @@ static pl_rc cell(compiler *c, const char *where, const json_t *row, bool is_out
     return PL_OK;
 }
 
-static pl_rc rule_row(compiler *c, const char *where, const json_t *row, bool is_output, bool opens,
-                      json_t *rows)
+static pl_rc rule_row(compiler *c, const char *where, const json_t *row, bool opens, json_t *rows)
 {
     static const char *const keys[] = { "category", "min_severity", "action", "then", "fail", "from",
                                         "until", NULL };
@@ -100,7 +96,7 @@ static pl_rc rule_row(compiler *c, const char *where, const json_t *row, bool is
     json_object_set(out, "category", json_object_get(row, "category"));
     if (least)
         json_object_set(out, "min_severity", (json_t *)least);
-    rc = cell(c, where, row, is_output, opens, out);
+    rc = cell(c, where, row, opens, out);
     if (rc == PL_OK)
         rc = moment(c, where, row, "from", out);
     if (rc == PL_OK)
@@ -125,7 +121,7 @@ static pl_rc rule_rows(compiler *c, const char *route, bool is_output, const jso
         return policy_bad(c, where, "there must be a list of rules for 'input' and one for 'output'");
     json_array_foreach ((json_t *)rows, i, row) {
         snprintf(where, sizeof where, "%.120s/%s/%zu", route, direction, i);
-        pl_rc rc = rule_row(c, where, row, is_output, opens, out);
+        pl_rc rc = rule_row(c, where, row, opens, out);
         if (rc != PL_OK)
             return rc;
     }
@@ -253,15 +249,16 @@ static bool has_opinions(const json_t *rows)
 /* What the guard model is asked: `{text}` stands for the text in question. */
 static pl_rc opinion(compiler *c, const char *route, const json_t *r, json_t *out)
 {
-    static const char *const keys[] = { "model", "prompt", NULL };
+    static const char *const keys[] = { "model", "prompt", "answer_prompt", NULL };
     const json_t *o = json_object_get(r, "second_opinion");
     const char   *prompt = json_string_value(json_object_get(o, "prompt"));
+    const json_t *about_answers = json_object_get(o, "answer_prompt");
     char          where[POINTER_MAX];
     pl_rc         rc;
 
     snprintf(where, sizeof where, "%.120s/second_opinion", route);
     if (!o)
-        return has_opinions(json_object_get(out, "input"))
+        return has_opinions(json_object_get(out, "input")) || has_opinions(json_object_get(out, "output"))
                    ? policy_bad(c, route, "a rule asks for a second opinion, but the route has no "
                                           "'second_opinion: {model, prompt}'")
                    : PL_OK;
@@ -270,6 +267,8 @@ static pl_rc opinion(compiler *c, const char *route, const json_t *r, json_t *ou
         return rc;
     if (!json_is_string(json_object_get(o, "model")) || !prompt || !strstr(prompt, "{text}"))
         return policy_bad(c, where, "'second_opinion' needs a 'model' and a 'prompt' that holds {text}");
+    if (about_answers && (!json_is_string(about_answers) || !strstr(json_string_value(about_answers), "{text}")))
+        return policy_bad(c, where, "'answer_prompt' must be a text that holds {text}");
     json_object_set(out, "second_opinion", (json_t *)o);
     return PL_OK;
 }

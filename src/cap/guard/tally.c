@@ -34,7 +34,7 @@ void tally_add(tally *t, uint32_t rule, pl_cell cell)
     if (i < t->n)
         t->row[i].count++;
     else if (t->n < PL_TALLY_RULES)
-        t->row[t->n++] = (tally_row){ rule, 1, cell };
+        t->row[t->n++] = (tally_row){ .rule = rule, .count = 1, .cell = cell };
     else
         t->more++;
 }

@@ -33,7 +33,8 @@ static const char fixture_doc[] =
     "\"fail\":\"closed\",\"media\":\"%s\","
     "\"input\":[{\"category\":\"harm.*\",\"min_severity\":2,\"cell\":2},"
     "{\"category\":\"*\",\"cell\":1}],"
-    "\"output\":[{\"category\":\"harm.*\",\"cell\":2},"
+    "\"second_opinion\":{\"model\":\"g\",\"prompt\":\"{text}\"},"
+    "\"output\":[{\"category\":\"harm.*\",\"cell\":%u},"
     "{\"category\":\"*\",\"cell\":1}],"
     "\"label\":{\"explicit\":%s,\"zh\":\"" ZH_LABEL "\",\"en\":\"" EN_LABEL "\"},"
     "\"answers\":{\"default\":{\"zh\":\"" ZH_ANSWER "\",\"en\":\"" EN_ANSWER "\"}}}]}";
@@ -55,15 +56,15 @@ static inline void fixture_text(void **text, size_t *n)
     pl_textdb_builder_free(b);
 }
 
-/* Writes the compiled policy to path. */
-static inline void fixture_policy_write(const char *path, const char *media, const char *explicit)
+/* Writes the compiled policy to path; cell is that of harm in answers. */
+static inline void fixture_policy_write_cell(const char *path, const char *media, const char *explicit, pl_cell cell)
 {
     void    *text, *image;
     size_t   text_n, n;
     char     doc[4096];
     FILE    *f;
 
-    snprintf(doc, sizeof doc, fixture_doc, media, explicit);
+    snprintf(doc, sizeof doc, fixture_doc, media, (unsigned)cell, explicit);
     fixture_text(&text, &text_n);
     pl_policydb_section s[] = { { PL_SECTION_POLICY, pl_str_z(doc) },
                                 { PL_SECTION_TEXT, { text, text_n } } };
@@ -76,7 +77,12 @@ static inline void fixture_policy_write(const char *path, const char *media, con
     free(image);
 }
 
-static inline pl_policy *fixture_policy(const char *media, const char *explicit)
+static inline void fixture_policy_write(const char *path, const char *media, const char *explicit)
+{
+    fixture_policy_write_cell(path, media, explicit, PL_ACTION_BLOCK);
+}
+
+static inline pl_policy *fixture_policy_cell(const char *media, const char *explicit, pl_cell cell)
 {
     char       path[] = "/tmp/plumbline-policy-XXXXXX";
     int        fd = mkstemp(path);
@@ -85,11 +91,16 @@ static inline pl_policy *fixture_policy(const char *media, const char *explicit)
 
     assert_true(fd >= 0);
     close(fd);
-    fixture_policy_write(path, media, explicit);
+    fixture_policy_write_cell(path, media, explicit, cell);
     if (pl_policy_openat(AT_FDCWD, path, &p, &err) != PL_OK)
         fail_msg("%s", err.text);
     unlink(path);
     return p;
+}
+
+static inline pl_policy *fixture_policy(const char *media, const char *explicit)
+{
+    return fixture_policy_cell(media, explicit, PL_ACTION_BLOCK);
 }
 
 static const uint8_t fixture_key[32] = { 1, 2, 3 };

@@ -101,4 +101,18 @@ t 'events: what their findings lead to is told' sh -c "'$PLUMBLINE' policy repla
 t 'events: an answer that was never made is undetermined' sh -c "'$PLUMBLINE' policy replay '$T/strict.db' '$T/mild.db' '$T/events.jsonl' --json |
     jq -es 'map(.now) == [\"undetermined\", \"allow\", \"error\"]'"
 t 'and ends with 3 when nothing else would change' exits 3 policy replay "$T/strict.db" "$T/mild.db" "$T/events.jsonl"
+
+# A guard model about answers: cases say what it would answer; an event says what it answered.
+sed -e 's/^    input:/    second_opinion: {model: g, prompt: "{text}"}\n    input:/' -e '/^    output:/,/^    label:/s/action: block/action: second_opinion/' "$T/strict.yaml" >"$T/asks.yaml"
+t 'a policy that asks about answers compiles' exits 0 policy compile "$T/asks.yaml" -o "$T/asks.db" --packs "$T/packs"
+for said in safe:allow unsafe:block none:block; do
+    printf '{"id":"%s","direction":"output","text":"plumbobword","second_opinion":"%s","expect":{"verdict":"%s"}}\n' "$said" "${said%:*}" "${said#*:}"
+done >"$T/asked.jsonl"
+t 'its word decides in cases' exits 0 policy test "$T/asks.db" --cases "$T/asked.jsonl"
+# shellcheck disable=SC2059 # formats on purpose
+for said in safe unsafe none; do
+    printf "{\"v\":1,\"id\":\"$said\",\"policy_sha256\":\"x\",\"verdict\":\"allow\",\"direction\":\"\",\"second_opinion_output\":\"$said\",\"input\":{\"findings\":[]},\"output\":{$F}}\n" log
+done >>"$T/events.jsonl"
+t 'in a replay its word of then counts, and without one nobody can tell' sh -c "'$PLUMBLINE' policy replay '$T/strict.db' '$T/asks.db' '$T/events.jsonl' --json |
+    jq -es 'map(.now) == [\"block\", \"undetermined\", \"error\", \"allow\", \"block\", \"block\"]'"
 t_done

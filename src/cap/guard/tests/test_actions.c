@@ -1,121 +1,5 @@
-/* What a policy does with what was found: every action, periods, tenants, second opinions. */
-#include "guard_fixture.h"
-
-#include "base/file.h"
-#include "cap/guard/guard_int.h"
-
-#include <sys/stat.h>
-
-#define WORDS "id\ttext\tcategory\tlang\tseverity\tsource\tupdated\tflags\n" \
-    "w1\tzork\tharm.weapons\ten\t3\town\t2026-01-01\tword\n" \
-    "w2\tgrue\tharm.fraud\ten\t3\town\t2026-01-01\tword\n" \
-    "w3\tplugh\tharm.privacy\ten\t3\town\t2026-01-01\tword\n"
-#define HEAD    "policy: p\nversion: 1\npacks: [own]\n"
-#define REST    "    label: {explicit: false}\n    answers: {default: {zh: 不行, en: \"no\"}}\n"
-#define NOON    1790000000000 /* 2026-09-21T14:13:20Z */
-
-static char folder[] = "/tmp/plumbline-actions-XXXXXX";
-
-static void put_file(const char *name, const char *text)
-{
-    char     path[256];
-    pl_error err;
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    assert_ok(pl_file_write_atomic(path, pl_str_z(text), 0600, &err), &err);
-}
-
-/* A lexicon of invented words: weapons "zork", fraud "grue", privacy "plugh". */
-static int setup(void **state)
-{
-    char path[256];
-
-    (void)state;
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/own", folder);
-    assert_int_equal(mkdir(path, 0700), 0);
-    put_file("own/pack.yaml", "id: own\nversion: \"1\"\nkind: lexicon\nlicence: Apache-2.0\ntitle: {zh: 测试, en: test}\n"
-                              "sources: [{id: own, title: test, evidence: P, date: \"2026-01-01\"}]\n"
-                              "in_force: {from: \"2026-01-01\", to: null}\njurisdiction: any\nlegal_weight: none\n");
-    put_file("own/entries.tsv", WORDS);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    char command[300];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
-}
-
-static pl_rc compile(const char *source, void **image, size_t *n, pl_error *err)
-{
-    const char *folders[] = { folder, PL_TEST_SOURCE_ROOT "/packs", NULL };
-    char        path[256];
-
-    put_file("source.yaml", source);
-    snprintf(path, sizeof path, "%s/source.yaml", folder);
-    return pl_policy_compile(path, folders, image, n, err);
-}
-
-static pl_policy *policy_of(const char *source)
-{
-    char       path[256];
-    void      *image = NULL;
-    size_t     n = 0;
-    pl_policy *p = NULL;
-    pl_error   err = { 0 };
-
-    assert_ok(compile(source, &image, &n, &err), &err);
-    snprintf(path, sizeof path, "%s/policy.db", folder);
-    assert_ok(pl_file_write_atomic(path, (pl_str){ image, n }, 0600, &err), &err);
-    assert_ok(pl_policy_openat(AT_FDCWD, path, &p, &err), &err);
-    free(image);
-    return p;
-}
-
-static void refused(const char *source, const char *why)
-{
-    void    *image = NULL;
-    size_t   n = 0;
-    pl_error err = { 0 };
-
-    assert_int_equal(compile(source, &image, &n, &err), PL_INVALID);
-    if (!strstr(err.text, why))
-        fail_msg("'%s' does not say '%s'", err.text, why);
-}
-
-static pl_exchange *begin(pl_policy *p, const char *tenant, int64_t now_ms)
-{
-    pl_exchange_options o = { .policy = p, .route = 0, .route_name = PL_STR("default"),
-                              .surface = pl_surface_find(PL_STR("chat.completions")),
-                              .service = PL_STR("svc"), .id = "01jb00000000000000000000ab",
-                              .tenant = pl_str_z(tenant), .now_ms = now_ms,
-                              .index_key = fixture_key, .max_response = 1u << 20 };
-    pl_exchange *x = pl_exchange_new(&o);
-
-    assert_non_null(x);
-    return x;
-}
-
-static pl_str request(const char *word)
-{
-    static char body[256];
-
-    snprintf(body, sizeof body, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"say %s now\"}]}", word);
-    return pl_str_z(body);
-}
-
-static json_t *event_of(pl_exchange *x)
-{
-    json_t  *j = NULL;
-    pl_error err;
-
-    assert_ok(pl_json_parse(pl_exchange_event(x, NOON)->leaf, "event", &j, &err), &err);
-    return j;
-}
+/* What a policy does with what was found: every action, periods, tenants. */
+#include "actions_fixture.h"
 
 static const char *action_in(const json_t *event)
 {
@@ -494,116 +378,6 @@ static void tenants__have_rules_before_those_of_the_route_and_texts_of_their_own
     pl_policy_unref(p);
 }
 
-/* --- second opinions --------------------------------------------------------------------------------- */
-
-#define ASKS HEAD "routes:\n  default:\n    second_opinion: {model: guard-1, prompt: \"Is this safe?\\n{text}\\nAnswer safe or unsafe.\"}\n" \
-    "    input:\n      - {category: harm.weapons, action: second_opinion}\n" \
-    "      - {category: harm.fraud, action: second_opinion, fail: open}\n" \
-    "      - {category: harm.privacy, action: block}\n    output: [{category: \"*\", action: log}]\n" REST
-
-static void second_opinion__decides_or_leaves_it_to_the_rules_fail_mode(void **state)
-{
-    pl_policy *p = policy_of(ASKS);
-    static const struct {
-        const char *word;
-        pl_opinion  says;
-        bool        blocks, bypass;
-    } rows[] = {
-        { "zork", PL_OPINION_SAFE, false, false },  { "zork", PL_OPINION_UNSAFE, true, false },
-        { "zork", PL_OPINION_NONE, true, false },   { "grue", PL_OPINION_NONE, false, true },
-        { "grue", PL_OPINION_UNSAFE, true, false }, { "grue and zork", PL_OPINION_NONE, true, false },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        pl_exchange *x = begin(p, "", NOON);
-        json_t      *event;
-
-        assert_int_equal(pl_exchange_request(x, request(rows[i].word)), PL_EXCHANGE_ASK);
-        assert_int_equal(pl_exchange_opinion(x, rows[i].says, request(rows[i].word)),
-                         rows[i].blocks ? PL_EXCHANGE_ANSWER : PL_EXCHANGE_FORWARD);
-        event = event_of(x);
-        assert_non_null(json_object_get(event, "second_opinion"));
-        assert_int_equal(json_array_size(json_object_get(event, "bypasses")), rows[i].bypass);
-        json_decref(event);
-        pl_exchange_free(x);
-    }
-    pl_policy_unref(p);
-}
-
-static void second_opinion__is_asked_about_the_text_and_only_when_nothing_blocks(void **state)
-{
-    pl_policy   *p = policy_of(ASKS);
-    pl_exchange *x = begin(p, "", NOON);
-    pl_buf       q = PL_BUF_INIT(1u << 20);
-    json_t      *j = NULL;
-    const char  *content;
-    pl_error     err;
-
-    (void)state;
-    assert_int_equal(pl_exchange_request(x, request("zork \\\"quoted\\\"")), PL_EXCHANGE_ASK);
-    assert_int_equal(pl_exchange_question(x, &q), PL_OK);
-    assert_ok(pl_json_parse(pl_buf_str(&q), "question", &j, &err), &err);
-    assert_string_equal(json_string_value(json_object_get(j, "model")), "guard-1");
-    content = json_string_value(json_object_get(json_array_get(json_object_get(j, "messages"), 0), "content"));
-    assert_non_null(strstr(content, "Is this safe?\nsay zork \"quoted\" now"));
-    assert_non_null(strstr(content, "\nAnswer safe or unsafe."));
-    json_decref(j);
-    pl_buf_done(&q);
-    pl_exchange_free(x);
-
-    x = begin(p, "", NOON);
-    assert_int_equal(pl_exchange_request(x, request("zork plugh")), PL_EXCHANGE_ANSWER);
-    pl_exchange_free(x);
-    pl_policy_unref(p);
-}
-
-static void second_opinion__without_a_question_of_the_right_size_is_none(void **state)
-{
-    pl_policy   *p = policy_of(ASKS);
-    pl_exchange *x = begin(p, "", NOON);
-    pl_buf       body = PL_BUF_INIT(1u << 20);
-
-    (void)state;
-    pl_buf_puts(&body, "{\"messages\":[{\"role\":\"user\",\"content\":\"zork ");
-    for (size_t i = 0; i < PL_QUESTION_MAX; i++)
-        pl_buf_putc(&body, 'a');
-    pl_buf_puts(&body, "\"}]}");
-    assert_int_equal(pl_exchange_request(x, pl_buf_str(&body)), PL_EXCHANGE_ANSWER);
-    assert_string_equal(pl_exchange_verdict(x), "block");
-    pl_buf_done(&body);
-    pl_exchange_free(x);
-    pl_policy_unref(p);
-}
-
-static void opinion_read__takes_two_forms_and_nothing_else(void **state)
-{
-    static const struct {
-        const char *content;
-        pl_opinion  means;
-    } rows[] = {
-        { "safe", PL_OPINION_SAFE }, { "\\n\\n Safe.", PL_OPINION_SAFE },
-        { "unsafe\\nS1", PL_OPINION_UNSAFE }, { "UNSAFE", PL_OPINION_UNSAFE },
-        { "safely said, no", PL_OPINION_NONE }, { "I think it is safe", PL_OPINION_NONE },
-        { "", PL_OPINION_NONE }, { "{\\\"flagged\\\":true}", PL_OPINION_UNSAFE },
-        { "{\\\"flagged\\\": false, \\\"why\\\":\\\"x\\\"}", PL_OPINION_SAFE },
-        { "{\\\"flagged\\\":false,\\\"flagged\\\":true}", PL_OPINION_NONE },
-        { "{\\\"a\\\":{\\\"flagged\\\":false}}", PL_OPINION_NONE },
-        { "{\\\"flagged\\\":false", PL_OPINION_NONE }, { "{\\\"flagged\\\":\\\"no\\\"}", PL_OPINION_NONE },
-    };
-    char body[512];
-
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        snprintf(body, sizeof body, "{\"id\":\"c-1\",\"choices\":[{\"index\":0,\"message\":{\"content\":\"%s\"}}]}", rows[i].content);
-        if (pl_opinion_read(200, pl_str_z(body)) != rows[i].means)
-            fail_msg("%s", rows[i].content);
-        assert_int_equal(pl_opinion_read(503, pl_str_z(body)), PL_OPINION_NONE);
-    }
-    assert_int_equal(pl_opinion_read(200, PL_STR("safe")), PL_OPINION_NONE);
-    assert_int_equal(pl_opinion_read(200, PL_STR("{\"choices\":[]}")), PL_OPINION_NONE);
-}
-
 /* --- fail modes and mistakes ------------------------------------------------------------------------ */
 
 static void fail__of_a_rule_decides_for_its_direction(void **state)
@@ -633,8 +407,10 @@ static void mistakes__are_named_where_they_are(void **state)
         { RULE("{category: a, action: second_opinion}"), "second opinion" },
         { HEAD "routes:\n  default:\n    second_opinion: {model: m, prompt: \"no place\"}\n    input: [{category: a, action: log}]\n"
                "    output: [{category: \"*\", action: log}]\n" REST, "{text}" },
-        { HEAD "routes:\n  default:\n    second_opinion: {model: m, prompt: \"{text}\"}\n    input: [{category: a, action: log}]\n"
-               "    output: [{category: \"*\", action: second_opinion}]\n" REST, "asked about requests" },
+        { HEAD "routes:\n  default:\n    input: [{category: a, action: log}]\n"
+               "    output: [{category: \"*\", action: second_opinion}]\n" REST, "second opinion" },
+        { HEAD "routes:\n  default:\n    second_opinion: {model: m, prompt: \"{text}\", answer_prompt: \"no place\"}\n"
+               "    input: [{category: a, action: log}]\n    output: [{category: \"*\", action: log}]\n" REST, "'answer_prompt'" },
         { RULE("{category: a, action: log}") "tenants: {acme: {other: {mode: shadow}}}\n", "no such route" },
         { RULE("{category: a, action: log}") "tenants: {acme: {}}\n", "mapping of routes" },
         { RULE("{category: a, action: log}") "tenants: {acme: {default: {colour: red}}}\n", "unknown key" },
@@ -660,10 +436,6 @@ int main(void)
         cmocka_unit_test(shadow__records_actions_and_asks_nobody),
         cmocka_unit_test(rules__have_a_beginning_and_an_end),
         cmocka_unit_test(tenants__have_rules_before_those_of_the_route_and_texts_of_their_own),
-        cmocka_unit_test(second_opinion__decides_or_leaves_it_to_the_rules_fail_mode),
-        cmocka_unit_test(second_opinion__is_asked_about_the_text_and_only_when_nothing_blocks),
-        cmocka_unit_test(second_opinion__without_a_question_of_the_right_size_is_none),
-        cmocka_unit_test(opinion_read__takes_two_forms_and_nothing_else),
         cmocka_unit_test(fail__of_a_rule_decides_for_its_direction),
         cmocka_unit_test(mistakes__are_named_where_they_are),
     };
