@@ -1491,6 +1491,11 @@ export interface components {
             route: string;
             /** @enum {string} */
             second_opinion?: "safe" | "unsafe" | "none";
+            /**
+             * @description of the answer; the gravest, where it was asked several times
+             * @enum {string}
+             */
+            second_opinion_output?: "safe" | "unsafe" | "none";
             service: string;
             session?: string;
             status: number;
