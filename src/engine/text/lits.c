@@ -84,7 +84,7 @@ static bool slots_ok(const pl_lits *l)
     for (size_t i = 0; i < n; i++) {
         const lits_entry *e = &l->slots[i];
 
-        wrong |= (unsigned)(e->number > l->h->count) | (unsigned)(e->anchor > e->length) |
+        wrong |= (unsigned)(lits_number(e) > l->h->count) | (unsigned)(e->anchor > e->length) |
                  ((unsigned)((uint64_t)e->at + e->length + 1 > text) & (unsigned)(e->number != 0));
     }
     return wrong == 0;
@@ -101,51 +101,6 @@ static bool starts_ok(const pl_lits *l)
             return false;
     }
     return true;
-}
-
-/* The first two characters of an entry's window, if it is one of characters. */
-static bool lead_key(const pl_lits *l, const lits_entry *e, uint32_t *key)
-{
-    uint32_t kind = e->check & 7;
-    size_t   at = (size_t)e->at + e->anchor;
-
-    if (kind > LITS_WIDE2)
-        return false;
-    if (l->h->kind == PL_LITS_UNITS) {
-        const uint16_t *u = (const uint16_t *)l->text + at;
-
-        if (at + 2 > l->h->text)
-            return false;
-        *key = u[0] | (uint32_t)u[1] << 16;
-        return true;
-    }
-    if (at + 6 > l->h->text)
-        return false;
-    *key = lits_code(l->text + at) | (uint32_t)lits_code(l->text + at + 3) << 16;
-    return true;
-}
-
-/* Without memory the set works all the same. */
-static void lead_pairs_make(pl_lits *l)
-{
-    enum { FEW = 40000, BITS_MIN = 12, BITS_EACH = 24 };
-    unsigned bits = BITS_MIN;
-    uint32_t key;
-
-    if (l->h->entries > FEW || !(l->h->flags & LITS_HAS_WIDE))
-        return;
-    while ((1u << bits) < l->h->entries * BITS_EACH)
-        bits++;
-    l->lead_pairs = calloc((size_t)1 << (bits - 5), sizeof *l->lead_pairs);
-    if (!l->lead_pairs)
-        return;
-    l->lead_shift = 32 - bits;
-    for (size_t i = 0, n = lits_slots(l->h); i < n; i++)
-        if (l->slots[i].number && lead_key(l, &l->slots[i], &key)) {
-            uint32_t bit = lits_lead_pair(l, key);
-
-            l->lead_pairs[bit >> 5] |= 1u << (bit & 31);
-        }
 }
 
 pl_rc pl_lits_open(pl_str image, pl_lits **out, pl_error *err)
@@ -179,7 +134,6 @@ pl_rc pl_lits_open(pl_str image, pl_lits **out, pl_error *err)
         pl_lits_free(copy);
         return rc;
     }
-    lead_pairs_make(copy);
     *out = copy;
     return PL_OK;
 }
@@ -190,6 +144,6 @@ void pl_lits_free(pl_lits *l)
         return;
     free(l->wide.word);
     free(l->other.word);
-    free(l->lead_pairs);
+    free(l->codes.word);
     free(l);
 }

@@ -261,6 +261,21 @@ static void anchor_put(builder *b, const spec *s, uint32_t *filter)
             pair_put(b->h.triple_pairs[i], c[i], c[i + 1]);
 }
 
+static bool is_last(const lits_entry *slots, size_t i, size_t n)
+{
+    for (size_t k = i + 1; k < n && k < i + LITS_REACH && slots[k].number; k++)
+        if (slots[k].check == slots[i].check)
+            return false;
+    return true;
+}
+
+static void lasts_put(lits_entry *slots, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (slots[i].number && is_last(slots, i, n))
+            slots[i].number |= LITS_LAST;
+}
+
 /* Texts lie in the order of the literals. */
 static void entries_put(const builder *b, const lits_layout *y, uint8_t *image)
 {
@@ -281,6 +296,7 @@ static void entries_put(const builder *b, const lits_layout *y, uint8_t *image)
         memcpy(image + y->text + size * at, s->p, size * s->n);
         at += s->n;
     }
+    lasts_put(slots, lits_slots(&b->h));
 }
 
 /* --- starts -------------------------------------------------------------------------------- */

@@ -36,10 +36,12 @@ static void put_wide(pl_lits *l, size_t at, size_t left, bool pair)
 
     if (left < (pair ? 2 : 3) * each)
         return; /* no builder makes that */
-    if (each == 1)
+    if (each == 1) {
         put(&l->wide, lits_first_wide(u[0], u[1]), pair, pair ? 0 : u[2]);
-    else
-        put(&l->wide, lits_first_wide(lits_raw(p), lits_raw(p + 3)), pair, pair ? 0 : p[8]);
+        return;
+    }
+    put(&l->wide, lits_first_wide(lits_raw(p), lits_raw(p + 3)), pair, pair ? 0 : p[8]);
+    put(&l->codes, lits_first_wide(lits_code(p), lits_code(p + 3)), pair, pair ? 0 : lits_code(p + 6) >> LITS_CODE_NEXT);
 }
 
 static void put_other(pl_lits *l, size_t at, size_t left, bool triple)
@@ -63,11 +65,14 @@ pl_rc lits_first_make(pl_lits *l, pl_error *err)
         wide += l->slots[i].number && (l->slots[i].check & 7) <= LITS_WIDE2;
     rc = room_for(&l->wide, wide, err);
     if (rc == PL_OK)
+        rc = room_for(&l->codes, l->h->kind == PL_LITS_UNITS ? 0 : wide, err);
+    if (rc == PL_OK)
         rc = room_for(&l->other, pass_all(l) ? 0 : l->h->entries - wide, err);
     if (rc != PL_OK)
         return rc;
     if (pass_all(l)) {
         memset(l->wide.word, 0xff, sizeof(uint32_t) << BITS_MIN);
+        memset(l->codes.word, 0xff, sizeof(uint32_t) << BITS_MIN);
         memset(l->other.word, 0xff, sizeof(uint32_t) << BITS_MIN);
         return PL_OK;
     }

@@ -83,13 +83,21 @@ typedef struct lits_header {
  * has the window but not the literal without a look at its text. */
 typedef struct lits_entry {
     uint32_t check;  /* lits_check of the window */
-    uint32_t number; /* of the literal, plus one; 0: the slot is empty */
+    uint32_t number; /* of the literal, plus one, LITS_LAST beside it; 0: the slot is empty */
     uint32_t at;     /* of its text */
     uint8_t  length; /* minus one */
     uint8_t  anchor; /* of the window inside it */
     uint8_t  before; /* what stands before the window; without any, the first */
     uint8_t  last;
 } lits_entry;
+
+/* No slot within reach behind it has the same check. (Sets made before there was this bit say so of none.) */
+#define LITS_LAST 0x80000000u
+
+static inline uint32_t lits_number(const lits_entry *e)
+{
+    return e->number & ~LITS_LAST;
+}
 
 /* Rising by their bytes or units. */
 typedef struct lits_start {
@@ -113,10 +121,7 @@ struct pl_lits {
     const uint8_t     *text;
     unsigned           filter_shift;
     lits_first         wide, other; /* windows at leads, elsewhere */
-    /* A bit for each hash of the two characters that a window at a lead begins with, made when the
-     * set is opened; NULL where so many are in it that a look would not be worth it. */
-    uint32_t *lead_pairs;
-    unsigned  lead_shift;
+    lits_first         codes;       /* of bytes, where characters are at hand as codes: wide */
 };
 
 /* Where the parts of an image lie, from the numbers in its header. */
@@ -216,12 +221,6 @@ static inline bool lits_pass(const pl_lits *l, uint32_t key, uint32_t tag)
     return !(~l->filter[hash >> l->filter_shift] & lits_filter_bits(hash));
 }
 
-/* The number of the bit of a pair: its highest bits. */
-static inline uint32_t lits_lead_pair(const pl_lits *l, uint32_t key)
-{
-    return key * LITS_M1 >> l->lead_shift;
-}
-
 /* Its highest bits say where the entry is, its lowest are checked there. */
 static inline uint64_t lits_hash(uint32_t key, uint32_t tag)
 {
@@ -245,8 +244,9 @@ static inline uint32_t lits_raw(const uint8_t *p)
     return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
 }
 
-/* Of two characters: three bytes as they stand, or units. Next: the last byte of the third
- * character, or the third unit. */
+/* Of two characters: three bytes as they stand, units, or codes. Next: the last byte of the third
+ * character, the third unit, or what the third code has of its last byte. */
+#define LITS_CODE_NEXT 10
 static inline uint32_t lits_first_wide(uint32_t a, uint32_t b)
 {
     return a * LITS_M1 + b * LITS_M2;
@@ -268,7 +268,7 @@ static inline bool lits_first_pass(const lits_first *f, uint32_t hash, uint32_t 
     return f->word[hash >> f->shift] & lits_first_bit(next);
 }
 
-/* Fills l->wide and l->other; what it took is freed by pl_lits_free. */
+/* Fills l->wide, l->other and l->codes; what it took is freed by pl_lits_free. */
 pl_rc lits_first_make(pl_lits *l, pl_error *err);
 
 /* --- sets of pairs ------------------------------------------------------------------------- */
@@ -285,10 +285,28 @@ static inline bool lits_start_lead(const pl_lits *l, uint16_t code)
 
 /* --- marking ------------------------------------------------------------------------------- */
 
-/* A bit per position of a block: an anchor, a start may be there. */
+/* A bit per position of a block: an anchor, a start may be there. Of an anchor, the kinds of window that
+ * passed the filter: a bit each, by lits_kind. */
 typedef struct lits_marks {
     uint64_t window[LITS_BLOCK / 64], start[LITS_BLOCK / 64];
+    uint8_t  kinds[LITS_BLOCK];
 } lits_marks;
+
+static inline void lits_mark(lits_marks *m, size_t at, unsigned kinds)
+{
+    m->window[at / 64] |= (uint64_t)1 << at % 64;
+    m->kinds[at] = (uint8_t)kinds;
+}
+
+/* Bit i of each of n masks, the first of kind `first`. */
+static inline unsigned lits_kinds_at(const uint32_t *mask, unsigned n, unsigned i, lits_kind first)
+{
+    unsigned kinds = 0;
+
+    for (unsigned k = 0; k < n; k++)
+        kinds |= (mask[k] >> i & 1) << k;
+    return kinds << first;
+}
 
 /* Marks the n first positions of a block (n <= LITS_BLOCK); LITS_PAD more are readable. Bits
  * from n on are clear afterwards. */

@@ -8,37 +8,41 @@ static inline void mark(uint64_t *bits, size_t i, bool yes)
     bits[i / 64] |= (uint64_t)yes << (i % 64);
 }
 
-static bool pass_if(const pl_lits *l, uint32_t flag, uint32_t key, uint32_t tag)
+/* The bit of a kind whose window passes. */
+static unsigned pass_if(const pl_lits *l, lits_kind kind, uint32_t key, uint32_t tag)
 {
-    return (l->h->flags & flag) && lits_pass(l, key, tag);
+    return (unsigned)(l->h->flags >> kind & 1 && lits_pass(l, key, tag)) << kind;
 }
 
 static void mark_wide(const pl_lits *l, lits_marks *m, size_t i, const uint16_t c[5])
 {
     uint32_t key = c[0] | (uint32_t)c[1] << 16;
+    unsigned kinds = pass_if(l, LITS_WIDE5, key, LITS_TAG_WIDE5(c[2], c[3], c[4])) |
+                     pass_if(l, LITS_WIDE4, key, LITS_TAG_WIDE4(c[2], c[3])) |
+                     pass_if(l, LITS_WIDE3, key, LITS_TAG_WIDE3(c[2])) |
+                     pass_if(l, LITS_WIDE2, key, LITS_TAG_WIDE2);
 
-    mark(m->window, i,
-         pass_if(l, LITS_HAS_WIDE5, key, LITS_TAG_WIDE5(c[2], c[3], c[4])) ||
-             pass_if(l, LITS_HAS_WIDE4, key, LITS_TAG_WIDE4(c[2], c[3])) ||
-             pass_if(l, LITS_HAS_WIDE3, key, LITS_TAG_WIDE3(c[2])) ||
-             pass_if(l, LITS_HAS_WIDE2, key, LITS_TAG_WIDE2));
+    if (kinds)
+        lits_mark(m, i, kinds);
 }
 
 static void mark_other(const pl_lits *l, lits_marks *m, size_t i, const uint8_t c[6])
 {
     const lits_header *h = l->h;
     uint32_t           key = lits_load32(c);
+    unsigned           kinds = 0;
 
     mark(m->start, i, lits_pair(h->start_pairs, c[0], c[1]));
     if (!lits_first_pass(&l->other, lits_first_other(lits_raw(c)), c[3]))
         return;
     if (lits_pair(h->window_pairs[0], c[0], c[1]) && lits_pair(h->window_pairs[1], c[1], c[2]) &&
         lits_pair(h->window_pairs[2], c[2], c[3]))
-        mark(m->window, i,
-             pass_if(l, LITS_HAS_BYTES6, key, LITS_TAG_BYTES6(lits_load16(c + 4))) ||
-                 pass_if(l, LITS_HAS_BYTES4, key, LITS_TAG_BYTES4));
+        kinds = pass_if(l, LITS_BYTES6, key, LITS_TAG_BYTES6(lits_load16(c + 4))) |
+                pass_if(l, LITS_BYTES4, key, LITS_TAG_BYTES4);
     if (lits_pair(h->triple_pairs[0], c[0], c[1]) && lits_pair(h->triple_pairs[1], c[1], c[2]))
-        mark(m->window, i, lits_pass(l, LITS_KEY_BYTES3(key), LITS_TAG_BYTES3));
+        kinds |= pass_if(l, LITS_BYTES3, LITS_KEY_BYTES3(key), LITS_TAG_BYTES3);
+    if (kinds)
+        lits_mark(m, i, kinds);
 }
 
 static void mark_lead(const pl_lits *l, lits_marks *m, size_t i, const uint8_t *p)
@@ -53,11 +57,17 @@ static void mark_lead(const pl_lits *l, lits_marks *m, size_t i, const uint8_t *
     mark_wide(l, m, i, code);
 }
 
+static void marks_clear(lits_marks *m)
+{
+    memset(m->window, 0, sizeof m->window);
+    memset(m->start, 0, sizeof m->start);
+}
+
 static void mark_bytes(const pl_lits *l, const uint8_t *p, size_t n, lits_marks *m)
 {
     bool tails = l->h->flags & LITS_TAILS;
 
-    memset(m, 0, sizeof *m);
+    marks_clear(m);
     for (size_t i = 0; i < n; i++) {
         if (lits_is_lead(p[i])) {
             mark_lead(l, m, i, p + i);
@@ -69,7 +79,7 @@ static void mark_bytes(const pl_lits *l, const uint8_t *p, size_t n, lits_marks 
 
 static void mark_units(const pl_lits *l, const uint16_t *p, size_t n, lits_marks *m)
 {
-    memset(m, 0, sizeof *m);
+    marks_clear(m);
     for (size_t i = 0; i < n; i++) {
         if (p[i] >= LITS_WIDE) {
             mark(m->start, i, lits_start_lead(l, p[i]));

@@ -72,59 +72,68 @@ AVX2 static inline uint32_t pass8(const pl_lits *l, __m256i key, __m256i tag)
     return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(all));
 }
 
-/* Characters: two in the key, two in the tag, one. */
-AVX2 static inline uint32_t pass_wide(const pl_lits *l, const places *w, size_t i)
+/* Characters: two in the key, two in the tag, one. A mask for each kind of window. */
+AVX2 static inline void pass_wide(const pl_lits *l, const places *w, size_t i, uint32_t by[4])
 {
     __m256i  key = load8(w->key + i), tag = load8(w->tag + i);
     __m256i  fifth = _mm256_mullo_epi32(_mm256_add_epi32(load8(w->last + i), all8(1)), all8(LITS_TAG_M));
-    uint32_t flags = l->h->flags, hits = 0;
+    uint32_t flags = l->h->flags;
 
     if (flags & LITS_HAS_WIDE5)
-        hits = pass8(l, key, _mm256_add_epi32(tag, fifth));
+        by[0] = pass8(l, key, _mm256_add_epi32(tag, fifth));
     if (flags & LITS_HAS_WIDE4)
-        hits |= pass8(l, key, tag);
+        by[1] = pass8(l, key, tag);
     if (flags & LITS_HAS_WIDE3)
-        hits |= pass8(l, key,
+        by[2] = pass8(l, key,
                       _mm256_or_si256(_mm256_and_si256(tag, all8(0xffff)), all8(LITS_TAG_WIDE3(0))));
     if (flags & LITS_HAS_WIDE2)
-        hits |= pass8(l, key, all8(LITS_TAG_WIDE2));
-    return hits;
+        by[3] = pass8(l, key, all8(LITS_TAG_WIDE2));
 }
 
 /* Bytes: four in the key, two in the tag. */
-AVX2 static inline uint32_t pass_other(const pl_lits *l, const places *w, size_t i)
+AVX2 static inline void pass_other(const pl_lits *l, const places *w, size_t i, uint32_t by[3])
 {
     __m256i  key = load8(w->key + i), tag = load8(w->tag + i);
-    uint32_t flags = l->h->flags, hits = 0;
+    uint32_t flags = l->h->flags;
 
     if (flags & LITS_HAS_BYTES6)
-        hits = pass8(l, key, _mm256_or_si256(tag, all8(LITS_TAG_BYTES6(0))));
+        by[0] = pass8(l, key, _mm256_or_si256(tag, all8(LITS_TAG_BYTES6(0))));
     if (flags & LITS_HAS_BYTES4)
-        hits |= pass8(l, key, all8(LITS_TAG_BYTES4));
+        by[1] = pass8(l, key, all8(LITS_TAG_BYTES4));
     if (flags & LITS_HAS_BYTES3)
-        hits |= pass8(l, _mm256_and_si256(key, all8(0xffffff)), all8(LITS_TAG_BYTES3));
-    return hits;
+        by[2] = pass8(l, _mm256_and_si256(key, all8(0xffffff)), all8(LITS_TAG_BYTES3));
 }
 
-static inline void mark_hits(lits_marks *m, const places *w, size_t i, uint32_t hits)
+/* Of n kinds of window, the first of kind `first`. */
+static inline void mark_hits(lits_marks *m, const places *w, size_t i, const uint32_t *by, unsigned n, lits_kind first)
 {
-    size_t left = w->n - i;
+    size_t   left = w->n - i;
+    uint32_t hits = 0;
 
+    for (unsigned k = 0; k < n; k++)
+        hits |= by[k];
     if (left < LANES)
         hits &= (1u << left) - 1;
     for (; hits; hits &= hits - 1) {
-        unsigned at = w->at[i + (unsigned)__builtin_ctz(hits)];
+        unsigned lane = (unsigned)__builtin_ctz(hits);
 
-        m->window[at / 64] |= (uint64_t)1 << at % 64;
+        lits_mark(m, w->at[i + lane], lits_kinds_at(by, n, lane, first));
     }
 }
 
 AVX2 static void mark_places(const pl_lits *l, const places *wide, const places *other, lits_marks *m)
 {
-    for (size_t i = 0; i < wide->n; i += LANES)
-        mark_hits(m, wide, i, pass_wide(l, wide, i));
-    for (size_t i = 0; i < other->n; i += LANES)
-        mark_hits(m, other, i, pass_other(l, other, i));
+    uint32_t by[4] = { 0 };
+
+    for (size_t i = 0; i < wide->n; i += LANES) {
+        pass_wide(l, wide, i, by);
+        mark_hits(m, wide, i, by, 4, LITS_WIDE5);
+    }
+    memset(by, 0, sizeof by);
+    for (size_t i = 0; i < other->n; i += LANES) {
+        pass_other(l, other, i, by);
+        mark_hits(m, other, i, by, 3, LITS_BYTES6);
+    }
 }
 
 /* --- elsewhere than at leads ---------------------------------------------------------------------- */

@@ -6,23 +6,34 @@
 
 #include <assert.h>
 
-/* Matches that wait for others that end before them, as a heap. A match is one number: end in the
- * block, length (long ones first), literal. */
+/* A match that waits for others that end before it. */
+typedef struct waiting {
+    uint32_t number;
+    uint16_t length;
+    uint16_t before; /* one more than the next longer one with the same end; 0: none. Unused: the next unused */
+} waiting;
+
+enum { ENDS = LITS_BLOCK + 256 }; /* a literal that begins in the block ends before */
+
+/* All that wait, by where in the block they end: O(1) in and out, as ends come nearly in order. */
 typedef struct pending {
-    size_t    n, cap;
-    uint64_t *key;
+    size_t   n, cap;
+    waiting *match;
+    uint32_t unused, fresh;  /* one more than the first that was used; those from fresh on never were */
+    size_t   low;            /* nothing waits in words before it */
+    uint64_t ends[ENDS / 64];
+    uint16_t last[ENDS];     /* where a bit of ends is set: one more than the shortest that ends there */
 } pending;
 
 enum {
     /* What one position can add: four kinds of window, and starts of all lengths. */
     AT_ONE_PLACE = 4 * LITS_REACH + PL_LITS_LENGTH_MAX,
     PENDING_FEW = 2 * AT_ONE_PLACE,
-    AT_ONE_MARK = 5, /* places */
+    AT_ONE_MARK = LITS_KINDS + 1, /* places */
     /* All pairs of a start at or before, and an end after, one position. */
     PENDING_ALL = PL_LITS_LENGTH_MAX * PL_LITS_LENGTH_MAX / 2 + 4 * AT_ONE_PLACE,
-    BATCH = 32,
-    END_SHIFT = 40,
-    LENGTH_SHIFT = 32
+    BATCH = 64,
+    NEAR_TEXT = 1 << 18 /* units of all literals: with fewer no time is lost waiting for them */
 };
 
 /* One place that a mark points to, and how far it has been looked up. */
@@ -50,47 +61,83 @@ typedef struct scan {
 
 /* --- order -------------------------------------------------------------------------------- */
 
-static void pending_put(pending *w, uint64_t key)
+static void found(scan *s, size_t at_end, uint32_t length, uint32_t number)
 {
-    size_t i;
+    pending  *w = &s->wait;
+    size_t    end = at_end - s->base;
+    uint64_t  bit = (uint64_t)1 << end % 64;
+    uint16_t *link = &w->last[end];
+    uint32_t  k = w->unused;
 
-    if (w->n == w->cap)
+    if (w->n == w->cap || end >= ENDS)
         return; /* only a set that no builder made has so many */
-    for (i = w->n++; i > 0 && w->key[(i - 1) / 2] > key; i = (i - 1) / 2)
-        w->key[i] = w->key[(i - 1) / 2];
-    w->key[i] = key;
+    w->n++;
+    if (k)
+        w->unused = w->match[k - 1].before;
+    else
+        k = ++w->fresh;
+    if (!(w->ends[end / 64] & bit))
+        *link = 0;
+    w->ends[end / 64] |= bit;
+    while (*link && w->match[*link - 1].length < length)
+        link = &w->match[*link - 1].before;
+    w->match[k - 1] = (waiting){ number, (uint16_t)length, *link };
+    *link = (uint16_t)k;
 }
 
-static void pending_drop(pending *w)
+/* Emits what ends there, long ones first. */
+static void end_emit(scan *s, size_t end)
 {
-    uint64_t last = w->key[--w->n];
-    size_t   i = 0, child;
+    pending *w = &s->wait;
+    uint32_t first = 0, next;
 
-    while ((child = 2 * i + 1) < w->n) {
-        child += child + 1 < w->n && w->key[child + 1] < w->key[child];
-        if (w->key[child] >= last)
-            break;
-        w->key[i] = w->key[child];
-        i = child;
+    for (uint32_t k = w->last[end]; k; k = next) { /* shortest first: turned round */
+        next = w->match[k - 1].before;
+        w->match[k - 1].before = (uint16_t)first;
+        first = k;
     }
-    w->key[i] = last;
+    for (uint32_t k = first; k && !s->stopped; k = next) {
+        waiting *m = &w->match[k - 1];
+
+        next = m->before;
+        m->before = (uint16_t)w->unused;
+        w->unused = k;
+        w->n--;
+        s->stopped = s->emit(s->ctx, m->number, s->base + end) != 0;
+    }
 }
 
 /* Emits what ends at or before `end` of the block; everything found later ends behind it. */
-static void pending_emit(scan *s, uint64_t end)
+static void pending_emit(scan *s, size_t end)
 {
-    while (s->wait.n && s->wait.key[0] >> END_SHIFT <= end && !s->stopped) {
-        uint64_t key = s->wait.key[0];
+    pending *w = &s->wait;
+    size_t   high;
 
-        pending_drop(&s->wait);
-        s->stopped = s->emit(s->ctx, (uint32_t)key, s->base + (size_t)(key >> END_SHIFT)) != 0;
+    if (w->n == 0)
+        return; /* no bit is set */
+    end = end < ENDS ? end : ENDS - 1;
+    high = end / 64;
+    for (; w->low <= high && !s->stopped; w->low++) {
+        uint64_t in = w->low < high ? ~(uint64_t)0 : ~(uint64_t)0 >> (63 - end % 64);
+
+        for (uint64_t bits = w->ends[w->low] & in; bits && !s->stopped; bits &= bits - 1)
+            end_emit(s, w->low * 64 + (unsigned)__builtin_ctzll(bits));
+        w->ends[w->low] &= ~in;
     }
+    w->low = high;
 }
 
-static void found(scan *s, size_t end, uint32_t length, uint32_t number)
+/* The next block begins where this one ended. */
+static void pending_shift(pending *w)
 {
-    pending_put(&s->wait, (uint64_t)(end - s->base) << END_SHIFT |
-                              (uint64_t)(PL_LITS_LENGTH_MAX - length) << LENGTH_SHIFT | number);
+    enum { MORE = ENDS - LITS_BLOCK };
+
+    w->low = 0;
+    if (w->n == 0)
+        return;
+    memcpy(w->ends, w->ends + LITS_BLOCK / 64, MORE / 8);
+    memset(w->ends + MORE / 64, 0, (ENDS - MORE) / 8);
+    memcpy(w->last, w->last + LITS_BLOCK, MORE * sizeof *w->last);
 }
 
 /* --- windows ------------------------------------------------------------------------------ */
@@ -99,6 +146,9 @@ static inline size_t unit_size(const scan *s)
 {
     return s->l->h->kind == PL_LITS_UNITS ? 2 : 1;
 }
+
+/* What follows is compiled for each size of a unit: it is known where it is used. */
+#define SIZED static inline __attribute__((always_inline))
 
 /* memcmp for what is mostly a dozen bytes. */
 static inline bool same_bytes(const uint8_t *a, const uint8_t *b, size_t n)
@@ -120,35 +170,33 @@ static inline bool same_bytes(const uint8_t *a, const uint8_t *b, size_t n)
     return x == y;
 }
 
-static bool same(const scan *s, size_t at, uint32_t literal, uint32_t length)
+SIZED bool same(const scan *s, size_t size, size_t at, uint32_t literal, uint32_t length)
 {
-    size_t size = unit_size(s);
-
     return same_bytes(s->text + at * size, s->l->text + literal * size, length * size);
 }
 
-static inline uint8_t narrow_at(const scan *s, size_t at)
+SIZED uint8_t narrow_at(const scan *s, size_t size, size_t at)
 {
-    return unit_size(s) == 1 ? s->text[at] : lits_narrow(((const uint16_t *)s->text)[at]);
+    return size == 1 ? s->text[at] : lits_narrow(((const uint16_t *)s->text)[at]);
 }
 
 /* Everything that can be said without the literal's text. */
-static inline bool may_be(const scan *s, const lits_entry *e, size_t at)
+SIZED bool may_be(const scan *s, size_t size, const lits_entry *e, size_t at)
 {
     size_t start = at - e->anchor;
 
     return at >= e->anchor && s->n - start > e->length &&
-           narrow_at(s, start + e->length) == e->last &&
-           narrow_at(s, at - (e->anchor != 0)) == e->before;
+           narrow_at(s, size, start + e->length) == e->last &&
+           narrow_at(s, size, at - (e->anchor != 0)) == e->before;
 }
 
 /* Only for what may be. */
-static void entry_try(scan *s, const lits_entry *e, size_t at)
+SIZED void entry_try(scan *s, size_t size, const lits_entry *e, size_t at)
 {
     uint32_t length = e->length + 1u;
 
-    if (same(s, at - e->anchor, e->at, length))
-        found(s, at - e->anchor + length, length, e->number - 1);
+    if (same(s, size, at - e->anchor, e->at, length))
+        found(s, at - e->anchor + length, length, lits_number(e) - 1);
 }
 
 /* --- starts ------------------------------------------------------------------------------- */
@@ -189,7 +237,7 @@ static void starts_find(scan *s, size_t at)
     for (; lo; lo = starts[lo - 1].prefix) {
         const lits_start *t = &starts[lo - 1];
 
-        matches = matches || (s->n - at >= t->length && same(s, at, t->at, t->length));
+        matches = matches || (s->n - at >= t->length && same(s, unit_size(s), at, t->at, t->length));
         if (matches)
             found(s, at + t->length, t->length, t->number);
     }
@@ -197,44 +245,49 @@ static void starts_find(scan *s, size_t at)
 
 /* --- batches of marks: each step asks for the memory the next one needs ------------------- */
 
-/* Leaves no place unless `yes`; no branch, as there is no telling. */
-static inline void place_put(scan *s, uint32_t at, uint64_t hash, lits_kind kind, bool yes)
+static inline void place_put(scan *s, uint32_t at, uint64_t hash, lits_kind kind)
 {
     uint32_t slot = (uint32_t)(hash >> (64 - s->l->h->slot_bits));
 
-    s->batch[s->batch_n] = (place){ at, lits_check(hash, kind), slot, slot + LITS_REACH };
-    s->batch_n += yes;
+    s->batch[s->batch_n++] = (place){ at, lits_check(hash, kind), slot, slot + LITS_REACH };
     __builtin_prefetch(&s->l->slots[slot]);
 }
 
 /* Moves a place on to the next entry that may be the one; false: there is none. */
-static inline bool place_next(const scan *s, place *p)
+SIZED bool place_next(const scan *s, size_t size, place *p)
 {
     const lits_entry *slots = s->l->slots;
 
-    for (; p->slot < p->end && slots[p->slot].number; p->slot++)
-        if (slots[p->slot].check == p->check && may_be(s, &slots[p->slot], s->base + p->at))
+    for (; p->slot < p->end && slots[p->slot].number; p->slot++) {
+        const lits_entry *e = &slots[p->slot];
+
+        if (e->check != p->check)
+            continue;
+        if (may_be(s, size, e, s->base + p->at))
             return true;
+        if (e->number & LITS_LAST)
+            return false;
+    }
     return false;
 }
 
-static void batch_look_up(scan *s)
+SIZED void batch_look_up(scan *s, size_t size)
 {
     unsigned kept = 0;
 
     for (unsigned i = 0; i < s->batch_n; i++) {
         place p = s->batch[i];
-        bool  keep = p.end == 0 || place_next(s, &p);
+        bool  keep = p.end == 0 || place_next(s, size, &p);
 
         if (keep && p.end)
-            __builtin_prefetch(s->l->text + s->l->slots[p.slot].at * unit_size(s));
+            __builtin_prefetch(s->l->text + s->l->slots[p.slot].at * size);
         s->batch[kept] = p;
         kept += keep;
     }
     s->batch_n = kept;
 }
 
-static void place_run(scan *s, place *p)
+SIZED void place_run(scan *s, size_t size, place *p)
 {
     size_t at = s->base + p->at;
 
@@ -242,77 +295,114 @@ static void place_run(scan *s, place *p)
         starts_find(s, at);
         return;
     }
-    do {
-        entry_try(s, &s->l->slots[p->slot], at);
-        p->slot++;
-    } while (place_next(s, p));
+    while (place_next(s, size, p)) {
+        const lits_entry *e = &s->l->slots[p->slot++];
+
+        entry_try(s, size, e, at);
+        if (e->number & LITS_LAST)
+            return;
+    }
+}
+
+/* Room for what one more position can add, once what is known to be next has left. */
+static bool has_room(scan *s, size_t at)
+{
+    if (s->wait.cap - s->wait.n < AT_ONE_PLACE)
+        pending_emit(s, at);
+    return s->wait.cap - s->wait.n >= AT_ONE_PLACE;
+}
+
+SIZED void batch_run_of(scan *s, size_t size)
+{
+    size_t last = 0;
+
+    if (s->l->h->text > NEAR_TEXT)
+        batch_look_up(s, size);
+    for (unsigned i = 0; i < s->batch_n && !s->full; i++) {
+        place *p = &s->batch[i];
+
+        last = p->at;
+        if (s->base + p->at != s->at) {
+            s->at = s->base + p->at;
+            s->full = !has_room(s, p->at);
+        }
+        if (!s->full)
+            place_run(s, size, p);
+    }
+    if (s->batch_n)
+        pending_emit(s, last);
+    s->batch_n = 0;
+}
+
+__attribute__((noinline)) static void batch_run_bytes(scan *s)
+{
+    batch_run_of(s, 1);
+}
+
+__attribute__((noinline)) static void batch_run_units(scan *s)
+{
+    batch_run_of(s, 2);
 }
 
 static void batch_run(scan *s)
 {
-    batch_look_up(s);
-    for (unsigned i = 0; i < s->batch_n && !s->full; i++) {
-        place *p = &s->batch[i];
-
-        if (s->base + p->at != s->at) {
-            pending_emit(s, p->at);
-            s->at = s->base + p->at;
-            s->full = s->wait.cap - s->wait.n < AT_ONE_PLACE;
-        }
-        if (!s->full)
-            place_run(s, p);
-    }
-    s->batch_n = 0;
+    if (unit_size(s) == 1)
+        batch_run_bytes(s);
+    else
+        batch_run_units(s);
 }
 
 /* --- blocks ------------------------------------------------------------------------------- */
 
-static inline void window_put(scan *s, uint32_t at, lits_kind kind, uint32_t key, uint32_t tag)
-{
-    if (s->l->h->flags >> kind & 1)
-        place_put(s, at, lits_hash(key, tag), kind, lits_pass(s->l, key, tag));
-}
-
-static void wide_put(scan *s, uint32_t at, const uint16_t c[5])
+static void wide_put(scan *s, uint32_t at, const uint16_t c[5], unsigned kinds)
 {
     uint32_t key = c[0] | (uint32_t)c[1] << 16;
+    uint32_t tag[] = { LITS_TAG_WIDE5(c[2], c[3], c[4]), LITS_TAG_WIDE4(c[2], c[3]), LITS_TAG_WIDE3(c[2]),
+                       LITS_TAG_WIDE2 };
 
-    window_put(s, at, LITS_WIDE5, key, LITS_TAG_WIDE5(c[2], c[3], c[4]));
-    window_put(s, at, LITS_WIDE4, key, LITS_TAG_WIDE4(c[2], c[3]));
-    window_put(s, at, LITS_WIDE3, key, LITS_TAG_WIDE3(c[2]));
-    window_put(s, at, LITS_WIDE2, key, LITS_TAG_WIDE2);
+    for (; kinds; kinds &= kinds - 1) {
+        lits_kind kind = (lits_kind)__builtin_ctz(kinds);
+
+        place_put(s, at, lits_hash(key, tag[kind]), kind);
+    }
 }
 
-static void bytes_put(scan *s, uint32_t at, const uint8_t c[6])
+static void bytes_put(scan *s, uint32_t at, const uint8_t c[6], unsigned kinds)
 {
     uint32_t key = lits_load32(c);
+    uint32_t tag[] = { LITS_TAG_BYTES6(lits_load16(c + 4)), LITS_TAG_BYTES4, LITS_TAG_BYTES3 };
 
-    window_put(s, at, LITS_BYTES6, key, LITS_TAG_BYTES6(lits_load16(c + 4)));
-    window_put(s, at, LITS_BYTES4, key, LITS_TAG_BYTES4);
-    window_put(s, at, LITS_BYTES3, LITS_KEY_BYTES3(key), LITS_TAG_BYTES3);
+    for (; kinds; kinds &= kinds - 1) {
+        lits_kind kind = (lits_kind)__builtin_ctz(kinds);
+
+        place_put(s, at, lits_hash(kind == LITS_BYTES3 ? LITS_KEY_BYTES3(key) : key, tag[kind - LITS_BYTES6]), kind);
+    }
 }
 
-/* The windows at a marked position that pass the filter. */
+/* The windows at a marked position that passed the filter. */
 static void windows_put(scan *s, uint32_t at)
 {
+    unsigned kinds = s->marks.kinds[at];
+    bool     is_wide = kinds < 1u << LITS_BYTES6;
+
     if (unit_size(s) == 2) {
         const uint16_t *u = (const uint16_t *)s->block + at;
         uint8_t         c[6];
 
-        if (u[0] >= LITS_WIDE) {
-            wide_put(s, at, u);
+        if (is_wide) {
+            wide_put(s, at, u, kinds);
             return;
         }
         for (int k = 0; k < 6; k++)
             c[k] = lits_narrow(u[k]);
-        bytes_put(s, at, c);
-    } else if (lits_is_lead(s->block[at])) {
+        bytes_put(s, at, c, kinds);
+    } else if (is_wide) {
         const uint8_t *p = s->block + at;
 
         wide_put(s, at, (uint16_t[5]){ lits_code(p), lits_code(p + 3), lits_code(p + 6),
-                                       lits_code(p + 9), lits_code(p + 12) });
+                                       lits_code(p + 9), lits_code(p + 12) }, kinds);
     } else {
-        bytes_put(s, at, s->block + at);
+        bytes_put(s, at, s->block + at, kinds);
     }
 }
 
@@ -361,12 +451,6 @@ static void marks_drop_before(lits_marks *m, size_t at)
     }
 }
 
-static void pending_shift(pending *w, size_t by)
-{
-    for (size_t i = 0; i < w->n; i++)
-        w->key[i] -= (uint64_t)by << END_SHIFT;
-}
-
 /* From a position to the end of the text, or until the heap is full: s->at is where. */
 static void blocks_run(scan *s, size_t from)
 {
@@ -388,7 +472,7 @@ static void blocks_run(scan *s, size_t from)
         if (s->full || s->stopped || left == n)
             return;
         pending_emit(s, n);
-        pending_shift(&s->wait, n);
+        pending_shift(&s->wait);
         s->base += n;
     }
 }
@@ -396,27 +480,42 @@ static void blocks_run(scan *s, size_t from)
 /* The same with room for everything that can be pending; a stack frame few texts need. */
 __attribute__((noinline)) static void blocks_run_crowded(scan *s)
 {
-    uint64_t all[PENDING_ALL];
+    waiting all[PENDING_ALL];
 
-    memcpy(all, s->wait.key, s->wait.n * sizeof *all);
-    s->wait = (pending){ s->wait.n, PENDING_ALL, all };
+    memcpy(all, s->wait.match, s->wait.fresh * sizeof *all);
+    s->wait.cap = PENDING_ALL;
+    s->wait.match = all;
     blocks_run(s, s->at);
-    pending_emit(s, UINT64_MAX);
+    pending_emit(s, SIZE_MAX);
 }
 
-static void scan_run(scan *s)
-{
-    uint64_t few[PENDING_FEW];
+_Static_assert(PENDING_ALL < UINT16_MAX, "matches that wait are numbered with 16 bits");
 
-    if (s->n == 0 || s->l->h->count == 0)
+/* Only what is read before it is written is set: most texts are short. */
+static void scan_run(scan *s, const pl_lits *l, const void *text, size_t n, pl_lits_emit_fn emit, void *ctx)
+{
+    waiting few[PENDING_FEW];
+
+    if (n == 0 || l->h->count == 0)
         return;
-    s->wait = (pending){ 0, PENDING_FEW, few };
+    s->l = l;
+    s->text = text;
+    s->n = n;
+    s->emit = emit;
+    s->ctx = ctx;
+    s->stopped = false;
+    s->batch_n = 0;
+    s->wait.match = few;
+    s->wait.cap = PENDING_FEW;
+    s->wait.n = s->wait.unused = s->wait.fresh = 0;
+    s->wait.low = 0;
+    memset(s->wait.ends, 0, sizeof s->wait.ends);
     s->path = lits_path_get();
     blocks_run(s, 0);
     if (s->full && !s->stopped)
         blocks_run_crowded(s);
     else
-        pending_emit(s, UINT64_MAX);
+        pending_emit(s, SIZE_MAX);
 }
 
 void pl_lits_scan_bytes(const pl_lits *l, pl_str text, pl_lits_emit_fn emit, void *ctx)
@@ -424,8 +523,7 @@ void pl_lits_scan_bytes(const pl_lits *l, pl_str text, pl_lits_emit_fn emit, voi
     scan s;
 
     assert(l->h->kind == PL_LITS_BYTES);
-    s = (scan){ .l = l, .text = (const uint8_t *)text.p, .n = text.n, .emit = emit, .ctx = ctx };
-    scan_run(&s);
+    scan_run(&s, l, text.p, text.n, emit, ctx);
 }
 
 void pl_lits_scan_units(const pl_lits *l, const uint16_t *units, size_t n, pl_lits_emit_fn emit,
@@ -434,6 +532,5 @@ void pl_lits_scan_units(const pl_lits *l, const uint16_t *units, size_t n, pl_li
     scan s;
 
     assert(l->h->kind == PL_LITS_UNITS);
-    s = (scan){ .l = l, .text = (const uint8_t *)units, .n = n, .emit = emit, .ctx = ctx };
-    scan_run(&s);
+    scan_run(&s, l, units, n, emit, ctx);
 }
