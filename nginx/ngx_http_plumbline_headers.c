@@ -30,11 +30,11 @@ ngx_http_plumbline_add_header(ngx_http_request_t *r, const char *name, const cha
     return plumbline_add_header(r, name, v);
 }
 
-/* Nobody upstream may speak in our name. */
+/* Of the headers that the upstream sent. */
 static void
-plumbline_drop_foreign(ngx_http_request_t *r)
+plumbline_drop(ngx_http_request_t *r, const char *prefix)
 {
-    static const char prefix[] = "x-plumbline-";
+    size_t            n = ngx_strlen(prefix);
     ngx_list_part_t  *part = &r->headers_out.headers.part;
     ngx_table_elt_t  *h = part->elts;
     ngx_uint_t        i;
@@ -51,9 +51,7 @@ plumbline_drop_foreign(ngx_http_request_t *r)
                 return;
             }
         }
-        if (h[i].key.len >= sizeof(prefix) - 1
-            && ngx_strncasecmp(h[i].key.data, (u_char *) prefix, sizeof(prefix) - 1) == 0)
-        {
+        if (h[i].key.len >= n && ngx_strncasecmp(h[i].key.data, (u_char *) prefix, n) == 0) {
             h[i].hash = 0;
         }
     }
@@ -68,6 +66,44 @@ plumbline_policy_header(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     p = ngx_snprintf(text, sizeof(text), "%*s;sha256=%*s", pl_policy_name(policy).n,
                      pl_policy_name(policy).p, (size_t) 16, pl_policy_digest(policy));
     return plumbline_add_header(r, "x-plumbline-policy", (pl_str){ (char *) text, p - text });
+}
+
+/* As OpenAI's clients know them. */
+static ngx_int_t
+plumbline_budget_header(ngx_http_request_t *r, const char *name, uint64_t value, const char *unit)
+{
+    u_char text[NGX_INT64_LEN + 2], *p = ngx_sprintf(text, "%uL%s", value, unit);
+
+    return plumbline_add_header(r, name, (pl_str){ (char *) text, p - text });
+}
+
+/* What is left of the asker's budgets; then what the upstream says of the operator's is not for the asker. */
+static ngx_int_t
+plumbline_budget_headers(ngx_http_request_t *r, const pl_exchange *x)
+{
+    static const char *const names[2][3] = {
+        { "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests" },
+        { "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens" } };
+    pl_budget_left           left[2];
+    bool                     has[2];
+    int                      i;
+
+    for (i = 0; i < 2; i++) {
+        has[i] = pl_exchange_budget_left(x, i == 1, &left[i]);
+    }
+    if (has[0] || has[1]) {
+        plumbline_drop(r, "x-ratelimit-");
+    }
+    for (i = 0; i < 2; i++) {
+        if (has[i]
+            && (plumbline_budget_header(r, names[i][0], left[i].limit, "") != NGX_OK
+                || plumbline_budget_header(r, names[i][1], left[i].left, "") != NGX_OK
+                || plumbline_budget_header(r, names[i][2], (uint64_t) left[i].reset_s, "s") != NGX_OK))
+        {
+            return NGX_ERROR;
+        }
+    }
+    return NGX_OK;
 }
 
 /* Reminders that belong to an answer, and when a refusal ends. */
@@ -94,7 +130,10 @@ ngx_http_plumbline_headers(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
 {
     pl_exchange *x = ctx->exchange;
 
-    plumbline_drop_foreign(r);
+    plumbline_drop(r, "x-plumbline-"); /* nobody upstream may speak in our name */
+    if (plumbline_budget_headers(r, x) != NGX_OK) {
+        return NGX_ERROR;
+    }
     if (plumbline_add_header(r, "x-plumbline-request-id", pl_exchange_id(x)) != NGX_OK
         || plumbline_policy_header(r, ctx) != NGX_OK
         || ngx_http_plumbline_add_header(r, "x-plumbline-verdict", pl_exchange_verdict(x)) != NGX_OK

@@ -76,6 +76,29 @@ test('exactly as many requests pass as the budget has, however many come at once
   assert.equal((await chat(product.gateway, ask(m, CALM.en), key('another'))).status, 200, 'of each key');
 });
 
+test('answers and refusals say what is left of the asker\'s own budgets, and nothing of the operator\'s', async () => {
+  const m = name('left');
+  model.on(m, up.json(up.completion(m, ['fine']), { headers: { 'x-ratelimit-remaining-requests': '77777', 'x-ratelimit-limit-project': '9' } }));
+  const left = (r) => ['limit', 'remaining', 'reset'].map((k) => r.headers[`x-ratelimit-${k}-requests`]);
+  for (let i = 0; i < 6; i++) {
+    const r = await chat(product.gateway, ask(m, CALM.en, { stream: false }), key('left'));
+    assert.equal(r.status, i < 5 ? 200 : 429);
+    const [limit, remaining, reset] = left(r);
+    assert.deepEqual([limit, remaining], ['5', String(Math.max(0, 4 - i))]);
+    assert.ok(Math.abs(Number(reset.slice(0, -1)) - untilMidnight()) <= 5 && reset.endsWith('s'), reset);
+    assert.equal(r.headers['x-ratelimit-limit-project'], undefined);
+  }
+  const n = name('left');
+  model.on(n, up.json({ ...up.completion(n, ['fine']), usage: { prompt_tokens: 20, completion_tokens: 10, total_tokens: 30 } }));
+  const tokens = await chat(product.gateway, ask(n, CALM.en), as({ 'x-tenant': 'tokens', 'x-user': 'left' }));
+  assert.equal(tokens.headers['x-ratelimit-limit-tokens'], '100');
+  assert.equal(tokens.headers['x-ratelimit-remaining-tokens'], '70');
+  assert.equal(tokens.headers['x-ratelimit-limit-requests'], undefined);
+  const r = await chat(product.gateway, ask(m, CALM.en), as({ 'x-tenant': 'free' }));
+  assert.equal(r.headers['x-ratelimit-limit-tokens'], undefined, 'what all use together is nobody\'s to read');
+  assert.equal(r.headers['x-ratelimit-remaining-requests'], '77777', 'without budgets of the asker the upstream\'s pass');
+});
+
 test('each surface says it as its clients expect', async () => {
   const m = name('forms');
   model.on(m, up.plain('fine'));

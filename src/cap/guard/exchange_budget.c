@@ -139,6 +139,26 @@ void pl_exchange_budget_members(const pl_exchange *x, pl_buf *b)
                       x->spent == PL_BUDGET_TOKENS ? "tokens" : "requests", (long long)x->retry_s);
 }
 
+bool pl_exchange_budget_left(const pl_exchange *x, bool tokens, pl_budget_left *out)
+{
+    bool any = false;
+
+    for (size_t i = 0; x->o.budgets && !x->in.shadow && i < x->route->budget_count; i++) {
+        const pl_budget_use *u = &x->use[i];
+        uint64_t             limit = tokens ? u->tokens : u->requests, used[2], left;
+
+        if (x->route->budget[i].per > PER_KEY || limit == 0 || u->window_s == 0)
+            continue;
+        pl_budgets_get(x->o.budgets, u, x->o.now_ms, &used[0], &used[1]);
+        left = used[tokens] < limit ? limit - used[tokens] : 0;
+        if (any && left >= out->left)
+            continue;
+        *out = (pl_budget_left){ limit, left, pl_budget_retry_s(u, x->o.now_ms) };
+        any = true;
+    }
+    return any;
+}
+
 bool pl_exchange_may_retry(const pl_exchange *x)
 {
     return x->spent != PL_BUDGET_LEFT && x->retry_s <= 60;

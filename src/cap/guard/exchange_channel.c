@@ -32,7 +32,7 @@ static int on_finding(void *ctx, const pl_text_finding *f)
     pl_cell      cell = pl_policy_cell(x->o.policy, x->cells[1], f->rule);
 
     tally_add(&x->out, f->rule, cell);
-    if (cell & PL_CELL_OPINION)
+    if (cell & PL_CELL_OPINION && !x->out.shadow)
         pl_opinion_note(x);
     if (pl_cell_act(cell) >= PL_ACTION_REDACT && !x->out.shadow && !pl_mask_add(x, f) && x->out.blocking < 0)
         x->out.blocking = f->rule; /* it cannot be replaced where it stands */

@@ -194,6 +194,13 @@ unsigned pl_exchange_reminders(const pl_exchange *x);
 int64_t pl_exchange_retry_after(const pl_exchange *x);
 /* Does a client do well to send it again after that time by itself? */
 bool pl_exchange_may_retry(const pl_exchange *x);
+/* What is left of the asker's own budgets (of a subject, of a key): of those of requests, or of tokens, the one with
+ * the least. False: there is none, or it is not acted on. What all use together is nobody's to read. */
+typedef struct pl_budget_left {
+    uint64_t limit, left;
+    int64_t  reset_s; /* seconds until it begins anew */
+} pl_budget_left;
+bool pl_exchange_budget_left(const pl_exchange *x, bool tokens, pl_budget_left *out);
 /* Is a person to look at it, because of what was found or by lot; does what was found end the session?
  * Complete when the event is. */
 bool        pl_exchange_wants_review(const pl_exchange *x);

@@ -13,6 +13,10 @@
 enum { CONTEXT = 1024, REGION_MAX = 32768, FOUND_MAX = 4096 };
 
 /* Shorter runs of base64 are words. With padding at its end a run says what it is. */
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 enum { BASE64_MIN = 12, BASE64_PADDED_MIN = 8, BASE64_LINE_MIN = 60 };
 
 /* --- reading encoded characters -------------------------------------------------- */
@@ -457,9 +461,38 @@ static size_t letters_to(pl_str text, size_t i, size_t end)
     return i;
 }
 
-/* The next run of BASE64_MIN letters in [at, end): every one has a place that is looked at. Most of
- * these are in short words. */
-static size_t plain_next(pl_str text, size_t at, size_t end)
+/* Every letter of base64, and some signs: a bit for each of 64 bytes. Blanks, full stops and commas, which
+ * end most words, and all that is no ASCII are not in it. */
+static uint64_t may_be_letters(const char *p)
+{
+    uint64_t bits = 0;
+
+#ifdef __SSE2__
+    for (int i = 0; i < 64; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + i));
+        __m128i dot = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('.')), _mm_cmpeq_epi8(v, _mm_set1_epi8(',')));
+        __m128i in = _mm_andnot_si128(dot, _mm_cmpgt_epi8(v, _mm_set1_epi8('*')));
+
+        bits |= (uint64_t)(unsigned)_mm_movemask_epi8(in) << i;
+    }
+#else
+    for (int i = 0; i < 64; i++)
+        bits |= (uint64_t)((signed char)p[i] > '*' && p[i] != '.' && p[i] != ',') << i;
+#endif
+    return bits;
+}
+
+/* Where BASE64_MIN set bits begin. */
+static uint64_t runs_begin(uint64_t bits)
+{
+    _Static_assert(BASE64_MIN == 12, "the shifts add up to it");
+    bits &= bits >> 1; /* two  */
+    bits &= bits >> 2; /* four */
+    return bits & bits >> 4 & bits >> 8;
+}
+
+/* The next run of BASE64_MIN letters in [at, end): every one has a place that is looked at. */
+static size_t plain_look(pl_str text, size_t at, size_t end)
 {
     for (size_t i = at + BASE64_MIN - 1; i < end; i += BASE64_MIN) {
         size_t from;
@@ -472,6 +505,29 @@ static size_t plain_next(pl_str text, size_t at, size_t end)
             return from;
     }
     return end;
+}
+
+/* The same; hardly any words are so long, and 53 places are passed over at once. A run that begins before a
+ * window has been seen whole in the one before. */
+static size_t plain_next(pl_str text, size_t at, size_t end)
+{
+    while (at + 64 <= end) {
+        uint64_t begins = runs_begin(may_be_letters(text.p + at));
+        size_t   from, to, found;
+
+        if (begins == 0) {
+            at += 64 - (BASE64_MIN - 1);
+            continue;
+        }
+        from = to = at + (size_t)__builtin_ctzll(begins);
+        while (to < end && (signed char)text.p[to] > '*' && text.p[to] != '.' && text.p[to] != ',')
+            to++;
+        found = plain_look(text, from, to);
+        if (found < to)
+            return found;
+        at = to;
+    }
+    return plain_look(text, at, end);
 }
 
 /* The next run with padding. */

@@ -149,6 +149,27 @@ static void decode_scan__works_over_long_base64(void **state)
     free(text);
 }
 
+/* Looked for 64 bytes at a time: every place is some window's edge. */
+static void decode_scan__finds_base64_wherever_it_stands(void **state)
+{
+    static const char *const around[] = { "so it is, and so on. ", "http://a-b/c_d?e:f;g ", "extraordinarily uncharacteristic ", "中文 字，" };
+    char text[512];
+
+    (void)state;
+    for (size_t a = 0; a < sizeof around / sizeof around[0]; a++)
+        for (size_t at = 1; at < 160; at++) {
+            size_t n = strlen(around[a]);
+            int    after = (int)(at % 90);
+
+            for (size_t i = 0; i < at; i++)
+                text[i] = around[a][i % n];
+            text[at - 1] = ' ';
+            (void)snprintf(text + at, sizeof text - at, "54K45by55Yi25L2c %.*s", after,
+                           "and then some more of it, none of which is in need of any decoding at all, to be sure. ok");
+            expect(text, 0, at, at + 8, PL_FORM_BASE64);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +182,7 @@ int main(void)
         cmocka_unit_test(decode_scan__reports_only_what_needs_decoding),
         cmocka_unit_test(decode_scan__works_over_long_texts),
         cmocka_unit_test(decode_scan__works_over_long_base64),
+        cmocka_unit_test(decode_scan__finds_base64_wherever_it_stands),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
