@@ -9,6 +9,7 @@ import path from 'node:path';
 import * as up from './lib/upstream.mjs';
 import { answers } from './lib/surfaces.mjs';
 import { startProduct, takeDown } from './lib/product.mjs';
+import { askGuardModel } from './lib/guard-model.mjs';
 import { overHttp2 } from './lib/http2.mjs';
 import { ask, chat, readStream, request } from './lib/client.mjs';
 import { CALM, name } from './lib/cases.mjs';
@@ -41,16 +42,7 @@ before(async () => {
     upstream: model,
     configure(dir) {
       fs.writeFileSync(path.join(dir, 'policy/default.yaml'), SOURCE);
-      fs.mkdirSync(path.join(dir, 'nginx/gateway.d'), { recursive: true });
-      fs.writeFileSync(path.join(dir, 'nginx/gateway.d/own.conf'), `plumbline_second_opinion /_guard;
-location = /_guard {
-  internal;
-  proxy_pass ${model.url}/v1/chat/completions;
-  proxy_pass_request_headers off;
-  proxy_set_header Content-Type application/json;
-  proxy_read_timeout 1500ms;
-}
-`);
+      askGuardModel(dir, model.url, '1500ms');
     },
   });
 });

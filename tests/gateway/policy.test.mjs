@@ -8,6 +8,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import * as up from './lib/upstream.mjs';
 import { startProduct, takeDown } from './lib/product.mjs';
+import { askGuardModel } from './lib/guard-model.mjs';
 import { ask, chat } from './lib/client.mjs';
 import { CALM, HARM, name } from './lib/cases.mjs';
 
@@ -47,18 +48,7 @@ before(async () => {
     upstream: model,
     configure(dir) {
       fs.writeFileSync(path.join(dir, 'policy/default.yaml'), SOURCE(GUARD));
-      const gateway = path.join(dir, 'nginx/gateway.d');
-      fs.mkdirSync(gateway, { recursive: true });
-      fs.writeFileSync(path.join(gateway, 'own.conf'), `plumbline_tenant $http_x_tenant;
-plumbline_second_opinion /_guard;
-location = /_guard {
-  internal;
-  proxy_pass ${model.url}/v1/chat/completions;
-  proxy_pass_request_headers off;
-  proxy_set_header Content-Type application/json;
-  proxy_read_timeout 500ms;
-}
-`);
+      askGuardModel(dir, model.url, '500ms', 'plumbline_tenant $http_x_tenant;\n');
     },
   });
 });

@@ -8,30 +8,32 @@
     "      - {category: harm.fraud, action: second_opinion, fail: open}\n" \
     "      - {category: harm.privacy, action: block}\n    output: [{category: \"*\", action: log}]\n" REST
 
+/* What is asked about, what the guard model says, and what follows: fraud fails open. */
+static const struct {
+    const char *word;
+    pl_opinion  says;
+    bool        blocks, bypass;
+} spoken[] = {
+    { "zork", PL_OPINION_SAFE, false, false },  { "zork", PL_OPINION_UNSAFE, true, false },
+    { "zork", PL_OPINION_NONE, true, false },   { "grue", PL_OPINION_NONE, false, true },
+    { "grue", PL_OPINION_UNSAFE, true, false }, { "grue and zork", PL_OPINION_NONE, true, false },
+};
+
 static void second_opinion__decides_or_leaves_it_to_the_rules_fail_mode(void **state)
 {
     pl_policy *p = policy_of(ASKS);
-    static const struct {
-        const char *word;
-        pl_opinion  says;
-        bool        blocks, bypass;
-    } rows[] = {
-        { "zork", PL_OPINION_SAFE, false, false },  { "zork", PL_OPINION_UNSAFE, true, false },
-        { "zork", PL_OPINION_NONE, true, false },   { "grue", PL_OPINION_NONE, false, true },
-        { "grue", PL_OPINION_UNSAFE, true, false }, { "grue and zork", PL_OPINION_NONE, true, false },
-    };
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof spoken / sizeof spoken[0]; i++) {
         pl_exchange *x = begin(p, "", NOON);
         json_t      *event;
 
-        assert_int_equal(pl_exchange_request(x, request(rows[i].word)), PL_EXCHANGE_ASK);
-        assert_int_equal(pl_exchange_opinion(x, rows[i].says, request(rows[i].word)),
-                         rows[i].blocks ? PL_EXCHANGE_ANSWER : PL_EXCHANGE_FORWARD);
+        assert_int_equal(pl_exchange_request(x, request(spoken[i].word)), PL_EXCHANGE_ASK);
+        assert_int_equal(pl_exchange_opinion(x, spoken[i].says, request(spoken[i].word)),
+                         spoken[i].blocks ? PL_EXCHANGE_ANSWER : PL_EXCHANGE_FORWARD);
         event = event_of(x);
         assert_non_null(json_object_get(event, "second_opinion"));
-        assert_int_equal(json_array_size(json_object_get(event, "bypasses")), rows[i].bypass);
+        assert_int_equal(json_array_size(json_object_get(event, "bypasses")), spoken[i].bypass);
         json_decref(event);
         pl_exchange_free(x);
     }
@@ -174,39 +176,30 @@ static bool says(const pl_buf *b, const char *word)
 static void whole_answer__waits_for_what_the_guard_model_says(void **state)
 {
     pl_policy *p = policy_of(ASKED);
-    static const struct {
-        const char *word;
-        pl_opinion  says;
-        bool        blocks, bypass;
-    } rows[] = {
-        { "zork", PL_OPINION_SAFE, false, false },  { "zork", PL_OPINION_UNSAFE, true, false },
-        { "zork", PL_OPINION_NONE, true, false },   { "grue", PL_OPINION_NONE, false, true },
-        { "grue", PL_OPINION_UNSAFE, true, false }, { "grue and zork", PL_OPINION_NONE, true, false },
-    };
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof spoken / sizeof spoken[0]; i++) {
         pl_exchange *x = answering(p, false);
         pl_buf       out = PL_BUF_INIT(1u << 20), q = PL_BUF_INIT(1u << 20);
         json_t      *event;
 
-        feed_whole(x, rows[i].word, &out);
+        feed_whole(x, spoken[i].word, &out);
         assert_true(pl_exchange_asks(x));
         assert_false(pl_exchange_ended(x));
         assert_int_equal(out.n, 0);
         assert_int_equal(pl_exchange_question(x, &q), PL_OK);
         assert_true(says(&q, "out "));
-        assert_true(says(&q, rows[i].word));
-        pl_exchange_answer_opinion(x, rows[i].says, &out, NOON);
+        assert_true(says(&q, spoken[i].word));
+        pl_exchange_answer_opinion(x, spoken[i].says, &out, NOON);
         assert_false(pl_exchange_asks(x));
         assert_true(pl_exchange_ended(x));
         event = event_of(x);
-        assert_string_equal(pl_exchange_verdict(x), rows[i].blocks ? "block" : "allow");
+        assert_string_equal(pl_exchange_verdict(x), spoken[i].blocks ? "block" : "allow");
         assert_int_equal(memmem(pl_exchange_body(x).p, pl_exchange_body(x).n, "zork", 4) != NULL ||
-                         memmem(pl_exchange_body(x).p, pl_exchange_body(x).n, "grue", 4) != NULL, !rows[i].blocks);
+                         memmem(pl_exchange_body(x).p, pl_exchange_body(x).n, "grue", 4) != NULL, !spoken[i].blocks);
         assert_non_null(json_object_get(event, "second_opinion_output"));
         assert_null(json_object_get(event, "second_opinion"));
-        assert_int_equal(json_array_size(json_object_get(event, "bypasses")), rows[i].bypass);
+        assert_int_equal(json_array_size(json_object_get(event, "bypasses")), spoken[i].bypass);
         json_decref(event);
         pl_buf_done(&q);
         pl_buf_done(&out);
