@@ -148,7 +148,7 @@ ngx_http_plumbline_headers(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
     }
     if (pl_exchange_event_is_done(x) && pl_exchange_is_recorded(x)
         && ngx_http_plumbline_add_header(r, "x-plumbline-event-digest",
-                                  pl_exchange_event(x, 0)->digest) != NGX_OK)
+                                         pl_exchange_event(x, 0)->digest) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -166,7 +166,7 @@ ngx_http_plumbline_headers(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx)
 
 void
 ngx_http_plumbline_content(ngx_http_request_t *r, ngx_http_plumbline_ctx_t *ctx, const char *type,
-                  off_t length)
+                           off_t length)
 {
     ngx_http_clear_content_length(r);
     ngx_http_clear_accept_ranges(r);

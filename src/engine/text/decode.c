@@ -461,8 +461,14 @@ static size_t letters_to(pl_str text, size_t i, size_t end)
     return i;
 }
 
-/* Every letter of base64, and some signs: a bit for each of 64 bytes. Blanks, full stops and commas, which
- * end most words, and all that is no ASCII are not in it. */
+/* Every letter of base64, and some signs. Blanks, full stops and commas, which end most words, and all that is
+ * no ASCII are not among them. */
+static bool may_be_letter(char c)
+{
+    return (signed char)c > '*' && c != '.' && c != ',';
+}
+
+/* The same: a bit for each of 64 bytes. */
 static uint64_t may_be_letters(const char *p)
 {
     uint64_t bits = 0;
@@ -477,7 +483,7 @@ static uint64_t may_be_letters(const char *p)
     }
 #else
     for (int i = 0; i < 64; i++)
-        bits |= (uint64_t)((signed char)p[i] > '*' && p[i] != '.' && p[i] != ',') << i;
+        bits |= (uint64_t)may_be_letter(p[i]) << i;
 #endif
     return bits;
 }
@@ -520,7 +526,7 @@ static size_t plain_next(pl_str text, size_t at, size_t end)
             continue;
         }
         from = to = at + (size_t)__builtin_ctzll(begins);
-        while (to < end && (signed char)text.p[to] > '*' && text.p[to] != '.' && text.p[to] != ',')
+        while (to < end && may_be_letter(text.p[to]))
             to++;
         found = plain_look(text, from, to);
         if (found < to)
