@@ -267,10 +267,8 @@ static bool judge_place(const pl_match *m, uint32_t literal, const place *p, con
         if (!pl_decide(&c, &form, &score))
             return false;
     }
-    form |= p->flags & PL_KEYWORD_PINYIN ? PL_FORM_PINYIN : 0;
-    form |= p->flags & PL_KEYWORD_SPLIT ? PL_FORM_SPLIT : 0;
     *hit = (pl_hit){
-        .f = { .form = form, .score = score, .start = p->start, .end = end },
+        .f = { .form = form | entry_form(p->flags), .score = score, .start = p->start, .end = end },
         .entry = p->entry,
         .first_cell = m->cell - p->n + 1,
     };

@@ -183,64 +183,6 @@ float names_sure(const names_scale *s, float logit)
     return 1 / (1 + expf(-(s->shift + s->slope * logit)));
 }
 
-typedef struct zh_scanner {
-    const pl_names *m;
-    names_hits     *out;
-    names_zh_best   best;
-    size_t          from; /* addresses found end before it */
-} zh_scanner;
-
-static void house_look(zh_scanner *z, pl_str unit, size_t at)
-{
-    names_hit address;
-
-    if (at < z->from || z->out->n == NAMES_HITS || !names_zh_address(unit, at, z->from, &address))
-        return;
-    z->out->hit[z->out->n++] = address;
-    z->from = address.end;
-}
-
-static bool is_ascii(const uint8_t *p)
-{
-    uint64_t x;
-
-    memcpy(&x, p, sizeof x);
-    return (x & 0x8080808080808080u) == 0;
-}
-
-/* One step a character of three bytes; whatever else there is takes one a byte. */
-static void zh_scan(const pl_names *m, pl_str unit, names_hits *out)
-{
-    const uint8_t *p = (const uint8_t *)unit.p;
-    zh_scanner     z = { .m = m, .out = out, .best = { .m = m, .out = out } };
-    uint32_t       before = 0; /* the character that ends at i; 0, of no class: none does */
-
-    for (size_t i = 0; i + 2 < unit.n;) {
-        uint32_t c;
-        uint8_t  class;
-
-        if (i + 8 <= unit.n && is_ascii(p + i)) {
-            before = 0;
-            i += 8;
-            continue;
-        }
-        if (p[i] < 0xe4 || p[i] > 0xe9 || !is_utf8_tail(p[i + 1]) || !is_utf8_tail(p[i + 2])) {
-            before = 0;
-            i++;
-            continue;
-        }
-        c = (uint32_t)(p[i] & 15) << 12 | (uint32_t)(p[i + 1] & 63) << 6 | (p[i + 2] & 63);
-        class = m->classes[c];
-        if (names_zh_may_begin(m->classes, before, c) && !names_zh_is_word(m, before, c))
-            names_zh_judge(&z.best, unit, i - 3);
-        if (class & NAMES_HOUSE)
-            house_look(&z, unit, i);
-        before = c;
-        i += 3;
-    }
-    names_zh_flush(&z.best);
-}
-
 static void en_scan(const pl_names *m, pl_str unit, names_hits *out)
 {
     names_text t;
@@ -288,7 +230,7 @@ size_t pl_names_scan_unit(const pl_names *m, const pl_pii_config *c, pl_str text
     names_hits h;
 
     h.n = 0;
-    zh_scan(m, unit, &h);
+    names_zh_scan(m, unit, &h);
     en_scan(m, unit, &h);
     if (h.n > 1)
         qsort(h.hit, h.n, sizeof *h.hit, by_end);

@@ -127,12 +127,16 @@ typedef struct names_span {
 
 typedef void (*names_span_fn)(void *ctx, const names_span *s);
 
+/* Two characters side by side, by what each can be. One condition: nothing about it is to be guessed. */
+static inline bool names_zh_begins(uint8_t first, uint8_t second, bool same)
+{
+    return ((first & (NAMES_SURNAME | NAMES_PREFIX)) | (first & second & NAMES_SOUND) |
+            (same ? first & NAMES_DOUBLED : 0)) != 0;
+}
+
 static inline bool names_zh_may_begin(const uint8_t *classes, uint32_t first, uint32_t second)
 {
-    uint8_t class = classes[first];
-
-    return class & (NAMES_SURNAME | NAMES_PREFIX) || class & classes[second] & NAMES_SOUND ||
-           (class & NAMES_DOUBLED && first == second);
+    return names_zh_begins(classes[first], classes[second], first == second);
 }
 
 static inline uint32_t names_zh_pair(uint32_t first, uint32_t second)
@@ -167,6 +171,11 @@ typedef struct names_zh_best {
 
 void names_zh_judge(names_zh_best *b, pl_str unit, size_t at);
 void names_zh_flush(names_zh_best *b);
+
+/* --- names_zh_scan.c ---------------------------------------------------------------------- */
+
+/* The Chinese names and addresses of a unit. */
+void names_zh_scan(const pl_names *m, pl_str unit, names_hits *out);
 
 /* --- names_zh_address.c ------------------------------------------------------------------- */
 

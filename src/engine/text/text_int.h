@@ -187,6 +187,13 @@ static inline uint32_t combo_get(const pl_textdb *db, uint32_t combo, int word)
     return ld32(db->combos, (size_t)combo * COMBO_WORDS + (size_t)word);
 }
 
+/* What a match with an entry of these flags is besides how it is spelt. */
+static inline uint16_t entry_form(uint32_t flags)
+{
+    return (uint16_t)((flags & PL_KEYWORD_PINYIN ? PL_FORM_PINYIN : 0) |
+                      (flags & PL_KEYWORD_SPLIT ? PL_FORM_SPLIT : 0));
+}
+
 /* First entry of literal i; those of i end where those of i + 1 begin. */
 static inline uint32_t literal_entry(const pl_textdb *db, uint32_t i)
 {

@@ -1,5 +1,5 @@
-/* Whole texts. The block scanner finds where the units of keywords stand, the matcher reads these
- * stretches as it would read a stream, and judges. */
+/* Whole texts. The block scanner finds where the units of keywords stand. What is easy to say of such a
+ * place is said here; other stretches the matcher reads as it would read a stream. */
 #include "base/banned.h"
 
 #include "base/utf8.h"
@@ -8,6 +8,8 @@
 /* Cells [from, to) of the block. */
 typedef struct stretch {
     uint16_t from, to;
+    uint16_t hit;     /* of those found without the matcher, the first that lies in it */
+    bool     is_easy; /* these are all there is */
 } stretch;
 
 /* Where a literal ends in the block. */
@@ -15,13 +17,19 @@ typedef struct literal_hit {
     uint32_t literal, end;
 } literal_hit;
 
+/* What was found without the matcher, and the number of its last cell. */
+typedef struct easy_hit {
+    pl_hit   hit;
+    uint32_t cell;
+} easy_hit;
+
 /* Part sets that were hit, as long as a stream would remember them all. */
 typedef struct sets_seen {
     unsigned n; /* PARTS + 1: too many */
     uint32_t set[PARTS];
 } sets_seen;
 
-enum { LATER = 1024 };
+enum { LATER = 1024, EASY_HITS = 512 };
 
 typedef struct scanner {
     pl_match         match;
@@ -36,6 +44,8 @@ typedef struct scanner {
     sets_seen        sets, tail; /* in the block and at the end of the one before; at its end */
     uint32_t         hits;
     literal_hit      hit[LATER];
+    uint32_t         easy_hits;
+    easy_hit         easy_hit[EASY_HITS];
 } scanner;
 
 /* Keeps the end of the block, for literals that go on in the next. */
@@ -79,8 +89,9 @@ static bool touched_before(const scanner *s, size_t at)
 /* What the cells of a literal look like in the text, where that is easy to say: no expansion, first
  * and last run of one character each. */
 typedef struct easy {
-    pl_look looks[PL_CELLS_MAX];
-    bool    touched, touches; /* a word character stands right before, right behind */
+    pl_look  looks[PL_CELLS_MAX];
+    bool     touched, touches; /* a word character stands right before, right behind */
+    uint64_t end;              /* of its last character, in the text */
 } easy;
 
 static bool read_easy(const scanner *s, uint32_t from, uint32_t to, easy *out)
@@ -115,6 +126,7 @@ static bool read_easy(const scanner *s, uint32_t from, uint32_t to, easy *out)
             break;
         } else {
             out->looks[n++] = pl_look_begin(d.v, &g);
+            out->end = (uint64_t)(p - s->u.text);
         }
         last = d.v;
         g = (pl_gap_state){ 0 };
@@ -123,46 +135,66 @@ static bool read_easy(const scanner *s, uint32_t from, uint32_t to, easy *out)
     return n == want;
 }
 
-/* Whether pl_decide takes it for one of the literal's entries: nearly everything it refuses need
- * not be read by the matcher then. */
-static bool may_be_found(const scanner *s, uint32_t literal, uint32_t from, uint32_t to)
+/* What pl_decide says of the cells [from, to), as an entry of the literal. */
+static bool entry_easy(const scanner *s, uint32_t entry, uint32_t from, uint32_t to, const easy *text,
+                       easy_hit *out)
+{
+    const pl_textdb *db = s->db;
+    uint32_t         looks = entry_get(db, entry, ENTRY_LOOKS), flags = entry_get(db, entry, ENTRY_FLAGS);
+    uint16_t         form, score;
+    pl_look          keyword[PL_CELLS_MAX];
+    pl_candidate     c = { .units = s->u.units + from, .text = text->looks, .n = to - from,
+                           .word = flags & PL_KEYWORD_WORD };
+
+    if (c.word && (text->touched || text->touches))
+        return false;
+    for (unsigned i = 0; looks != NO_LOOKS && i < c.n; i++)
+        keyword[i] = ld16(db->looks, looks + i);
+    c.keyword = looks != NO_LOOKS ? keyword : NULL;
+    if (!pl_decide(&c, &form, &score))
+        return false;
+    out->cell = s->first + to - 1;
+    out->hit = (pl_hit){
+        .f = { .form = form | entry_form(flags), .score = score,
+               .start = (uint64_t)(s->u.base - s->u.text) + s->u.place[from], .end = text->end },
+        .entry = entry,
+        .first_cell = s->first + from,
+    };
+    return true;
+}
+
+/* Finds the literal's entries at the cells [from, to), where that is easy. */
+static bool find_easy(scanner *s, uint32_t literal, uint32_t from, uint32_t to)
 {
     const pl_textdb *db = s->db;
     easy             text;
-    pl_look          keyword[PL_CELLS_MAX];
-    uint16_t         form, score;
-    pl_candidate     c = { .units = s->u.units + from, .text = text.looks, .n = to - from };
 
     if ((from > 0 && s->u.place[from - 1] == s->u.place[from]) || !read_easy(s, from, to, &text))
-        return true;
+        return false;
     for (uint32_t e = literal_entry(db, literal); e < literal_entry(db, literal + 1); e++) {
-        uint32_t looks = entry_get(db, e, ENTRY_LOOKS);
-
-        c.word = entry_get(db, e, ENTRY_FLAGS) & PL_KEYWORD_WORD;
-        if (c.word && (text.touched || text.touches))
-            continue;
-        for (unsigned i = 0; looks != NO_LOOKS && i < c.n; i++)
-            keyword[i] = ld16(db->looks, looks + i);
-        c.keyword = looks != NO_LOOKS ? keyword : NULL;
-        if (pl_decide(&c, &form, &score))
-            return true;
+        if (s->easy_hits == EASY_HITS)
+            return false;
+        s->easy_hits += entry_easy(s, e, from, to, &text, &s->easy_hit[s->easy_hits]);
     }
-    return false;
+    return true;
 }
 
 static void stretch_add(scanner *s, uint32_t literal, uint32_t end)
 {
-    uint32_t length = literal_length(s->db, literal);
+    uint32_t length = literal_length(s->db, literal), hit = s->easy_hits;
     uint32_t from = length < end ? end - length : 0;
+    bool     is_easy = length <= end && find_easy(s, literal, from, end);
 
-    if (length <= end && !may_be_found(s, literal, from, end))
-        return;
+    if (is_easy && s->easy_hits == hit)
+        return; /* found to be nothing */
     while (s->stretches > 0 && s->stretch[s->stretches - 1].to >= from) {
-        s->stretches--;
-        if (s->stretch[s->stretches].from < from)
-            from = s->stretch[s->stretches].from;
+        const stretch *last = &s->stretch[--s->stretches];
+
+        from = last->from < from ? last->from : from;
+        hit = last->hit;
+        is_easy &= last->is_easy;
     }
-    s->stretch[s->stretches++] = (stretch){ (uint16_t)from, (uint16_t)end };
+    s->stretch[s->stretches++] = (stretch){ (uint16_t)from, (uint16_t)end, (uint16_t)hit, is_easy };
 }
 
 /* --- parts of combinations ---------------------------------------------------------------- */
@@ -292,10 +324,10 @@ static bool read_values(scanner *s, uint32_t v, size_t start, size_t end, uint32
     return !m->stopped;
 }
 
-static void read_stretch(scanner *s, stretch t)
+static void read_stretch(scanner *s, const stretch *t)
 {
     const uint8_t *begin = (const uint8_t *)s->text.p;
-    uint32_t       from = t.from, last = s->first + t.to - 1;
+    uint32_t       from = t->from, last = s->first + t->to - 1;
     size_t         at;
 
     while (from > 0 && s->u.place[from - 1] == s->u.place[from])
@@ -315,19 +347,49 @@ static void read_stretch(scanner *s, stretch t)
     pl_match_leave(&s->match, 0, &s->sink);
 }
 
+/* Judges easy hits up to number `end`: they come in the order of their ends, long ones first. */
+static void take_easy(scanner *s, uint32_t at, uint32_t end)
+{
+    while (at < end && !s->match.stopped) {
+        const easy_hit *h = &s->easy_hit[at];
+        pl_hit          hits[HITS];
+        uint32_t        n = 0;
+
+        while (at + n < end && n < HITS && h[n].cell == h->cell) {
+            hits[n] = h[n].hit;
+            n++;
+        }
+        pl_judge_pass(&s->match, h->cell, &s->sink);
+        if (!s->match.stopped)
+            pl_judge_take(&s->match, hits, n, h->cell, &s->sink);
+        at += n;
+    }
+}
+
+static void take_stretches(scanner *s)
+{
+    for (uint32_t i = 0; i < s->stretches && !s->match.stopped; i++) {
+        const stretch *t = &s->stretch[i];
+
+        if (t->is_easy)
+            take_easy(s, t->hit, i + 1 < s->stretches ? t[1].hit : s->easy_hits);
+        else
+            read_stretch(s, t);
+    }
+    s->stretches = s->easy_hits = 0;
+}
+
 static void scan_cells(scanner *s)
 {
     s->first = 1;
     while (s->u.at < s->u.end && !s->match.stopped) {
         pl_units_fill(&s->u);
-        s->stretches = 0;
         s->crowded = false;
         s->sets = s->tail;
         s->tail.n = 0;
         pl_lits_scan_units(s->db->lits, s->u.units, s->u.n, on_literal, s);
         take_hits(s);
-        for (uint32_t i = 0; i < s->stretches && !s->match.stopped; i++)
-            read_stretch(s, s->stretch[i]);
+        take_stretches(s);
         carry(s);
     }
     if (!s->match.stopped)
@@ -380,9 +442,7 @@ static int on_exact(void *ctx, uint32_t literal, size_t end)
         if (touched && (flags & PL_KEYWORD_WORD))
             continue;
         x->hits[x->n++] = (pl_hit){
-            .f = { .form = (uint16_t)((flags & PL_KEYWORD_PINYIN ? PL_FORM_PINYIN : 0) |
-                                      (flags & PL_KEYWORD_SPLIT ? PL_FORM_SPLIT : 0)),
-                   .score = PL_SCORE_MAX, .start = end - length, .end = end },
+            .f = { .form = entry_form(flags), .score = PL_SCORE_MAX, .start = end - length, .end = end },
             .entry = e,
             .first_cell = (uint32_t)(end - length + 1),
         };
@@ -418,7 +478,7 @@ void pl_text_scan(const pl_textdb *db, pl_str text, pl_text_emit_fn emit, void *
     s.db = db;
     s.text = text;
     s.sink = to;
-    s.carry = s.hits = 0;
+    s.carry = s.hits = s.stretches = s.easy_hits = 0;
     s.tail.n = 0;
     pl_units_init(&s.u, text);
     scan_cells(&s);

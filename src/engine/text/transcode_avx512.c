@@ -1,5 +1,5 @@
-/* Transcoding with AVX-512 (F, BW, VL, VBMI, VBMI2): runs of ASCII 64 at a time, runs of
- * characters of three bytes 16 at a time. What is not of these is left to pl_units_slowly. */
+/* Transcoding with AVX-512 (F, BW, VL, VBMI, VBMI2): long runs of ASCII 64 bytes at a time, ASCII mixed with
+ * characters of three bytes 16 characters at a time. What is not of these is left to pl_units_slowly. */
 #include "base/banned.h"
 
 #ifdef __x86_64__
@@ -11,7 +11,7 @@
 #define AVX512                                                                                    \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt")))
 
-enum { WIDTH = 64, THREES = 16, FEW = 3 };
+enum { WIDTH = 64, MANY = 32, AHEAD = 1024 };
 
 AVX512 static inline __m512i iota8(void)
 {
@@ -83,71 +83,86 @@ AVX512 static inline unsigned take_ascii(pl_units *u, cursor *c, __m512i v, unsi
     return n;
 }
 
-AVX512 static inline uint32_t code_point(const uint8_t *p)
+AVX512 static inline uint32_t lane(__m512i v, unsigned i)
 {
-    return (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+    return (uint32_t)_mm_cvtsi128_si32(
+        _mm512_castsi512_si128(_mm512_permutexvar_epi32(_mm512_set1_epi32((int)i), v)));
 }
 
-/* The first n characters of v, of three bytes each; gives how many were taken. */
-AVX512 static inline unsigned take_threes(pl_units *u, cursor *c, __m512i v, unsigned n)
+/* Of the sixteen characters that begin at these bytes of v. */
+AVX512 static inline __m512i code_points(__m512i v, __m512i place)
 {
-    const __m512i threes = _mm512_set_epi32(
-        0x2f2e2d, 0x2c2b2a, 0x292827, 0x262524, 0x232221, 0x201f1e, 0x1d1c1b, 0x1a1918, 0x171615,
-        0x141312, 0x11100f, 0x0e0d0c, 0x0b0a09, 0x080706, 0x050403, 0x020100);
-    const __m512i low = _mm512_set1_epi32(0xffff);
-    __mmask16     in = (__mmask16)first_bits(n), rare, cells, keep, twins;
-    __m512i       b = _mm512_permutexvar_epi8(threes, v), cp, value, unit, before, place;
-    unsigned      count, last;
+    __m512i bytes = _mm512_add_epi32(_mm512_mullo_epi32(place, _mm512_set1_epi32(0x010101)),
+                                     _mm512_set1_epi32(0x020100));
+    __m512i b = _mm512_permutexvar_epi8(bytes, v), one = _mm512_and_si512(b, _mm512_set1_epi32(0x7f)), three;
 
-    cp = _mm512_or_si512(
+    three = _mm512_or_si512(
         _mm512_slli_epi32(_mm512_and_si512(b, _mm512_set1_epi32(0x0f)), 12),
         _mm512_or_si512(
             _mm512_and_si512(_mm512_srli_epi32(b, 2), _mm512_set1_epi32(0x3f << 6)),
             _mm512_and_si512(_mm512_srli_epi32(b, 16), _mm512_set1_epi32(0x3f))));
-    value = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), in, cp, pl_cell_table, 4);
-    unit = _mm512_and_si512(value, low);
-    rare = _mm512_mask_cmplt_epu32_mask(
-        in, _mm512_sub_epi32(unit, _mm512_set1_epi32(CELL_EXPAND)),
-        _mm512_set1_epi32(CELL_EXPAND_END - CELL_EXPAND));
-    if (rare) {
-        n = _tzcnt_u32(rare);
-        in = (__mmask16)first_bits(n);
+    return _mm512_mask_mov_epi32(one, _mm512_test_epi32_mask(b, _mm512_set1_epi32(0x80)), three);
+}
+
+AVX512 static inline __m512i values(__m512i code_point, __mmask16 in)
+{
+    return _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), in, code_point, pl_cell_table, 4);
+}
+
+/* The first sixteen characters of v, or as many as there are, each of one byte or three. Starts: where they
+ * begin; threes: which of them have three. Gives how many bytes were taken. */
+AVX512 static inline unsigned take_mixed(pl_units *u, cursor *c, __m512i v, uint64_t starts, uint64_t threes)
+{
+    const __m512i low = _mm512_set1_epi32(0xffff);
+    uint64_t      first = _pdep_u64(0xffff, starts);
+    unsigned      count = (unsigned)_mm_popcnt_u64(first), taken = 63 - (unsigned)_lzcnt_u64(first);
+    __mmask16     in = (__mmask16)first_bits(count), rare, cells, keep, twins;
+    __m512i       place = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(_mm512_maskz_compress_epi8(first, iota8())));
+    __m512i       value = values(code_points(v, place), in), unit = _mm512_and_si512(value, low), before;
+
+    taken += threes >> taken & 1 ? 3 : 1;
+    rare = _mm512_mask_cmplt_epu32_mask(in, _mm512_sub_epi32(unit, _mm512_set1_epi32(CELL_EXPAND)),
+                                        _mm512_set1_epi32(CELL_EXPAND_END - CELL_EXPAND));
+    if (__builtin_expect(rare != 0, false)) {
+        taken = (unsigned)_tzcnt_u64(_pdep_u64((uint64_t)rare & -(uint64_t)rare, first));
+        in = (__mmask16)first_bits(_tzcnt_u32(rare));
     }
     cells = _mm512_mask_cmpge_epu32_mask(in, value, _mm512_set1_epi32(CELL_FIRST));
     if (!cells)
-        return n;
+        return taken;
     count = (unsigned)_mm_popcnt_u32(cells);
     value = _mm512_maskz_compress_epi32(cells, value);
+    place = _mm512_maskz_compress_epi32(cells, place);
     before = _mm512_alignr_epi32(value, _mm512_set1_epi32((int)c->last), 15);
     keep = _mm512_mask_cmpneq_epi32_mask((__mmask16)first_bits(count), value, before);
     twins = _mm512_mask_testn_epi32_mask(keep, _mm512_xor_si512(value, before), low);
-    if (twins)
-        return 0; /* one run of different characters: who knows */
-    place = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
-                               _mm512_set1_epi32(3));
+    if (__builtin_expect(twins != 0, false)) { /* one run of different characters: who knows */
+        count = _tzcnt_u32(twins);
+        taken = lane(place, count);
+        keep &= (__mmask16)first_bits(count);
+        if (count == 0)
+            return taken;
+    }
+    c->last = lane(value, count - 1);
     place = _mm512_add_epi32(place, _mm512_set1_epi32((int)(c->at - u->base)));
-    place = _mm512_maskz_compress_epi32(keep, _mm512_maskz_compress_epi32(cells, place));
-    _mm512_storeu_si512(u->place + c->n, place);
+    _mm512_storeu_si512(u->place + c->n, _mm512_maskz_compress_epi32(keep, place));
     _mm256_storeu_si256((__m256i *)(void *)(u->units + c->n),
                         _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(keep, value)));
     c->n += (unsigned)_mm_popcnt_u32(keep);
-    last = 31 - _lzcnt_u32(cells);
-    c->last = pl_cell_table[code_point(c->at + 3 * last)];
-    return n;
+    return taken;
 }
 
-/* How many characters of three bytes stand side by side at the front. All that pl_char_read takes
- * for such without a closer look, and the rest of the basic plane but surrogates. */
-AVX512 static inline unsigned count_threes(__m512i v)
+/* Where characters of three bytes begin. All that pl_char_read takes for such without a closer look, and the
+ * rest of the basic plane but surrogates. */
+AVX512 static inline uint64_t threes_of(__m512i v)
 {
     uint64_t lead = _mm512_cmpeq_epi8_mask(_mm512_and_si512(v, _mm512_set1_epi8((char)0xf0)),
                                            _mm512_set1_epi8((char)0xe0));
     uint64_t tail = _mm512_cmplt_epi8_mask(v, _mm512_set1_epi8((char)0xc0));
     uint64_t odd = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8((char)0xe0)) |
                    _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8((char)0xed));
-    uint64_t good = lead & ~odd & tail >> 1 & tail >> 2;
 
-    return (unsigned)_tzcnt_u64((~good & 0x249249249249) | (uint64_t)1 << (3 * THREES)) / 3;
+    return lead & ~odd & tail >> 1 & tail >> 2;
 }
 
 AVX512 void pl_units_fill_avx512(pl_units *u)
@@ -159,24 +174,25 @@ AVX512 void pl_units_fill_avx512(pl_units *u)
         size_t   left = (size_t)(end - c.at);
         uint64_t in = left < WIDTH ? first_bits((unsigned)left) : ~(uint64_t)0;
         __m512i  v = _mm512_maskz_loadu_epi8(in, c.at);
-        uint64_t high = (uint64_t)_mm512_movepi8_mask(v) | ~in;
-        unsigned n, taken = 0;
+        uint64_t ascii = in & ~(uint64_t)_mm512_movepi8_mask(v);
+        unsigned run = (unsigned)_tzcnt_u64(~ascii), taken = 0;
 
-        if (high & 1) {
-            n = 3 * count_threes(v);
-            if (n >= 3 * FEW)
-                taken = 3 * take_threes(u, &c, v, n / 3);
+        _mm_prefetch((const char *)c.at + AHEAD, _MM_HINT_T0);
+        if (run >= MANY) {
+            taken = take_ascii(u, &c, v, run);
         } else {
-            n = high ? (unsigned)_tzcnt_u64(high) : WIDTH;
-            if (n >= FEW)
-                taken = take_ascii(u, &c, v, n);
+            uint64_t threes = threes_of(v), sound = ascii | threes | threes << 1 | threes << 2;
+            uint64_t starts = (ascii | threes) & first_bits((unsigned)_tzcnt_u64(~sound));
+
+            if (starts)
+                taken = take_mixed(u, &c, v, starts, threes);
         }
         c.at += taken;
         if (taken == 0) {
             u->at = c.at;
             u->n = c.n;
             u->last = c.last;
-            pl_units_slowly(u, u->at + (n ? n : 1));
+            pl_units_slowly(u, u->at + 1);
             c = (cursor){ u->at, u->n, u->last };
         }
     }
