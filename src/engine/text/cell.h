@@ -184,5 +184,8 @@ typedef struct pl_candidate {
 
 /* Whether the text says the keyword, and how it differs. */
 bool pl_decide(const pl_candidate *c, uint16_t *form, uint16_t *score);
+/* Whether it refuses, whatever else there is, a Latin keyword of n single characters without a gap where the
+ * text has one blank, no more, between some of them; `whole`: and nothing between others. */
+bool pl_decide_refuses_torn(unsigned n, bool whole);
 
 #endif

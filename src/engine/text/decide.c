@@ -174,6 +174,11 @@ static bool latin_gaps_pass(const tally *t)
     return t->gaps[GAP_BLANK] + t->gaps[GAP_LINE] == 0 || t->n >= 10;
 }
 
+bool pl_decide_refuses_torn(unsigned n, bool whole)
+{
+    return whole ? n < 8 : n == 2;
+}
+
 static bool gaps_pass(const tally *t)
 {
     if (t->joined > 0 && t->han < t->n && t->n < 5)

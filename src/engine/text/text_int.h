@@ -79,6 +79,14 @@ typedef struct pl_branch {
     literal_range to;
 } pl_branch;
 
+/* What a glance at a literal in a text asks; see glance.c. */
+enum { GLANCE_CELLS = 8 };
+typedef struct pl_glance {
+    uint8_t length;
+    uint8_t doubled; /* bit for each of the first cells: every entry has a run there        */
+    bool    is_tight; /* Latin letters, and no entry has a gap or a run                     */
+} pl_glance;
+
 struct pl_textdb {
     const uint8_t *ends, *firsts, *entries, *combos, *rules, *units, *looks, *strings;
     uint32_t       literals, unit_count, entry_count, look_count, combo_count, rule_count;
@@ -94,6 +102,7 @@ struct pl_textdb {
     uint32_t      *root;      /* first literal by its first unit; one more at the end */
     pl_branch     *branch;    /* hashed: where beginnings of more than `few` literals go on  */
     uint32_t       branch_mask, few;
+    pl_glance     *glance;    /* of each literal; NULL in exact databases                     */
     uint8_t       *pairs;     /* hashed bit set of the literals' first two units; may lie with yes */
     uint8_t       *inner_pairs; /* ... of those that may begin inside a word                       */
     uint32_t       pair_mask;
@@ -236,6 +245,8 @@ static inline literal_range literal_root(const pl_textdb *db, uint16_t unit)
 
 /* Fills db->branch; the tables before it are there. False: out of memory. */
 bool pl_branches_fill(pl_textdb *db);
+/* Fills db->glance. False: out of memory. */
+bool pl_glances_fill(pl_textdb *db);
 /* Those of the range, which are all that agree in their first `depth` units, that have `unit` next. */
 literal_range pl_literal_narrow(const pl_textdb *db, literal_range r, uint32_t depth, uint16_t unit);
 

@@ -181,10 +181,13 @@ static bool find_easy(scanner *s, uint32_t literal, uint32_t from, uint32_t to)
 
 static void stretch_add(scanner *s, uint32_t literal, uint32_t end)
 {
-    uint32_t length = literal_length(s->db, literal), hit = s->easy_hits;
-    uint32_t from = length < end ? end - length : 0;
-    bool     is_easy = length <= end && find_easy(s, literal, from, end);
+    const pl_glance *glance = &s->db->glance[literal];
+    uint32_t         length = glance->length, from = length < end ? end - length : 0, hit = s->easy_hits;
+    bool             is_easy;
 
+    if (length <= end && pl_glance_refuses(glance, &s->u, from))
+        return;
+    is_easy = length <= end && find_easy(s, literal, from, end);
     if (is_easy && s->easy_hits == hit)
         return; /* found to be nothing */
     while (s->stretches > 0 && s->stretch[s->stretches - 1].to >= from) {

@@ -285,7 +285,7 @@ static pl_rc fill_tables(pl_textdb *db, pl_error *err)
     for (uint32_t u = 1; u <= roots; u++)
         if (db->root[u] == 0)
             db->root[u] = db->root[u - 1];
-    if (!pl_branches_fill(db))
+    if (!pl_branches_fill(db) || !pl_glances_fill(db))
         return pl_fail(err, PL_NOMEM, "out of memory for a text database handle");
     for (uint32_t i = 0; i < db->rule_count && !db->has_times; i++)
         for (int w = RULE_FROM; w < RULE_WORDS; w++)
@@ -355,6 +355,7 @@ void pl_textdb_free(pl_textdb *db)
     free(db->set_first);
     free(db->set_use);
     free(db->part_only);
+    free(db->glance);
     free(db->root);
     free(db->branch);
     free(db->pairs);

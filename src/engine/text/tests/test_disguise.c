@@ -153,6 +153,39 @@ static void text_scan__finds_plain_words_beside_digits(void **state)
     db_drop(&f);
 }
 
+/* Refused at a glance is what is refused after all. */
+static void decide_refuses_torn__is_never_too_quick(void **state)
+{
+    enum { MOST = 12 };
+    uint16_t units[MOST], form, score;
+    pl_look  text[MOST];
+
+    (void)state;
+    for (unsigned i = 0; i < MOST; i++)
+        units[i] = (uint16_t)('a' + i);
+    for (unsigned n = 2; n <= MOST; n++)
+        for (unsigned gaps = 1; gaps < 1u << (n - 1); gaps++) {
+            pl_candidate c = { .units = units, .text = text, .n = n, .word = gaps & 1 };
+
+            for (unsigned kind = GAP_NONE; kind <= GAP_LONG; kind++) {
+                for (unsigned i = 0; i < n; i++)
+                    text[i] = LOOK(0, i > 0 && gaps >> (i - 1) & 1 ? GAP_BLANK : GAP_NONE, 0, 1, 1);
+                /* one of the other places is of any kind */
+                for (unsigned i = 1; i < n; i++)
+                    if (LOOK_GAP(text[i]) == GAP_NONE && i + 1 < n && kind != GAP_NONE) {
+                        text[i] = LOOK(0, kind, 0, 1, 1);
+                        break;
+                    }
+                bool whole = false;
+
+                for (unsigned i = 1; i < n; i++)
+                    whole |= LOOK_GAP(text[i]) == GAP_NONE;
+                if (pl_decide_refuses_torn(n, whole))
+                    assert_false(pl_decide(&c, &form, &score));
+            }
+        }
+}
+
 static void text_scan__marks_generated_spellings(void **state)
 {
     static const kw k[] = { { 0, PL_STR("zhadan"), PL_KEYWORD_WORD | PL_KEYWORD_PINYIN },
@@ -382,6 +415,7 @@ int main(void)
         cmocka_unit_test(text_scan__does_not_believe_everything),
         cmocka_unit_test(text_scan__finds_plain_words_beside_runs),
         cmocka_unit_test(text_scan__finds_plain_words_beside_digits),
+        cmocka_unit_test(decide_refuses_torn__is_never_too_quick),
         cmocka_unit_test(text_scan__marks_generated_spellings),
         cmocka_unit_test(text_scan__allows_what_an_exception_holds),
         cmocka_unit_test(text_scan__finds_combinations_nearby),
