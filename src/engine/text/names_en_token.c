@@ -270,13 +270,16 @@ static void tokens_read(pl_str unit, size_t at, size_t end, names_text *t)
 
 #define ONES 0x0101010101010101u
 
-/* Eight bytes without a digit, a capital or anything that is not ASCII. */
-static bool is_quiet(const uint8_t *p)
+/* How many of eight bytes come before the first digit, capital or byte that is not ASCII. (Sums may carry
+ * from one that is not ASCII into those behind it; none is asked about.) Signs between '9' and 'A' count. */
+static unsigned quiet_bytes(const uint8_t *p)
 {
     uint64_t x;
 
     memcpy(&x, p, sizeof x);
-    return ((x | ((x + 0x50 * ONES) & ~(x + 0x25 * ONES))) & 0x80 * ONES) == 0;
+    x = le64toh(x);
+    x = (x | ((x + 0x50 * ONES) & ~(x + 0x25 * ONES))) & 0x80 * ONES;
+    return x ? (unsigned)__builtin_ctzll(x) / 8 : 8;
 }
 
 static bool after_word(const uint8_t *p, size_t at)
@@ -362,9 +365,12 @@ static size_t cue_next(const uint8_t *words, pl_str unit, size_t *at, bool *addr
     while (i < unit.n) {
         while (i + 2 < unit.n && p[i] > 0xe2 && p[i] < 0xf0) /* Chinese and the like */
             i += 3;
-        if (i + 8 <= unit.n && is_quiet(p + i)) {
-            i += 8;
-            continue;
+        if (i + 8 <= unit.n) {
+            unsigned n = quiet_bytes(p + i);
+
+            i += n;
+            if (n == 8)
+                continue;
         }
         if (i >= unit.n)
             break;

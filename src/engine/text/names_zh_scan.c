@@ -15,12 +15,20 @@ typedef struct chars {
     uint32_t at[CHARS + 2]; /* in the unit */
 } chars;
 
-static bool is_ascii(const uint8_t *p)
+/* The first byte from `at` on that is not ASCII, or where too few are left for a character. */
+static size_t ascii_end(pl_str unit, size_t at)
 {
     uint64_t x;
 
-    memcpy(&x, p, sizeof x);
-    return (x & 0x8080808080808080u) == 0;
+    for (; at + sizeof x <= unit.n; at += sizeof x) {
+        memcpy(&x, unit.p + at, sizeof x);
+        x = le64toh(x) & 0x8080808080808080u;
+        if (x)
+            return at + (unsigned)__builtin_ctzll(x) / 8;
+    }
+    while (at + 2 < unit.n && (uint8_t)unit.p[at] < 0x80)
+        at++;
+    return at;
 }
 
 /* Fills the part behind its first place from unit[at) on; gives where the next one begins. */
@@ -43,10 +51,7 @@ static size_t chars_read(chars *h, const uint8_t *classes, pl_str unit, size_t a
             continue;
         }
         n += h->code[n - 1] != 0;
-        if (three && p[at] >= 0xe0)
-            at += 3;
-        else
-            at += at + 8 <= unit.n && is_ascii(p + at) ? 8 : 1;
+        at = p[at] < 0x80 ? ascii_end(unit, at) : at + (three && p[at] >= 0xe0 ? 3 : 1);
     }
     h->n = n;
     return at;
