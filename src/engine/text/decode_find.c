@@ -80,17 +80,27 @@ size_t decode_size(pl_str text, size_t at)
     return n > 0 ? n : decode_letter(*rest.p) >= 0 ? decode_run(rest) : 0;
 }
 
+static bool is_sign(char c)
+{
+    return c == '&' || c == '%' || c == '\\';
+}
+
 /* The next of the signs that encoded characters begin with. */
 static size_t sign_next(pl_str text, size_t at, size_t end)
 {
-    static const char signs[] = { '&', '%', '\\' };
+#ifdef __SSE2__
+    for (; at + 16 <= end; at += 16) {
+        __m128i  v = _mm_loadu_si128((const __m128i *)(text.p + at));
+        __m128i  other = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('&')), _mm_cmpeq_epi8(v, _mm_set1_epi8('%')));
+        unsigned in = (unsigned)_mm_movemask_epi8(_mm_or_si128(other, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
 
-    for (size_t i = 0; i < sizeof signs; i++) {
-        const char *p = end > at ? memchr(text.p + at, signs[i], end - at) : NULL;
-
-        end = p ? (size_t)(p - text.p) : end;
+        if (in)
+            return at + (unsigned)__builtin_ctz(in);
     }
-    return end;
+#endif
+    while (at < end && !is_sign(text.p[at]))
+        at++;
+    return at;
 }
 
 /* Whether a run begins like encoded text. Decoding it would say the same later and at more cost:

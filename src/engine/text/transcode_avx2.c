@@ -40,7 +40,7 @@ AVX2 static inline __m128i ascii_units(__m128i v)
 {
     __m128i unit = _mm_setzero_si128();
 
-    for (int row = 0; row < 8; row++) {
+    for (int row = 2; row < 8; row++) { /* no cells before */
         __m128i cells = _mm_loadu_si128((const __m128i *)(pl_cell_ascii + 16 * row));
         __m128i at = _mm_adds_epu8(_mm_xor_si128(v, _mm_set1_epi8((char)(16 * row))),
                                    _mm_set1_epi8(0x70)); /* of another row: from 0x80 on */
