@@ -126,11 +126,12 @@ static bool base64_promises(pl_str run)
     return decode_is_text((pl_str){ bytes, n });
 }
 
+/* Asks first what costs least: most runs are words and numbers, and may be long. */
 static bool is_run(pl_str text, size_t from)
 {
-    size_t run = decode_run((pl_str){ text.p + from, text.n - from });
+    const pl_str rest = { text.p + from, text.n - from };
 
-    return run > 0 && base64_promises((pl_str){ text.p + from, run });
+    return base64_promises(rest) && decode_run(rest) > 0;
 }
 
 /* Where the letters of base64 around `i` begin and end. */

@@ -51,9 +51,12 @@ static decode_token read_named(pl_str s)
                   { "lowbar;", '_' }, { "percnt;", '%' },  { "commat;", '@' },   { "dollar;", '$' },
                   { "bsol;", '\\' },  { "sol;", '/' },     { "Tab;", '\t' },     { "NewLine;", '\n' } };
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t n = strlen(names[i].name);
+    for (size_t i = 0; i < sizeof names / sizeof *names && s.n > 1; i++) {
+        size_t n;
 
+        if (s.p[1] != names[i].name[0])
+            continue;
+        n = strlen(names[i].name);
         if (s.n > n && memcmp(s.p + 1, names[i].name, n) == 0)
             return token_of(names[i].cp, n + 1, PL_FORM_ENTITY);
     }
