@@ -261,6 +261,16 @@ AVX512 static inline void pass_wide(const pl_lits *l, __m512i key, __m512i tag4,
         by[3] = pass16(l, key, _mm512_set1_epi32((int)LITS_TAG_WIDE2));
 }
 
+/* Which of sixteen characters starts begin with. */
+AVX512 static inline __mmask16 starts16(const pl_lits *l, const uint16_t *c)
+{
+    __m512i code = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)c));
+    __m512i word = _mm512_i32gather_epi32(_mm512_srli_epi32(code, 5), l->h->start_leads, 4);
+    __m512i bit = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(code, _mm512_set1_epi32(31)));
+
+    return _mm512_test_epi32_mask(word, bit);
+}
+
 /* Sixteen first looks at neighbouring characters; `skip`: how far down what comes next stands. */
 AVX512 static inline __mmask16 first_codes(const lits_first *f, const uint16_t *c, __m128i skip)
 {
@@ -311,8 +321,12 @@ AVX512 static void mark_leads(const pl_lits *l, const leads *d, lits_marks *m)
     for (size_t i = 0; i < d->in && l->h->flags & LITS_HAS_WIDE; i += 16)
         places_append(&w, iota16(i), first_codes(&l->codes, d->code + i, skip) & left16(d->in, i));
     mark_wide(l, &w, d->code, d->at, m);
-    for (size_t i = 0; i < d->in && l->h->flags & LITS_LEAD_STARTS; i++)
-        m->start[d->at[i] / 64] |= (uint64_t)lits_start_lead(l, d->code[i]) << d->at[i] % 64;
+    for (size_t i = 0; i < d->in && l->h->flags & LITS_LEAD_STARTS; i += 16)
+        for (uint32_t hits = starts16(l, d->code + i) & left16(d->in, i); hits; hits &= hits - 1) {
+            unsigned at = d->at[i + _tzcnt_u32(hits)];
+
+            m->start[at / 64] |= (uint64_t)1 << at % 64;
+        }
 }
 
 static inline uint64_t first_bits(size_t n)
@@ -384,9 +398,9 @@ AVX512 static void mark_units(const pl_lits *l, const uint16_t *p, size_t n, lit
         for (unsigned i = 0; i < CHUNK && l->h->flags & LITS_HAS_WIDE; i += 16)
             if (wide >> i & 0xffff)
                 places_append(&w, iota16(c * CHUNK + i), first_codes(&l->wide, q + i, skip) & (__mmask16)(wide >> i));
-        for (uint64_t at = l->h->flags & LITS_LEAD_STARTS ? wide : 0; at; at &= at - 1)
-            if (lits_start_lead(l, q[_tzcnt_u64(at)]))
-                m->start[c] |= at & -at;
+        for (unsigned i = 0; i < CHUNK && l->h->flags & LITS_LEAD_STARTS; i += 16)
+            if (wide >> i & 0xffff)
+                m->start[c] |= (uint64_t)(starts16(l, q + i) & (wide >> i)) << i;
     }
     mark_wide(l, &w, p, NULL, m);
     narrow64(p + chunks * CHUNK, narrow + chunks * CHUNK);

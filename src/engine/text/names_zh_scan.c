@@ -1,17 +1,21 @@
 /* Where Chinese names and addresses may be in a unit of text. A pass over the characters reads what each can
- * be, one over pairs of neighbours keeps those that may begin a name, one over these asks the set of
- * pairs. None of the three branches on what it has looked up: the processor waits for many lookups at once. */
+ * be, one over pairs of neighbours, sixteen at a time, keeps those that may begin a name, one over these asks
+ * the set of pairs. None branches on what it has looked up: the processor waits for many lookups at once. */
 #include "base/banned.h"
 
 #include "engine/text/names_int.h"
 
-enum { CHARS = 512 }; /* looked at in one go */
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+enum { CHARS = 512, STEP = 16 }; /* looked at in one go, in one step */
 
 /* Characters from the last one of the part before on; 0, of no class, stands for whatever is not Chinese. */
 typedef struct chars {
     unsigned n;
-    uint16_t code[CHARS + 2];
-    uint8_t  class[CHARS + 2];
+    uint16_t code[CHARS + 2 + STEP];
+    uint8_t  class[CHARS + 2 + STEP];
     uint32_t at[CHARS + 2]; /* in the unit */
 } chars;
 
@@ -63,18 +67,67 @@ typedef struct places {
     uint16_t of[CHARS + 1];
 } places;
 
+/* A bit for each of STEP characters from number i on that may be the second of a name. */
+static inline uint32_t seconds_of(const chars *h, unsigned i)
+{
+#ifdef __SSE2__
+    const uint16_t *c = h->code + i;
+    __m128i         a = _mm_loadu_si128((const __m128i *)(h->class + i - 1));
+    __m128i         b = _mm_loadu_si128((const __m128i *)(h->class + i));
+    __m128i low = _mm_cmpeq_epi16(_mm_loadu_si128((const __m128i *)c), _mm_loadu_si128((const __m128i *)(c - 1)));
+    __m128i high = _mm_cmpeq_epi16(_mm_loadu_si128((const __m128i *)(c + 8)), _mm_loadu_si128((const __m128i *)(c + 7)));
+    __m128i first = _mm_and_si128(a, _mm_set1_epi8(NAMES_SURNAME | NAMES_PREFIX));
+    __m128i sound = _mm_and_si128(_mm_and_si128(a, b), _mm_set1_epi8(NAMES_SOUND));
+    __m128i twice = _mm_and_si128(_mm_and_si128(a, _mm_set1_epi8(NAMES_DOUBLED)), _mm_packs_epi16(low, high));
+    __m128i any = _mm_or_si128(first, _mm_or_si128(sound, twice));
+
+    return ~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(any, _mm_setzero_si128())) & 0xffff;
+#else
+    uint32_t bits = 0;
+
+    for (unsigned k = 0; k < STEP; k++)
+        bits |= (uint32_t)names_zh_begins(h->class[i + k - 1], h->class[i + k],
+                                          h->code[i + k - 1] == h->code[i + k]) << k;
+    return bits;
+#endif
+}
+
+/* The same of characters that may stand behind a house number. */
+static inline uint32_t houses_of(const chars *h, unsigned i)
+{
+    uint32_t bits = 0;
+
+#ifdef __SSE2__
+    __m128i class = _mm_loadu_si128((const __m128i *)(h->class + i));
+
+    _Static_assert(NAMES_HOUSE == 1 << 5, "shifted up to the sign");
+    bits = (uint32_t)_mm_movemask_epi8(_mm_slli_epi16(class, 2));
+#else
+    for (unsigned k = 0; k < STEP; k++)
+        bits |= (uint32_t)((h->class[i + k] & NAMES_HOUSE) != 0) << k;
+#endif
+    return bits;
+}
+
+/* Those of STEP bits that are of characters up to the last. */
+static inline uint32_t bits_in(const chars *h, unsigned i, uint32_t bits)
+{
+    return h->n - i < STEP ? bits & ((1u << (h->n - i)) - 1) : bits;
+}
+
 static void pairs_find(const pl_names *m, const chars *h, places *w)
 {
+    unsigned all = 0;
+
+    for (unsigned i = 1; i < h->n; i += STEP)
+        for (uint32_t bits = bits_in(h, i, seconds_of(h, i)); bits; bits &= bits - 1)
+            w->of[all++] = (uint16_t)(i + (unsigned)__builtin_ctz(bits));
     w->n = 0;
-    for (unsigned i = 1; i < h->n; i++) {
-        w->of[w->n] = (uint16_t)i;
-        w->n += names_zh_begins(h->class[i - 1], h->class[i], h->code[i - 1] == h->code[i]);
-    }
-    for (unsigned i = 0, all = w->n, kept = w->n = 0; i < all; i++, w->n = kept) {
+    for (unsigned i = 0; i < all; i++) {
         unsigned k = w->of[i];
 
-        w->of[kept] = (uint16_t)k;
-        kept += !names_zh_is_word(m, h->code[k - 1], h->code[k]);
+        w->of[w->n] = (uint16_t)k;
+        w->n += !names_zh_is_word(m, h->code[k - 1], h->code[k]);
     }
 }
 
@@ -83,13 +136,15 @@ static void houses_look(const chars *h, pl_str unit, size_t *from, names_hits *o
 {
     names_hit address;
 
-    for (unsigned i = 1; i < h->n; i++) {
-        if (__builtin_expect(!(h->class[i] & NAMES_HOUSE), true) || h->at[i] < *from || out->n == NAMES_HITS ||
-            !names_zh_address(unit, h->at[i], *from, &address))
-            continue;
-        out->hit[out->n++] = address;
-        *from = address.end;
-    }
+    for (unsigned i = 1; i < h->n; i += STEP)
+        for (uint32_t bits = bits_in(h, i, houses_of(h, i)); bits; bits &= bits - 1) {
+            size_t at = h->at[i + (unsigned)__builtin_ctz(bits)];
+
+            if (at < *from || out->n == NAMES_HITS || !names_zh_address(unit, at, *from, &address))
+                continue;
+            out->hit[out->n++] = address;
+            *from = address.end;
+        }
 }
 
 void names_zh_scan(const pl_names *m, pl_str unit, names_hits *out)
