@@ -393,7 +393,8 @@ static void scan_cells(scanner *s)
         pl_lits_scan_units(s->db->lits, s->u.units, s->u.n, on_literal, s);
         take_hits(s);
         take_stretches(s);
-        carry(s);
+        if (s->u.at < s->u.end)
+            carry(s);
     }
     if (!s->match.stopped)
         pl_match_finish(&s->match, &s->sink);
