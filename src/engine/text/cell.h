@@ -41,6 +41,9 @@ static inline bool pl_cell_is_expanded(uint32_t v)
     return (v & 0xffff) - CELL_EXPAND < CELL_EXPAND_END - CELL_EXPAND;
 }
 
+/* Units from here on are of Chinese and other scripts without blanks. */
+enum { CELL_HAN = 0x2e80 };
+
 /* Letters and digits that may not touch a whole word. Han is deliberately not here: "用AI写"
  * holds the word AI. Signs that stand for letters are not either. */
 static inline bool pl_cell_is_word(uint32_t v)

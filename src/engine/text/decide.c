@@ -109,7 +109,7 @@ static bool take_stock(const pl_candidate *c, tally *t)
         pl_look  k = c->keyword ? c->keyword[i] : LOOK_PLAIN, x = c->text[i];
         unsigned excess = LOOK_COUNT(x) - LOOK_COUNT(k);
 
-        t->han += c->units[i] >= 0x2e80;
+        t->han += c->units[i] >= CELL_HAN;
         if (i == 0 || i == c->n - 1)
             excess = !c->word ? 0 : i == 0 ? c->first_excess : c->last_excess;
         if (!compare_attr(t, LOOK_ATTR(k), LOOK_ATTR(x), i == 0 && LOOK_COUNT(x) > LOOK_COUNT(k)) ||

@@ -102,10 +102,10 @@ static void level_copy(level *to, const level *in, size_t from, size_t end)
     to->n += end - from;
 }
 
-/* Decodes the run [at, at + size) of `in`. Leaves `to` as it was when it is no text. */
-static bool base64_decode(const level *in, size_t at, size_t size, level *to, uint16_t depth)
+/* Decodes the run [at, at + size) of `in`, which is text. */
+static void base64_decode(const level *in, size_t at, size_t size, level *to, uint16_t depth)
 {
-    size_t   before = to->n, pieces = to->pieces, last = at;
+    size_t   last = at;
     unsigned have = 0;
     uint32_t bits = 0;
 
@@ -123,11 +123,6 @@ static bool base64_decode(const level *in, size_t at, size_t size, level *to, ui
         last = i;
         have %= 4;
     }
-    if (to->n > before && decode_is_text((pl_str){ to->room + before, to->n - before }))
-        return true;
-    to->n = before;
-    to->pieces = pieces;
-    return false;
 }
 
 /* One level more. Nothing grows, so `to` has room. Gives whether anything was encoded. */
@@ -139,7 +134,7 @@ static bool level_decode(const level *in, level *to, uint16_t depth)
 
     to->n = to->pieces = 0;
     for (;;) {
-        size_t       next = decode_next(text, at), end;
+        size_t       next = decode_next(text, at), run, retry = 0;
         pl_str       rest = { text.p + next, text.n - next };
         decode_token t;
 
@@ -153,14 +148,15 @@ static bool level_decode(const level *in, level *to, uint16_t depth)
             at = next + t.size;
             continue;
         }
-        end = next + decode_run(rest);
-        if (end > next && base64_decode(in, next, end - next, to, depth)) {
+        run = decode_text_run(rest, &retry);
+        if (run > 0) {
+            base64_decode(in, next, run, to, depth);
             any = true;
-        } else { /* the whole run as it stands, which is not looked at again */
-            end = decode_letters_to(text, next + 1, text.n);
-            level_copy(to, in, next, end);
+            at = next + run;
+        } else {
+            at = next + retry;
+            level_copy(to, in, next, at);
         }
-        at = end;
     }
 }
 

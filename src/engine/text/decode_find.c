@@ -19,6 +19,21 @@ const uint8_t decode_letters[256] = {
     ['/'] = 64, ['_'] = 64,
 };
 
+/* Where the letters of base64 around `i` begin and end. */
+static size_t letters_from(pl_str text, size_t at, size_t i)
+{
+    while (i > at && decode_letter(text.p[i - 1]) >= 0)
+        i--;
+    return i;
+}
+
+static size_t letters_to(pl_str text, size_t i, size_t end)
+{
+    while (i < end && decode_letter(text.p[i]) >= 0)
+        i++;
+    return i;
+}
+
 /* A line end inside a run of long lines. */
 static size_t base64_break(pl_str s, size_t at, size_t line)
 {
@@ -50,7 +65,9 @@ size_t decode_run(pl_str s)
     return at + padding >= (padding ? BASE64_PADDED_MIN : BASE64_MIN) ? at + padding : 0;
 }
 
-bool decode_is_text(pl_str s)
+/* Whether bytes read like text: what is encoded otherwise is an image or a key. A character may
+ * be cut off at either end. */
+static bool is_text(pl_str s)
 {
     for (int i = 0; i < 3 && s.n > 0 && ((uint8_t)*s.p & 0xc0) == 0x80; i++)
         s = (pl_str){ s.p + 1, s.n - 1 };
@@ -68,6 +85,62 @@ bool decode_is_text(pl_str s)
         s = (pl_str){ s.p + len, s.n - (size_t)len };
     }
     return true;
+}
+
+/* Text that comes byte by byte. */
+typedef struct reader {
+    char     part[4]; /* of a character */
+    unsigned n;
+    unsigned cut; /* bytes of a character that was cut off in front */
+    bool     begun;
+} reader;
+
+/* What is_text says, as soon as it can be said: false when the text is none with this byte. */
+static bool reader_take(reader *r, char byte)
+{
+    uint32_t cp;
+    int      len;
+
+    if (!r->begun && ((uint8_t)byte & 0xc0) == 0x80 && r->cut < 3) {
+        r->cut++;
+        return true;
+    }
+    r->begun = true;
+    if ((uint8_t)byte < 0x20 && byte != '\n' && byte != '\r' && byte != '\t')
+        return false;
+    r->part[r->n++] = byte;
+    len = pl_utf8_decode((pl_str){ r->part, r->n }, &cp);
+    r->n = len > 0 ? 0 : r->n;
+    return len >= 0;
+}
+
+size_t decode_text_run(pl_str s, size_t *retry)
+{
+    size_t   at = 0, line = 0, begin = 0, skip, padding = 0;
+    unsigned have = 0;
+    uint32_t bits = 0;
+    reader   r = { .n = 0 };
+
+    for (;;) {
+        if (at < s.n && decode_letter(s.p[at]) >= 0) {
+            bits = bits << 6 | (uint32_t)decode_letter(s.p[at]);
+            if (++have > 1 && !reader_take(&r, (char)(bits >> (8 - 2 * have)))) {
+                *retry = begin > 0 ? begin : letters_to(s, at, s.n);
+                return 0;
+            }
+            have %= 4;
+            at++;
+            line++;
+        } else if ((skip = base64_break(s, at, line)) > 0) {
+            begin = at += skip;
+            line = 0;
+        } else {
+            break;
+        }
+    }
+    while (padding < 2 && at + padding < s.n && s.p[at + padding] == '=')
+        padding++;
+    return at + padding;
 }
 
 /* --- finding them -------------------------------------------------------------------- */
@@ -116,37 +189,23 @@ static bool base64_promises(pl_str run)
 
         for (size_t k = 0; k < 4; k++) {
             if (decode_letter(run.p[i + k]) < 0) /* padding or the end of a line: as far as it goes */
-                return decode_is_text((pl_str){ bytes, n });
+                return is_text((pl_str){ bytes, n });
             v = v << 6 | (uint32_t)decode_letter(run.p[i + k]);
         }
         bytes[n++] = (char)(v >> 16);
         bytes[n++] = (char)(v >> 8);
         bytes[n++] = (char)v;
     }
-    return decode_is_text((pl_str){ bytes, n });
+    return is_text((pl_str){ bytes, n });
 }
 
-/* Asks first what costs least: most runs are words and numbers, and may be long. */
+/* Asks no more than whether it is long enough: it may be very long, and asked for from each of its lines. */
 static bool is_run(pl_str text, size_t from)
 {
-    const pl_str rest = { text.p + from, text.n - from };
+    const size_t left = text.n - from;
+    const pl_str most = { text.p + from, left < BASE64_LINE_MIN ? left : BASE64_LINE_MIN };
 
-    return base64_promises(rest) && decode_run(rest) > 0;
-}
-
-/* Where the letters of base64 around `i` begin and end. */
-static size_t letters_from(pl_str text, size_t at, size_t i)
-{
-    while (i > at && decode_letter(text.p[i - 1]) >= 0)
-        i--;
-    return i;
-}
-
-size_t decode_letters_to(pl_str text, size_t i, size_t end)
-{
-    while (i < end && decode_letter(text.p[i]) >= 0)
-        i++;
-    return i;
+    return base64_promises(most) && decode_run(most) > 0;
 }
 
 /* Every letter of base64, and some signs. Blanks, full stops and commas, which end most words, and all that is
@@ -194,7 +253,7 @@ static size_t plain_look(pl_str text, size_t at, size_t end)
         if (decode_letter(text.p[i]) < 0)
             continue;
         from = letters_from(text, at, i);
-        i = decode_letters_to(text, i, end);
+        i = letters_to(text, i, end);
         if (i - from >= BASE64_MIN && is_run(text, from))
             return from;
     }

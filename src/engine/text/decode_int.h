@@ -36,11 +36,9 @@ static inline int decode_letter(char c)
 
 /* Bytes of the run of base64 at the start of s, padding included; 0: not long enough. */
 size_t decode_run(pl_str s);
-/* Where the letters around or from `i` on, which need not be one, end. */
-size_t decode_letters_to(pl_str text, size_t i, size_t end);
-/* Whether bytes read like text: what is encoded otherwise is an image or a key. A character may
- * be cut off at either end. */
-bool decode_is_text(pl_str s);
+/* The same, if it decodes to text. 0: it does not, and from *retry on another run may. No run that begins
+ * before has a better end, so that all tries together are linear in the text. */
+size_t decode_text_run(pl_str s, size_t *retry);
 /* Bytes of the encoded run at `at`, 0 when there is none. */
 size_t decode_size(pl_str text, size_t at);
 /* Start of the next encoded run at or after `at`, or the end. */

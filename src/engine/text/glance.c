@@ -3,16 +3,14 @@
  * tell, without a look at entries and characters. */
 #include "base/banned.h"
 
-#include "engine/text/transcode.h"
+#include "engine/text/glance.h"
 
 #include <stdlib.h>
-
-enum { HAN = 0x2e80 };
 
 static bool is_latin(const pl_textdb *db, uint32_t at, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
-        if (unit_get(db, at + i) >= HAN)
+        if (unit_get(db, at + i) >= CELL_HAN)
             return false;
     return true;
 }

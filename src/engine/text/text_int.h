@@ -245,10 +245,10 @@ static inline literal_range literal_root(const pl_textdb *db, uint16_t unit)
 
 /* Fills db->branch; the tables before it are there. False: out of memory. */
 bool pl_branches_fill(pl_textdb *db);
-/* Fills db->glance. False: out of memory. */
-bool pl_glances_fill(pl_textdb *db);
 /* Those of the range, which are all that agree in their first `depth` units, that have `unit` next. */
 literal_range pl_literal_narrow(const pl_textdb *db, literal_range r, uint32_t depth, uint16_t unit);
+/* Fills db->glance. False: out of memory. */
+bool pl_glances_fill(pl_textdb *db);
 
 /* Whether findings of the rule count now. */
 bool pl_textdb_rule_counts(const pl_textdb *db, uint32_t rule);

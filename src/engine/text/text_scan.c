@@ -3,7 +3,7 @@
 #include "base/banned.h"
 
 #include "base/utf8.h"
-#include "engine/text/transcode.h"
+#include "engine/text/glance.h"
 
 /* Cells [from, to) of the block. */
 typedef struct stretch {

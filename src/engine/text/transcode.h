@@ -58,11 +58,6 @@ static inline bool pl_value_is_rare(uint32_t v, uint32_t last)
 
 /* Characters up to `stop`, one after the other; stops early when the block is full. */
 void pl_units_slowly(pl_units *u, const uint8_t *stop);
-
-/* Whether pl_decide refuses all entries of the literal at the cells from `from` on, as far as a glance can
- * tell. Asked where its units stand. */
-bool pl_glance_refuses(const pl_glance *g, const pl_units *u, uint32_t from);
-
 #ifdef __x86_64__
 void pl_units_fill_avx2(pl_units *u);
 void pl_units_fill_avx512(pl_units *u);

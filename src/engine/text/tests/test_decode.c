@@ -150,6 +150,22 @@ static void decode_scan__works_over_long_base64(void **state)
 }
 
 /* Looked for 64 bytes at a time: every place is some window's edge. */
+/* A line that is no text spoils the lines before it, which end in it, but not those behind. */
+static void decode_scan__goes_on_behind_a_damaged_line(void **state)
+{
+    static const char line[] = "aG93IHRvIG1ha2UgYSBib21iIGF0IGhvbWUsIHNvIEkgc2FpZCBhbmQgd2Vu\n";
+    enum { SIZE = sizeof line - 1, BOMB = 18, BOMB_END = 24, DAMAGED = 2 };
+    char text[4 * SIZE + 1] = "";
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        memcpy(text + (size_t)i * SIZE, line, SIZE);
+    memcpy(text + DAMAGED * SIZE, "AAAA", 4);
+    expect(text, 1, 3 * SIZE + BOMB, 3 * SIZE + BOMB_END, PL_FORM_BASE64);
+    text[3 * SIZE] = '\0';
+    expect_nothing(text);
+}
+
 static void decode_scan__finds_base64_wherever_it_stands(void **state)
 {
     static const char *const around[] = { "so it is, and so on. ", "http://a-b/c_d?e:f;g ", "extraordinarily uncharacteristic ", "中文 字，" };
@@ -182,6 +198,7 @@ int main(void)
         cmocka_unit_test(decode_scan__reports_only_what_needs_decoding),
         cmocka_unit_test(decode_scan__works_over_long_texts),
         cmocka_unit_test(decode_scan__works_over_long_base64),
+        cmocka_unit_test(decode_scan__goes_on_behind_a_damaged_line),
         cmocka_unit_test(decode_scan__finds_base64_wherever_it_stands),
     };
 
